@@ -1,0 +1,151 @@
+//! Points in time, as the product's database keeps them.
+//!
+//! An [`Instant`] is a `timestamptz`: microseconds since 2000-01-01 00:00:00 UTC,
+//! finite. Infinities never get this far: they are refused where SQL values are
+//! read. Arithmetic saturates, so no value that a table can hold makes it panic.
+
+use std::fmt;
+
+/// Microseconds in a second.
+pub const SECOND: i64 = 1_000_000;
+/// Microseconds in a minute.
+pub const MINUTE: i64 = 60 * SECOND;
+/// Microseconds in an hour.
+pub const HOUR: i64 = 60 * MINUTE;
+
+/// Seconds from the Unix epoch to 2000-01-01 00:00:00 UTC.
+const UNIX_TO_2000: i64 = 946_684_800;
+
+/// A finite `timestamptz`: microseconds since 2000-01-01 00:00:00 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(i64);
+
+impl Instant {
+    /// The product's "no time": `0001-01-01 00:00:00+00`.
+    pub const NO_TIME: Instant = Instant(-63_082_281_600 * SECOND);
+    /// The earliest instant that PostgreSQL keeps: 4714-11-24 00:00:00 BC.
+    pub const MIN: Instant = Instant(-211_813_488_000 * SECOND);
+    /// The first instant that PostgreSQL refuses: 294277-01-01 00:00:00.
+    pub const END: Instant = Instant(9_223_371_331_200 * SECOND);
+
+    /// The instant so many microseconds after 2000-01-01 00:00:00 UTC, if
+    /// PostgreSQL can keep it.
+    pub fn from_micros(micros: i64) -> Option<Instant> {
+        let instant = Instant(micros);
+        (Instant::MIN..Instant::END)
+            .contains(&instant)
+            .then_some(instant)
+    }
+
+    /// Microseconds since 2000-01-01 00:00:00 UTC.
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch, rounded down.
+    pub fn unix_seconds(self) -> i64 {
+        self.0.div_euclid(SECOND) + UNIX_TO_2000
+    }
+
+    /// The instant at so many seconds after the Unix epoch, if PostgreSQL can
+    /// keep it.
+    pub fn from_unix_seconds(seconds: i64) -> Option<Instant> {
+        seconds
+            .checked_sub(UNIX_TO_2000)
+            .and_then(|s| s.checked_mul(SECOND))
+            .and_then(Instant::from_micros)
+    }
+
+    /// Cut down to the whole UTC minute.
+    pub fn truncate_to_minute(self) -> Instant {
+        Instant(self.0 - self.0.rem_euclid(MINUTE))
+    }
+
+    /// This instant moved by microseconds, kept within what PostgreSQL can hold.
+    pub fn saturating_add_micros(self, micros: i64) -> Instant {
+        Instant(
+            self.0
+                .saturating_add(micros)
+                .clamp(Instant::MIN.0, Instant::END.0 - 1),
+        )
+    }
+
+    /// Nanoseconds from `earlier` to this instant; exact for every pair.
+    pub fn nanos_since(self, earlier: Instant) -> i128 {
+        (i128::from(self.0) - i128::from(earlier.0)) * 1000
+    }
+}
+
+impl fmt::Display for Instant {
+    /// ISO 8601 in UTC, with microseconds only where there are any.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Civil date from a day count, in the proleptic Gregorian calendar that
+        // PostgreSQL uses; chrono's own range ends before PostgreSQL's does.
+        let seconds = self.0.div_euclid(SECOND);
+        let micros = self.0.rem_euclid(SECOND);
+        let days = seconds.div_euclid(86_400) + 10_957 + 719_468;
+        let of_day = seconds.rem_euclid(86_400);
+        let era = days.div_euclid(146_097);
+        let of_era = days.rem_euclid(146_097);
+        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_index = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month_index + 2) / 5 + 1;
+        let month = if month_index < 10 {
+            month_index + 3
+        } else {
+            month_index - 9
+        };
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        let (year, suffix) = if year > 0 {
+            (year, "")
+        } else {
+            (1 - year, " BC")
+        };
+        write!(f, "{year:04}-{month:02}-{day:02}T")?;
+        write!(
+            f,
+            "{:02}:{:02}:{:02}",
+            of_day / 3600,
+            of_day / 60 % 60,
+            of_day % 60
+        )?;
+        if micros != 0 {
+            write!(f, ".{micros:06}")?;
+        }
+        write!(f, "Z{suffix}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_is_the_first_of_january_of_the_year_one() {
+        assert_eq!(Instant::NO_TIME.to_string(), "0001-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn the_ends_are_postgresqls_own() {
+        assert_eq!(Instant::MIN.to_string(), "4714-11-24T00:00:00Z BC");
+        assert_eq!(Instant::END.to_string(), "294277-01-01T00:00:00Z");
+        assert_eq!(Instant::from_micros(i64::MAX), None);
+        assert_eq!(Instant::from_micros(i64::MIN), None);
+        assert_eq!(Instant::from_micros(Instant::END.micros()), None);
+    }
+
+    #[test]
+    fn the_unix_epoch_and_leap_days_print_as_dates() {
+        let at = |s| Instant::from_unix_seconds(s).unwrap().to_string();
+        assert_eq!(at(0), "1970-01-01T00:00:00Z");
+        assert_eq!(at(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(at(1_709_251_199), "2024-02-29T23:59:59Z");
+    }
+
+    #[test]
+    fn minutes_are_cut_down_also_before_2000() {
+        let at = Instant::from_micros(-1).unwrap();
+        assert_eq!(at.truncate_to_minute().to_string(), "1999-12-31T23:59:00Z");
+    }
+}

@@ -1,0 +1,1 @@
+//! Weekly cron texts: from text to sets, from sets to the next instant.
