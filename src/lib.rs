@@ -14,6 +14,8 @@ pub mod schedule;
 #[cfg(feature = "pgrx")]
 pub mod executor;
 #[cfg(feature = "pgrx")]
+pub mod product;
+#[cfg(feature = "pgrx")]
 pub mod server;
 #[cfg(feature = "pgrx")]
 pub mod settings;

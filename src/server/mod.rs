@@ -7,7 +7,6 @@
 pub mod clock;
 pub mod error;
 pub mod identity;
-pub mod plans;
 pub mod query;
 pub mod scope;
 pub mod subtransaction;
