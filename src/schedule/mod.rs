@@ -18,11 +18,13 @@ mod text;
 mod zone;
 
 #[cfg(test)]
+mod next_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 pub(crate) mod test_zones;
 #[cfg(test)]
-mod tests;
+mod text_tests;
 #[cfg(test)]
 mod vector_tests;
 
