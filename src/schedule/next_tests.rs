@@ -176,6 +176,7 @@ fn a_schedule_reads_as_plain_english() {
             "at minutes 0 to 10 and 30 of hours 9 to 17 on Monday, Tuesday, Saturday and Sunday, UTC",
         ),
         ("30 * * * 5", "at minute 30 of every hour on Friday, UTC"),
+        ("0 * * * *", "at minute 0 of every hour every day, UTC"),
         (
             "* 9-17 * * *",
             "every minute of hours 9 to 17 every day, UTC",

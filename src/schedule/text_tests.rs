@@ -361,6 +361,7 @@ fn weekdays_have_names_of_three_letters_in_any_case() {
 fn a_refusal_says_where_what_and_why() {
     for (text, due) in [
         ("60 9 * * 1", "minute: \"60\" is outside 0 to 59"),
+        ("1/2/3 9 * * 1", "minute: \"1/2/3\" has more than one /"),
         (
             "0 22-6 * * 1",
             "hour: \"22-6\" is a range that ends before it starts",
