@@ -7,4 +7,7 @@
 
 pub mod catalogue;
 pub mod facts;
+pub mod inputs;
+pub mod provisioners;
 pub mod schema;
+pub mod write;

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod error;
+pub mod extension;
 pub mod identity;
 pub mod query;
 pub mod scope;
