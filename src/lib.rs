@@ -12,6 +12,8 @@ pub mod lifecycle;
 pub mod schedule;
 
 #[cfg(feature = "pgrx")]
+pub mod api;
+#[cfg(feature = "pgrx")]
 pub mod executor;
 #[cfg(feature = "pgrx")]
 pub mod product;
@@ -22,3 +24,19 @@ pub mod settings;
 
 #[cfg(feature = "pgrx")]
 ::pgrx::pg_module_magic!();
+
+#[cfg(feature = "pgrx")]
+mod load {
+    //! What happens when the server loads the library.
+
+    use pgrx::prelude::*;
+
+    extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
+    extension_sql_file!("../sql/functions.sql", name = "functions", finalize);
+
+    /// Called by the server when it loads the library.
+    #[pg_guard]
+    extern "C-unwind" fn _PG_init() {
+        crate::settings::register();
+    }
+}

@@ -32,6 +32,10 @@ macro_rules! block_codes {
 }
 
 block_codes! {
+    ActiveVersionMissing "active_version_missing"
+        "The template's active version, whose tags say which provisioner is needed, does not exist."
+    NoProvisioner "no_provisioner"
+        "No provisioner daemon was seen lately that takes such jobs; looked for again at each tick."
     NoLatestBuild "no_latest_build"
         "The workspace has no build that the new one could follow."
     TemplateMissing "template_missing"

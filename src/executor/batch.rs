@@ -133,7 +133,12 @@ impl Writer<'_> {
     fn write_once(&self, items: &[Item<'_>]) -> Result<(), Error> {
         // What a table's owner planted to run at commit runs here, as the role: at
         // commit it would run as whoever commits.
-        run("SET CONSTRAINTS ALL IMMEDIATE", Access::Write, vec![], |_| Ok(()))?;
+        run(
+            "SET CONSTRAINTS ALL IMMEDIATE",
+            Access::Write,
+            vec![],
+            |_| Ok(()),
+        )?;
         let builds: Vec<NewBuild> = items.iter().filter_map(|item| item.build.clone()).collect();
         write::builds(self.product, &builds, self.now)?;
         self.write_marks(items)?;
@@ -150,7 +155,7 @@ impl Writer<'_> {
             .collect();
         write::next_start_at(self.product, &fills)?;
         if self.notify_jobs {
-            write::post_jobs(&payloads(items))?;
+            write::post_jobs(payloads(items))?;
         }
         Ok(())
     }

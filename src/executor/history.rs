@@ -24,7 +24,7 @@ pub enum Source {
 }
 
 /// A tick as history knows it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TickRecord {
     /// Its row, once there is one.
     pub tick_id: Option<i64>,
@@ -196,9 +196,8 @@ fn record_transitions(
     attempts: &[Attempt],
     now: Instant,
 ) -> Result<(), Error> {
-    let texts = |text: &dyn Fn(&Attempt) -> Option<String>| {
-        Arg::Texts(attempts.iter().map(text).collect())
-    };
+    let texts =
+        |text: &dyn Fn(&Attempt) -> Option<String>| Arg::Texts(attempts.iter().map(text).collect());
     run(
         &format!(
             "INSERT INTO {}
@@ -299,7 +298,12 @@ fn record_back_off(
             texts(&|a| a.sqlstate.clone()),
             texts(&|a| a.message.clone()),
             Arg::Times(history.iter().map(|(since, _)| Some(*since)).collect()),
-            Arg::Ints(history.iter().map(|(_, attempts)| Some(*attempts)).collect()),
+            Arg::Ints(
+                history
+                    .iter()
+                    .map(|(_, attempts)| Some(*attempts))
+                    .collect(),
+            ),
             Arg::Times(
                 stuck
                     .iter()

@@ -68,12 +68,7 @@ fn request<'a>(product: &'a Product, policy: &'a Policy, due: &'a Due) -> Reques
 }
 
 impl Inputs {
-    fn read(
-        product: &Product,
-        policy: &Policy,
-        due: &[Due],
-        at: Instant,
-    ) -> Result<Inputs, Error> {
+    fn read(product: &Product, policy: &Policy, due: &[Due], at: Instant) -> Result<Inputs, Error> {
         let mut ids: HashSet<Uuid> = due
             .iter()
             .filter_map(|due| chosen_version(&request(product, policy, due)))
@@ -96,7 +91,9 @@ impl Inputs {
             .map(|(id, version)| (id, PreparedVersion::new(version, &product.signs)))
             .collect();
 
-        let builds = due.iter().filter(|due| due.next.transition != Transition::Dormant);
+        let builds = due
+            .iter()
+            .filter(|due| due.next.transition != Transition::Dormant);
         let mut latest_builds = Vec::new();
         let mut needed = HashSet::new();
         let mut with_latest_tags = Vec::new();
@@ -139,12 +136,7 @@ impl Inputs {
     }
 
     /// What is written for one workspace, or why nothing can be.
-    fn work(
-        &self,
-        product: &Product,
-        policy: &Policy,
-        due: &Due,
-    ) -> Result<Option<Plan>, Block> {
+    fn work(&self, product: &Product, policy: &Policy, due: &Due) -> Result<Option<Plan>, Block> {
         if product.signs.provisioner {
             self.check_provisioner(due)?;
         }

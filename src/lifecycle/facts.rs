@@ -75,6 +75,8 @@ impl OwnerStatus {
 pub struct Template {
     /// `templates.id`.
     pub id: Uuid,
+    /// `templates.organization_id`, in which its jobs run.
+    pub organization_id: Uuid,
     /// `templates.active_version_id`.
     pub active_version_id: Uuid,
     /// `templates.allow_user_autostart`.

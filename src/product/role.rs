@@ -84,18 +84,16 @@ struct Need {
 /// Every privilege that the executor needs on the product's tables as they are.
 fn needs(product: &Product) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
-    let mut add = |privilege, table, column| {
-        match needs
-            .iter_mut()
-            .find(|need| need.privilege == privilege && need.table == table)
-        {
-            Some(need) => need.columns.push(column),
-            None => needs.push(Need {
-                privilege,
-                table,
-                columns: vec![column],
-            }),
-        }
+    let mut add = |privilege, table, column| match needs
+        .iter_mut()
+        .find(|need| need.privilege == privilege && need.table == table)
+    {
+        Some(need) => need.columns.push(column),
+        None => needs.push(Need {
+            privilege,
+            table,
+            columns: vec![column],
+        }),
     };
     for column in COLUMNS {
         if column.usage == Use::Sign || !product.has(column.table, column.name) {

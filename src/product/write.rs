@@ -351,15 +351,16 @@ pub fn next_start_at(product: &Product, fills: &[(Uuid, String, Instant)]) -> Re
 
 /// Tells provisioner daemons that wait for jobs, at commit: a posting for each distinct
 /// payload, on the product's own channel.
-pub fn post_jobs(payloads: &[String]) -> Result<(), Error> {
-    for payload in payloads {
-        run(
-            "SELECT pg_catalog.pg_notify('provisioner_job_posted', $1)",
-            Access::Write,
-            vec![Arg::Text(Some(payload))],
-            |_| Ok(()),
-        )?;
+pub fn post_jobs(payloads: Vec<String>) -> Result<(), Error> {
+    if payloads.is_empty() {
+        return Ok(());
     }
+    run(
+        "SELECT pg_catalog.pg_notify('provisioner_job_posted', p) FROM pg_catalog.unnest($1) AS p",
+        Access::Write,
+        vec![Arg::Texts(payloads.into_iter().map(Some).collect())],
+        |_| Ok(()),
+    )?;
     Ok(())
 }
 
