@@ -10,3 +10,15 @@ pub mod build;
 pub mod instant;
 pub mod lifecycle;
 pub mod schedule;
+
+#[cfg(feature = "pgrx")]
+pub mod executor;
+#[cfg(feature = "pgrx")]
+pub mod product;
+#[cfg(feature = "pgrx")]
+pub mod server;
+#[cfg(feature = "pgrx")]
+pub mod settings;
+
+#[cfg(feature = "pgrx")]
+::pgrx::pg_module_magic!();

@@ -3,5 +3,11 @@
 //! Plain Rust over what was read: template versions with their definitions, the
 //! previous values of a workspace, the tags of an import job. Nothing here knows
 //! of PostgreSQL. Large values stay in the server: see [`inputs::PreviousValue`].
+//! [`plan::plan`] ties it together; every reason against a build is a
+//! [`codes::BlockCode`].
 
+pub mod codes;
 pub mod inputs;
+pub mod job_input;
+pub mod pattern;
+mod tags;

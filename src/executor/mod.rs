@@ -1,0 +1,3 @@
+//! One tick: candidates, verdicts, builds, outcomes.
+
+pub mod report;

@@ -1,0 +1,38 @@
+//! What a tick tells whoever ran it.
+
+/// What a tick did, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TickReport {
+    /// Workspaces that were due.
+    pub due: i32,
+    /// Transitions made: builds, and dormancy marks without one.
+    pub built: i32,
+    /// Someone else built first.
+    pub conflict: i32,
+    /// Could not be built now.
+    pub blocked: i32,
+    /// An unexpected error.
+    pub failed: i32,
+    /// Recorded under `action = observe`.
+    pub observed: i32,
+    /// Due, but held back by `max_builds_per_tick`.
+    pub held_back: i32,
+    /// The first error that a batch met, if any did.
+    pub error: Option<(String, String)>,
+}
+
+/// How far a tick is: for `pg_stat_activity`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Reading which workspaces are due.
+    Reading,
+    /// Building: so many of so many are done.
+    Building {
+        /// Workspaces done with.
+        done: usize,
+        /// Workspaces due.
+        of: usize,
+    },
+    /// Writing history, pruning it.
+    Recording,
+}

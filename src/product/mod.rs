@@ -1,0 +1,13 @@
+//! The product's tables: which columns exist, reading facts, writing builds.
+//!
+//! Nothing here decides anything: rules live in [`crate::lifecycle`], what a build
+//! writes in [`crate::build`]. Every statement names its tables with their schema and
+//! uses only operators of `pg_catalog`, so a search_path or a planted function can't
+//! bend it.
+
+pub mod catalogue;
+pub mod facts;
+pub mod inputs;
+pub mod provisioners;
+pub mod schema;
+pub mod write;

@@ -1,0 +1,434 @@
+//! The product's schema as it is found: tables, columns, their types, the signs.
+//!
+//! Looked up in the catalog when it is first needed and again after anything in the
+//! catalog changed, so a product upgrade takes effect at the next tick. What is
+//! required and missing is an error that names it; what is optional and missing, or of
+//! a type that can't serve, is simply not there.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use crate::lifecycle::signs::Signs;
+use crate::server::error::Error;
+use crate::server::query::{Access, Arg, Row, run};
+
+use super::catalogue::{self, COLUMNS, Kind};
+
+/// The product's schema.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// The schema's name, quoted for SQL.
+    schema: String,
+    /// The schema's name.
+    name: String,
+    /// The signs of the rules in force.
+    pub signs: Signs,
+    /// The owner of `workspaces`.
+    pub owner: pg_sys::Oid,
+    columns: HashMap<(&'static str, &'static str), Found>,
+}
+
+/// A column as it is found.
+#[derive(Clone, Debug)]
+struct Found {
+    /// The column's type, written for a cast.
+    type_name: String,
+    /// `timestamp` rather than `timestamptz`.
+    without_zone: bool,
+}
+
+impl Product {
+    /// Finds the product's tables in a schema.
+    ///
+    /// Errors: 3F000 no such schema, 42P01 a table is missing, 42809 something that is
+    /// no table stands in its place, 42703 a column is missing, 42804 a column has a
+    /// type that can't serve.
+    pub fn find(schema: &str) -> Result<Rc<Product>, Error> {
+        thread_local! {
+            static FOUND: RefCell<Option<(String, u64, Rc<Product>)>> = const { RefCell::new(None) };
+        }
+        let generation = catalog_generation();
+        let known = FOUND.with_borrow(|found| {
+            found
+                .as_ref()
+                .filter(|(name, at, _)| name == schema && *at == generation)
+                .map(|(_, _, product)| Rc::clone(product))
+        });
+        if let Some(product) = known {
+            return Ok(product);
+        }
+        let product = Rc::new(look_up(schema)?);
+        FOUND.set(Some((schema.to_owned(), generation, Rc::clone(&product))));
+        Ok(product)
+    }
+
+    /// The schema's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A table, with its schema, for SQL.
+    pub fn table(&self, table: &str) -> String {
+        format!("{}.{table}", self.schema)
+    }
+
+    /// Is the column there, with a type that serves?
+    pub fn has(&self, table: &'static str, column: &'static str) -> bool {
+        self.columns.contains_key(&(table, column))
+    }
+
+    /// The type of a column, for a cast; `text` where the column is not there.
+    pub fn type_of(&self, table: &'static str, column: &'static str) -> &str {
+        self.columns
+            .get(&(table, column))
+            .map_or("pg_catalog.text", |found| found.type_name.as_str())
+    }
+
+    /// An expression that reads a column as one plain type for its kind (`uuid`,
+    /// `boolean`, `bigint`, `text`, `timestamptz`; JSON and enums as `text`), or a NULL
+    /// of that type where the column is not there.
+    pub fn read(&self, alias: &str, table: &'static str, column: &'static str) -> String {
+        let kind = COLUMNS
+            .iter()
+            .find(|known| known.table == table && known.name == column)
+            .map_or(Kind::Text, |known| known.kind);
+        let plain = match kind {
+            Kind::Uuid => "uuid",
+            Kind::Bool => "bool",
+            Kind::Integer => "int8",
+            Kind::Time => "timestamptz",
+            Kind::Bytes => "bytea",
+            Kind::Text | Kind::Json | Kind::Enum => "text",
+        };
+        match self.columns.get(&(table, column)) {
+            None => format!("NULL::pg_catalog.{plain}"),
+            Some(found) if found.without_zone => {
+                format!("({alias}.{column} AT TIME ZONE 'UTC')")
+            }
+            Some(_) => format!("{alias}.{column}::pg_catalog.{plain}"),
+        }
+    }
+
+    /// An expression that turns an instant into what a time column holds.
+    pub fn time_value(&self, value: &str, table: &'static str, column: &'static str) -> String {
+        match self.columns.get(&(table, column)) {
+            Some(found) if found.without_zone => format!("({value} AT TIME ZONE 'UTC')"),
+            _ => value.to_owned(),
+        }
+    }
+}
+
+/// A name quoted for SQL.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+thread_local! {
+    static GENERATION: Cell<u64> = const { Cell::new(0) };
+    static REGISTERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A number that grows whenever something in the catalog may have changed.
+fn catalog_generation() -> u64 {
+    unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, _: pg_sys::Oid) {
+        GENERATION.set(GENERATION.get().wrapping_add(1));
+    }
+    unsafe extern "C-unwind" fn entry_changed(_: pg_sys::Datum, _: i32, _: u32) {
+        GENERATION.set(GENERATION.get().wrapping_add(1));
+    }
+    if !REGISTERED.replace(true) {
+        // SAFETY: both callbacks only add to a counter, take no lock and can't raise;
+        // they are registered once in the life of the process.
+        unsafe {
+            pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::from(0));
+            for cache in [
+                pg_sys::SysCacheIdentifier::NAMESPACEOID,
+                pg_sys::SysCacheIdentifier::TYPEOID,
+                pg_sys::SysCacheIdentifier::ENUMOID,
+            ] {
+                pg_sys::CacheRegisterSyscacheCallback(
+                    cache as i32,
+                    Some(entry_changed),
+                    pg_sys::Datum::from(0),
+                );
+            }
+        }
+    }
+    // SAFETY: inside a transaction; lets the callbacks hear of what others committed.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    GENERATION.get()
+}
+
+/// What the catalog says of one attribute.
+struct Attribute {
+    kind: Option<Kind>,
+    found: Found,
+}
+
+const ATTRIBUTES: &str = "
+    SELECT c.relname::pg_catalog.text,
+           c.relkind::pg_catalog.text,
+           a.attname::pg_catalog.text,
+           pg_catalog.format_type(a.atttypid, NULL),
+           CASE WHEN b.typtype = 'e' THEN 'enum' ELSE b.typname::pg_catalog.text END,
+           bn.nspname::pg_catalog.text,
+           c.relowner,
+           tn.nspname::pg_catalog.text,
+           t.typname::pg_catalog.text
+      FROM pg_catalog.pg_namespace n
+      JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+      JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
+      JOIN pg_catalog.pg_type b ON b.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+      JOIN pg_catalog.pg_namespace bn ON bn.oid = b.typnamespace
+     WHERE n.nspname = $1 AND c.relname = ANY ($2)
+       AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
+
+const BUILD_REASONS: &str = "
+    SELECT e.enumlabel::pg_catalog.text
+      FROM pg_catalog.pg_namespace n
+      JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = 'reason'
+      JOIN pg_catalog.pg_enum e ON e.enumtypid = a.atttypid
+     WHERE n.nspname = $1 AND c.relname = 'workspace_builds'";
+
+fn look_up(schema: &str) -> Result<Product, Error> {
+    let mut relations: HashMap<String, (String, pg_sys::Oid)> = HashMap::new();
+    let mut attributes: HashMap<(String, String), Attribute> = HashMap::new();
+    let tables = catalogue::all_tables()
+        .into_iter()
+        .map(|table| Some(table.to_owned()))
+        .collect();
+    run(
+        ATTRIBUTES,
+        Access::Read,
+        vec![Arg::Text(Some(schema)), Arg::Texts(tables)],
+        |row| {
+            let table = Row::required(row.text(0)?, "a relation's name")?;
+            let relkind = row.text(1)?.unwrap_or_default();
+            let column = Row::required(row.text(2)?, "a column's name")?;
+            let base = row.text(4)?.unwrap_or_default();
+            let base_schema = row.text(5)?.unwrap_or_default();
+            let owner = Row::required(row.oid(6)?, "a relation's owner")?;
+            relations.insert(table.clone(), (relkind, owner));
+            attributes.insert(
+                (table, column),
+                Attribute {
+                    kind: kind_of(&base, &base_schema),
+                    found: Found {
+                        type_name: format!(
+                            "{}.{}",
+                            quoted(&row.text(7)?.unwrap_or_default()),
+                            quoted(&row.text(8)?.unwrap_or_default())
+                        ),
+                        without_zone: base == "timestamp",
+                    },
+                },
+            );
+            Ok(())
+        },
+    )?;
+    if relations.is_empty() && !schema_exists(schema)? {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
+            format!("the product's schema \"{schema}\" does not exist"),
+        )
+        .hint("Set workspace_autobuild.product_schema to the schema of the product's tables."));
+    }
+    check_tables(schema, &relations)?;
+    let columns = check_columns(schema, &relations, &attributes)?;
+    let mut reasons = Vec::new();
+    run(
+        BUILD_REASONS,
+        Access::Read,
+        vec![Arg::Text(Some(schema))],
+        |row| {
+            reasons.extend(row.text(0)?);
+            Ok(())
+        },
+    )?;
+    let owner = relations
+        .get("workspaces")
+        .map_or(pg_sys::InvalidOid, |(_, owner)| *owner);
+    Ok(Product {
+        schema: quoted(schema),
+        name: schema.to_owned(),
+        signs: signs(&columns, &reasons),
+        owner,
+        columns,
+    })
+}
+
+/// What a type, or the type under a domain, can hold. Only the server's own types and
+/// enums count: a type of somebody's making could bring functions along.
+fn kind_of(base: &str, schema: &str) -> Option<Kind> {
+    if base == "enum" {
+        return Some(Kind::Enum);
+    }
+    if schema != "pg_catalog" {
+        return None;
+    }
+    match base {
+        "uuid" => Some(Kind::Uuid),
+        "bool" => Some(Kind::Bool),
+        "int2" | "int4" | "int8" => Some(Kind::Integer),
+        "text" | "varchar" | "bpchar" | "name" => Some(Kind::Text),
+        "timestamptz" | "timestamp" => Some(Kind::Time),
+        "jsonb" => Some(Kind::Json),
+        "bytea" => Some(Kind::Bytes),
+        _ => None,
+    }
+}
+
+fn schema_exists(schema: &str) -> Result<bool, Error> {
+    let found = run(
+        "SELECT true FROM pg_catalog.pg_namespace WHERE nspname = $1",
+        Access::Read,
+        vec![Arg::Text(Some(schema))],
+        |_| Ok(()),
+    )?;
+    Ok(found > 0)
+}
+
+const HINT_SCHEMA: &str = "Is workspace_autobuild.product_schema the schema of the product's tables, and is this the product's database? After a product upgrade that renames them, upgrade this extension.";
+
+fn check_tables(
+    schema: &str,
+    relations: &HashMap<String, (String, pg_sys::Oid)>,
+) -> Result<(), Error> {
+    let missing: Vec<&str> = catalogue::required_tables()
+        .into_iter()
+        .filter(|table| !relations.contains_key(*table))
+        .collect();
+    if !missing.is_empty() {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+            format!(
+                "schema \"{schema}\" has no table {} of the product's",
+                list(&missing)
+            ),
+        )
+        .hint(HINT_SCHEMA));
+    }
+    // A view or a foreign table would run somebody's query as the reader.
+    for table in catalogue::required_tables() {
+        if let Some((relkind, _)) = relations.get(table)
+            && relkind != "r"
+            && relkind != "p"
+        {
+            return Err(Error::new(
+                PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("\"{schema}\".\"{table}\" is not a table"),
+            )
+            .detail("A view, a materialized view or a foreign table stands in its place.")
+            .hint(HINT_SCHEMA));
+        }
+    }
+    Ok(())
+}
+
+fn check_columns(
+    schema: &str,
+    relations: &HashMap<String, (String, pg_sys::Oid)>,
+    attributes: &HashMap<(String, String), Attribute>,
+) -> Result<HashMap<(&'static str, &'static str), Found>, Error> {
+    let mut columns = HashMap::new();
+    let mut missing = Vec::new();
+    for known in COLUMNS {
+        let is_table = relations
+            .get(known.table)
+            .is_some_and(|(relkind, _)| relkind == "r" || relkind == "p");
+        let found = attributes
+            .get(&(known.table.to_owned(), known.name.to_owned()))
+            .filter(|_| is_table);
+        match found {
+            None if known.required => missing.push(format!("{}.{}", known.table, known.name)),
+            None => {}
+            Some(attribute) if attribute.kind == Some(known.kind) => {
+                columns.insert((known.table, known.name), attribute.found.clone());
+            }
+            // An enum may have become text, or the reverse: both read as text.
+            Some(attribute)
+                if matches!(
+                    (known.kind, attribute.kind),
+                    (Kind::Enum, Some(Kind::Text)) | (Kind::Text, Some(Kind::Enum))
+                ) =>
+            {
+                columns.insert((known.table, known.name), attribute.found.clone());
+            }
+            Some(attribute) if known.required => {
+                return Err(Error::new(
+                    PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
+                    format!(
+                        "column \"{}\" of the product's table \"{schema}\".\"{}\" has type {}, not {}",
+                        known.name,
+                        known.table,
+                        attribute.found.type_name,
+                        known.kind.name()
+                    ),
+                )
+                .hint(HINT_SCHEMA));
+            }
+            Some(_) => {}
+        }
+    }
+    if missing.is_empty() {
+        return Ok(columns);
+    }
+    Err(Error::new(
+        PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
+        format!(
+            "schema \"{schema}\" has no column {} of the product's",
+            list(&missing)
+        ),
+    )
+    .hint(HINT_SCHEMA))
+}
+
+fn list(names: &[impl AsRef<str>]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    names.join(", ")
+}
+
+fn signs(columns: &HashMap<(&'static str, &'static str), Found>, reasons: &[String]) -> Signs {
+    let has = |table, column| columns.contains_key(&(table, column));
+    let reason = |name: &str| reasons.iter().any(|label| label == name);
+    let dormant = has("workspaces", "dormant_at") || has("workspaces", "locked_at");
+    Signs {
+        failed_stop: reason("failedstop") && has("templates", "failure_ttl"),
+        dormancy: dormant
+            && (has("templates", "time_til_dormant") || has("templates", "inactivity_ttl"))
+            && (reason("dormancy") || reason("autolock")),
+        dormancy_reason: reason("dormancy"),
+        deletion: dormant
+            && has("workspaces", "deleting_at")
+            && (has("templates", "time_til_dormant_autodelete") || has("templates", "locked_ttl"))
+            && reason("autodelete"),
+        job_status: has("provisioner_jobs", "job_status"),
+        automatic_updates: has("workspaces", "automatic_updates"),
+        require_active_version: has("templates", "require_active_version"),
+        blocked_days: has("templates", "autostart_block_days_of_week"),
+        active_owner: has("provisioner_daemons", "last_seen_at"),
+        empty_owner_tag: has("provisioner_daemons", "api_version"),
+        workspace_tags: has("template_version_workspace_tags", "template_version_id"),
+        suspended_owner: has("users", "github_com_user_id"),
+        next_start_at: has("workspaces", "next_start_at"),
+        dynamic: has("templates", "use_classic_parameter_flow"),
+        provisioner: has("provisioner_jobs", "logs_overflowed")
+            && has("provisioner_daemons", "organization_id")
+            && has("provisioner_daemons", "tags")
+            && has("provisioner_daemons", "last_seen_at"),
+        task_row: has("task_workspace_apps", "workspace_build_number")
+            && has("task_workspace_apps", "task_id")
+            && has("tasks", "id")
+            && has("tasks", "workspace_id")
+            && has("tasks", "deleted_at"),
+        task_pause: has("templates", "disable_module_cache")
+            && reason("task_auto_pause")
+            && has("tasks", "workspace_id"),
+    }
+}

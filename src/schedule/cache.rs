@@ -1,0 +1,145 @@
+//! Schedules already parsed, by their text.
+//!
+//! A session sees the same few texts over and over. The cache holds a bounded number
+//! of them, and none that is long, so what users write can't make it grow; refusals
+//! are kept like the rest. It is a matter of speed only: answers never depend on it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::{Schedule, ScheduleError, ZoneSource};
+
+/// The longest text that is kept, in bytes. Longer ones are parsed each time.
+const LONGEST_TEXT: usize = 256;
+
+type Outcome<Z> = Result<Rc<Schedule<Z>>, ScheduleError>;
+
+/// A bounded cache of parsed schedules over a zone source.
+#[derive(Debug)]
+pub struct ScheduleCache<S: ZoneSource> {
+    zones: S,
+    /// How many texts each of the two generations may hold.
+    generation: usize,
+    kept: RefCell<Generations<S::Zone>>,
+}
+
+/// Texts used lately and those used before. When the recent ones fill up they become
+/// the earlier ones, and what was there and isn't used any more goes.
+#[derive(Debug)]
+struct Generations<Z> {
+    recent: HashMap<Box<str>, Outcome<Z>>,
+    earlier: HashMap<Box<str>, Outcome<Z>>,
+}
+
+impl<S: ZoneSource> ScheduleCache<S> {
+    /// A cache of at most `capacity` texts (at least two).
+    pub fn new(zones: S, capacity: usize) -> Self {
+        ScheduleCache {
+            zones,
+            generation: (capacity / 2).max(1),
+            kept: RefCell::new(Generations {
+                recent: HashMap::new(),
+                earlier: HashMap::new(),
+            }),
+        }
+    }
+
+    /// The schedule of a text, or why it is refused.
+    pub fn get(&self, text: &str) -> Outcome<S::Zone> {
+        if text.len() > LONGEST_TEXT {
+            return self.parse(text);
+        }
+        // Each borrow ends in its own statement: a zone source may run code that
+        // comes back here.
+        if let Some(outcome) = self.kept.borrow().recent.get(text) {
+            return outcome.clone();
+        }
+        let earlier = self.kept.borrow_mut().earlier.remove(text);
+        let outcome = earlier.unwrap_or_else(|| self.parse(text));
+        let mut kept = self.kept.borrow_mut();
+        if kept.recent.len() >= self.generation {
+            kept.earlier = std::mem::take(&mut kept.recent);
+        }
+        kept.recent.insert(text.into(), outcome.clone());
+        outcome
+    }
+
+    fn parse(&self, text: &str) -> Outcome<S::Zone> {
+        Schedule::parse(text, &self.zones).map(Rc::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::super::test_zones::{BundledZone, BundledZones};
+    use super::*;
+
+    /// Counts how often a zone is looked up.
+    struct Counted(BundledZones, Cell<usize>);
+
+    impl ZoneSource for Counted {
+        type Zone = BundledZone;
+        fn zone(&self, name: &str) -> Option<BundledZone> {
+            self.1.set(self.1.get() + 1);
+            self.0.zone(name)
+        }
+    }
+
+    fn cache(capacity: usize) -> ScheduleCache<Counted> {
+        ScheduleCache::new(Counted(BundledZones::new(), Cell::new(0)), capacity)
+    }
+
+    fn held(cache: &ScheduleCache<Counted>) -> usize {
+        let kept = cache.kept.borrow();
+        kept.recent.len() + kept.earlier.len()
+    }
+
+    #[test]
+    fn a_text_is_parsed_once_also_when_refused() {
+        let cache = cache(16);
+        let text = "CRON_TZ=Europe/Rome 30 9 * * 1-5";
+        let first = cache.get(text).unwrap();
+        assert!(Rc::ptr_eq(&first, &cache.get(text).unwrap()));
+        let refused = cache
+            .get("CRON_TZ=Europe/Nowhere 30 9 * * 1-5")
+            .unwrap_err();
+        let again = cache
+            .get("CRON_TZ=Europe/Nowhere 30 9 * * 1-5")
+            .unwrap_err();
+        assert_eq!(refused, again);
+        assert_eq!(cache.zones.1.get(), 2);
+    }
+
+    #[test]
+    fn many_texts_stay_within_the_capacity() {
+        let cache = cache(16);
+        for n in 0..1000 {
+            cache.get(&format!("{} {} * * *", n % 60, n / 60)).unwrap();
+            cache.get(&format!("refused {n}")).unwrap_err();
+            assert!(held(&cache) <= 16);
+        }
+    }
+
+    #[test]
+    fn a_text_in_use_outlives_many_others() {
+        let cache = cache(16);
+        let text = "CRON_TZ=Europe/Rome 30 9 * * 1-5";
+        for n in 0..500 {
+            cache.get(text).unwrap();
+            cache.get(&format!("{} {} * * *", n % 60, n / 60)).unwrap();
+        }
+        assert_eq!(cache.zones.1.get(), 1);
+    }
+
+    #[test]
+    fn a_long_text_is_answered_but_not_kept() {
+        let cache = cache(16);
+        let text = format!("{}9 9 * * *", "1,".repeat(10_000));
+        assert!(cache.get(&text).is_ok());
+        assert!(cache.get(&"x".repeat(100_000)).is_err());
+        assert_eq!(held(&cache), 0);
+    }
+}

@@ -1,0 +1,52 @@
+//! The clock, and the border between the server's timestamps and [`Instant`].
+
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use crate::instant::Instant;
+
+use super::error::Error;
+
+/// The clock's time now.
+pub fn now() -> Instant {
+    // SAFETY: reads the clock; no state of the server's is touched.
+    let micros = unsafe { pg_sys::GetCurrentTimestamp() };
+    saturating(micros)
+}
+
+/// When the current transaction began, as SQL's `now()` has it.
+pub fn transaction_start() -> Instant {
+    // SAFETY: reads a variable of the current transaction.
+    saturating(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
+}
+
+/// A stored timestamp as an instant: infinity is the last or the first that there is.
+pub fn saturating(micros: i64) -> Instant {
+    Instant::from_micros(micros).unwrap_or(if micros < 0 {
+        Instant::MIN
+    } else {
+        Instant::MIN.saturating_add_micros(i64::MAX)
+    })
+}
+
+/// An argument as an instant; infinity is refused by the argument's name.
+pub fn argument(name: &str, at: TimestampWithTimeZone) -> Result<Instant, Error> {
+    let micros: i64 = at.into();
+    Instant::from_micros(micros).ok_or_else(|| {
+        Error::new(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!(
+                "\"{name}\" must be a finite time, not {}infinity",
+                if micros < 0 { "-" } else { "" }
+            ),
+        )
+        .hint("Give a time such as now().")
+    })
+}
+
+/// An instant as SQL's `timestamptz`.
+pub fn timestamptz(at: Instant) -> TimestampWithTimeZone {
+    // Every Instant lies within the server's range, so this can't be refused.
+    TimestampWithTimeZone::try_from(at.micros())
+        .unwrap_or_else(|_| TimestampWithTimeZone::positive_infinity())
+}

@@ -1,0 +1,146 @@
+//! Errors as PostgreSQL shows them: SQLSTATE, what was seen, what to do.
+//!
+//! An [`Error`] is either ours, built by the module that found it, or one that the
+//! server raised and that was caught at a subtransaction or at a worker's border.
+
+use std::fmt;
+
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
+use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
+
+/// An error with its SQLSTATE and, where there is one, a hint.
+#[derive(Clone, Debug)]
+pub struct Error {
+    /// The condition.
+    pub code: PgSqlErrorCode,
+    /// What went wrong, with what was seen.
+    pub message: String,
+    /// More of what was seen.
+    pub detail: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Error {
+    /// An error without detail or hint.
+    pub fn new(code: PgSqlErrorCode, message: impl Into<String>) -> Error {
+        Error {
+            code,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    /// The same error with what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Error {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error with more of what was seen.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Error {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// The five characters of the SQLSTATE.
+    pub fn sqlstate(&self) -> String {
+        sqlstate(self.code)
+    }
+
+    /// Does its SQLSTATE begin so (a class), or is it this (a condition)?
+    pub fn is(&self, sqlstate_or_class: &str) -> bool {
+        self.sqlstate().starts_with(sqlstate_or_class)
+    }
+
+    /// Raises it as a PostgreSQL ERROR.
+    pub fn raise(self) -> ! {
+        let mut report = ErrorReport::new(self.code, self.message, "workspace-autobuild");
+        if let Some(detail) = self.detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = self.hint {
+            report = report.set_hint(hint);
+        }
+        report.report(PgLogLevel::ERROR);
+        unreachable!("an ERROR does not return")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.sqlstate())?;
+        if let Some(hint) = &self.hint {
+            write!(f, "; {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<CaughtError> for Error {
+    fn from(caught: CaughtError) -> Error {
+        let (CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic {
+            ereport: report, ..
+        }) = &caught;
+        Error {
+            code: report.sql_error_code(),
+            message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
+            hint: report.hint().map(str::to_owned),
+        }
+    }
+}
+
+impl From<pgrx::spi::SpiError> for Error {
+    fn from(error: pgrx::spi::SpiError) -> Error {
+        Error::new(
+            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+            format!("a query of the extension's could not be run: {error}"),
+        )
+    }
+}
+
+/// The five characters of a condition's SQLSTATE.
+pub fn sqlstate(code: PgSqlErrorCode) -> String {
+    let packed = code as i32;
+    (0..5)
+        .map(|place| {
+            // Six bits a character, the first in the lowest, counted from '0'.
+            let six = u8::try_from((packed >> (6 * place)) & 0x3f).unwrap_or(0);
+            char::from(six + b'0')
+        })
+        .collect()
+}
+
+/// Lets the server act on a cancel, a terminate or a shutdown that waits.
+pub fn check_for_interrupts() {
+    pgrx::check_for_interrupts!();
+}
+
+/// Returns the value, or raises the error.
+pub trait OrRaise<T> {
+    /// Returns the value, or raises the error.
+    fn or_raise(self) -> T;
+}
+
+impl<T> OrRaise<T> for Result<T, Error> {
+    fn or_raise(self) -> T {
+        match self {
+            Ok(value) => value,
+            Err(error) => error.raise(),
+        }
+    }
+}
+
+/// Frees what the server keeps of an error that was caught and dealt with.
+pub fn flush_error_state() {
+    // SAFETY: called after the error was copied out by the try block.
+    unsafe { pg_sys::FlushErrorState() };
+}

@@ -1,0 +1,15 @@
+//! What the extension needs of the server that it runs in, each in one small file:
+//! errors with SQLSTATE and HINT, queries, identities, transactions, zones, the clock.
+//!
+//! Every `unsafe` of the executor's side stands in here, fenced into few functions;
+//! the modules above it are ordinary Rust.
+
+pub mod clock;
+pub mod error;
+pub mod extension;
+pub mod identity;
+pub mod query;
+pub mod scope;
+pub mod subtransaction;
+pub mod transaction;
+pub mod zones;

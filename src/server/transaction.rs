@@ -1,0 +1,90 @@
+//! Transactions of a background worker: REPEATABLE READ, begun before any snapshot.
+//!
+//! A session's call runs in its caller's transaction and never comes here.
+
+use std::panic::AssertUnwindSafe;
+
+use pgrx::{PgTryBuilder, pg_sys};
+
+use super::error::{Error, flush_error_state};
+
+/// Runs the work in a REPEATABLE READ transaction of its own and commits it.
+///
+/// `before_snapshot` runs first, in the transaction but before its snapshot: locks
+/// taken there are held when the snapshot is taken. If either raises or returns an
+/// error, or the commit does, the transaction is rolled back and the error returned.
+pub fn repeatable_read<R>(
+    before_snapshot: impl FnOnce() -> Result<(), Error>,
+    work: impl FnOnce() -> Result<R, Error>,
+) -> Result<R, Error> {
+    let whole = AssertUnwindSafe(|| {
+        // SAFETY: a worker's process is between transactions here; the isolation level
+        // may be set as long as no snapshot was taken.
+        unsafe {
+            pg_sys::SetCurrentStatementStartTimestamp();
+            pg_sys::StartTransactionCommand();
+            pg_sys::XactIsoLevel = pg_sys::XACT_REPEATABLE_READ as i32;
+        }
+        before_snapshot()?;
+        // SAFETY: inside the transaction begun above.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+        let value = work()?;
+        // SAFETY: pops the snapshot pushed above, then commits.
+        unsafe {
+            pg_sys::PopActiveSnapshot();
+            pg_sys::CommitTransactionCommand();
+        }
+        Ok(value)
+    });
+    let result = PgTryBuilder::new(whole)
+        .catch_others(|caught| {
+            let error = Error::from(caught);
+            flush_error_state();
+            Err(error)
+        })
+        .catch_rust_panic(|caught| Err(Error::from(caught)))
+        .execute();
+    if result.is_err() {
+        // SAFETY: ends whatever is left of the transaction; without one it does nothing.
+        unsafe { pg_sys::AbortCurrentTransaction() };
+    }
+    result
+}
+
+/// Is the current transaction REPEATABLE READ or stricter?
+pub fn is_repeatable_read() -> bool {
+    // SAFETY: reads a variable of the current transaction.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
+/// Takes a lock on a relation for the rest of the transaction, waiting no longer than
+/// `lock_timeout`. Needs no snapshot and asks for no privilege.
+pub fn lock_relation(relation: pg_sys::Oid) {
+    // SAFETY: takes a heavyweight lock by oid inside a transaction.
+    unsafe { pg_sys::LockRelationOid(relation, pg_sys::ExclusiveLock as i32) };
+}
+
+/// Takes the lock of [`lock_relation`] if nobody holds it.
+pub fn try_lock_relation(relation: pg_sys::Oid) -> bool {
+    // SAFETY: as lock_relation, without waiting.
+    unsafe { pg_sys::ConditionalLockRelationOid(relation, pg_sys::ExclusiveLock as i32) }
+}
+
+/// Tries to take an advisory lock for the rest of the transaction, as
+/// `pg_try_advisory_xact_lock(bigint)` does. Needs no snapshot.
+pub fn try_advisory_lock(key: i64) -> bool {
+    // SAFETY: the function is strict, takes one bigint and looks at nothing else.
+    unsafe {
+        pgrx::direct_function_call::<bool>(
+            pg_sys::pg_try_advisory_xact_lock_int8,
+            &[pgrx::IntoDatum::into_datum(key)],
+        )
+        .unwrap_or(false)
+    }
+}
+
+/// Does the server replay another's WAL (a standby)?
+pub fn in_recovery() -> bool {
+    // SAFETY: reads shared state.
+    unsafe { pg_sys::RecoveryInProgress() }
+}

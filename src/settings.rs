@@ -1,0 +1,425 @@
+//! Every setting of the extension, in one place: `workspace_autobuild.*`.
+//!
+//! Each has its unit, its range and a sentence in `pg_settings`; a value that makes no
+//! sense is refused when it is set, with the reason. `SUSET` settings can be set for
+//! one database with `ALTER DATABASE ... SET`; the worker connects anew for each tick
+//! and so takes them up at its next one.
+
+use std::ffi::{CStr, CString, c_char, c_void};
+
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
+use pgrx::{pg_guard, pg_sys};
+
+use crate::instant::SECOND;
+use crate::lifecycle::signs::{ActingRule, Policy};
+
+/// What a tick does with what is due (`workspace_autobuild.action`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
+pub enum Action {
+    /// Write the builds.
+    #[name = c"build"]
+    Build,
+    /// Decide and record what would be done; write nothing of the product's.
+    #[name = c"observe"]
+    Observe,
+    /// Do nothing.
+    #[name = c"off"]
+    Off,
+}
+
+static DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
+static TICK_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
+static PRODUCT_SCHEMA: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"public"));
+static ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static ACTION: GucSetting<Action> = GucSetting::<Action>::new(Action::Build);
+static RULES: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"autostop, autostart, failed, dormancy"));
+static LICENSED_RULES: GucSetting<bool> = GucSetting::<bool>::new(true);
+static FAILED_STOP_RETRY: GucSetting<bool> = GucSetting::<bool>::new(true);
+static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(500);
+static MAX_BUILDS_PER_TICK: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MAX_START_DELAY: GucSetting<i32> = GucSetting::<i32>::new(0);
+static LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(2_000);
+static STATEMENT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60_000);
+static HISTORY_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 60);
+static AUDIT_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60 * 60);
+static NOTIFY_JOBS: GucSetting<bool> = GucSetting::<bool>::new(true);
+static NOTIFY_TRANSITIONS: GucSetting<bool> = GucSetting::<bool>::new(false);
+
+/// The largest duration that a setting in seconds takes: 68 years.
+const MAX_SECONDS: i32 = i32::MAX;
+
+/// Registers every setting and reserves the prefix, so that a misspelt name is refused.
+pub fn register() {
+    string(
+        c"workspace_autobuild.databases",
+        c"Databases in which the launcher runs ticks: * for all that have the extension, or a list of names.",
+        c"A comma-separated list; a name with a comma, a quote or a space stands in double quotes.",
+        &DATABASES,
+        GucContext::Sighup,
+        Some(check_databases),
+    );
+    GucRegistry::define_int_guc(
+        c"workspace_autobuild.tick_interval",
+        c"Time between two ticks, on the wall clock.",
+        c"Ticks stand on multiples of it. Deadlines and schedules are compared with the tick cut down to the minute, also when it is under a minute.",
+        &TICK_INTERVAL,
+        1,
+        3600,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    string(
+        c"workspace_autobuild.product_schema",
+        c"The schema of the product's tables.",
+        c"",
+        &PRODUCT_SCHEMA,
+        GucContext::Suset,
+        Some(check_schema),
+    );
+    string(
+        c"workspace_autobuild.role",
+        c"The role as which the product's tables are read and written by a tick.",
+        c"Empty: the owner of the product's table workspaces. Never a superuser.",
+        &ROLE,
+        GucContext::Suset,
+        None,
+    );
+    GucRegistry::define_enum_guc(
+        c"workspace_autobuild.action",
+        c"What the worker does with what is due: build, observe (record only) or off.",
+        c"autobuild_tick by hand builds whatever this says.",
+        &ACTION,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    string(
+        c"workspace_autobuild.rules",
+        c"The rules that may act, of autostop, autostart, failed, dormancy, delete.",
+        c"A comma-separated list; empty: none. delete destroys workspaces, so it acts only when it is added.",
+        &RULES,
+        GucContext::Suset,
+        Some(check_rules),
+    );
+    GucRegistry::define_bool_guc(
+        c"workspace_autobuild.licensed_rules",
+        c"The product has its licence for advanced scheduling.",
+        c"Off: the template's options (allow_user_autostart, blocked days, TTLs of failure, dormancy and deletion, require_active_version) don't count, as in the product.",
+        &LICENSED_RULES,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"workspace_autobuild.failed_stop_retry",
+        c"The rule failed stops a workspace again whose stop failed.",
+        c"Off as in versions of the product before it did so.",
+        &FAILED_STOP_RETRY,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"workspace_autobuild.batch_size",
+        c"Workspaces that are decided and built in one transaction.",
+        c"",
+        &BATCH_SIZE,
+        1,
+        10_000,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"workspace_autobuild.max_builds_per_tick",
+        c"Builds that one tick makes at the most; 0 for no cap.",
+        c"The oldest due go first, stops before starts; the rest waits for the next tick.",
+        &MAX_BUILDS_PER_TICK,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"workspace_autobuild.max_start_delay",
+        c"How late a scheduled start may still be made; 0 for no limit.",
+        c"A start that was missed for longer waits for the schedule's next run.",
+        &MAX_START_DELAY,
+        0,
+        MAX_SECONDS,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"workspace_autobuild.lock_timeout",
+        c"How long a tick waits for a lock; 0 for ever.",
+        c"",
+        &LOCK_TIMEOUT,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"workspace_autobuild.statement_timeout",
+        c"How long one batch or one reading of the worker's may take; 0 for ever.",
+        c"The worker arms it itself: the server's own statement_timeout does not act on a worker.",
+        &STATEMENT_TIMEOUT,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"workspace_autobuild.history_retention",
+        c"How long rows of autobuild_ticks and autobuild_transitions are kept; 0 for ever.",
+        c"",
+        &HISTORY_RETENTION,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_MIN,
+    );
+    GucRegistry::define_int_guc(
+        c"workspace_autobuild.audit_interval",
+        c"Time between two comparisons of the agenda with a scan; 0 for none.",
+        c"",
+        &AUDIT_INTERVAL,
+        0,
+        MAX_SECONDS,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_bool_guc(
+        c"workspace_autobuild.notify_jobs",
+        c"Tell waiting provisioner daemons of new jobs, on the product's own channel.",
+        c"NOTIFY provisioner_job_posted, once for each distinct organization and tags.",
+        &NOTIFY_JOBS,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"workspace_autobuild.notify_transitions",
+        c"NOTIFY workspace_autobuild for each transition made.",
+        c"Off by default: anyone who can connect may LISTEN, and a full notification queue would fail builds.",
+        &NOTIFY_TRANSITIONS,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    // SAFETY: the prefix is a constant C string, which the server copies.
+    unsafe { pg_sys::MarkGUCPrefixReserved(c"workspace_autobuild".as_ptr()) };
+}
+
+/// Registers one text setting with its check.
+fn string(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<Option<CString>>,
+    context: GucContext,
+    check: pg_sys::GucStringCheckHook,
+) {
+    // SAFETY: every check hook of this module is guarded by `#[pg_guard]`.
+    unsafe {
+        GucRegistry::define_string_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            context,
+            GucFlags::default(),
+            check,
+            None,
+            None,
+        );
+    }
+}
+
+/// The settings as they stand, read once for each tick or call.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `product_schema`.
+    pub product_schema: String,
+    /// `role`; `None` for the owner of the product's `workspaces`.
+    pub role: Option<String>,
+    /// `action`.
+    pub action: Action,
+    /// The settings that the rules look at.
+    pub policy: Policy,
+    /// `batch_size`, at least 1.
+    pub batch_size: usize,
+    /// `max_builds_per_tick`; `None` for no cap.
+    pub max_builds_per_tick: Option<usize>,
+    /// `lock_timeout` in milliseconds.
+    pub lock_timeout: i32,
+    /// `statement_timeout` in milliseconds.
+    pub statement_timeout: i32,
+    /// `history_retention` in minutes; `None` for ever.
+    pub history_retention: Option<i32>,
+    /// `notify_jobs`.
+    pub notify_jobs: bool,
+    /// `notify_transitions`.
+    pub notify_transitions: bool,
+}
+
+/// Reads the settings as they stand in this session.
+pub fn read() -> Settings {
+    let rules = parse_rules(&text(&RULES)).unwrap_or([false; 5]);
+    let role = text(&ROLE);
+    Settings {
+        product_schema: text(&PRODUCT_SCHEMA),
+        role: (!role.is_empty()).then_some(role),
+        action: ACTION.get(),
+        policy: Policy {
+            rules,
+            licensed: LICENSED_RULES.get(),
+            failed_stop_retry: FAILED_STOP_RETRY.get(),
+            max_start_delay: i64::from(MAX_START_DELAY.get()) * SECOND,
+        },
+        batch_size: usize::try_from(BATCH_SIZE.get()).unwrap_or(1).max(1),
+        max_builds_per_tick: usize::try_from(MAX_BUILDS_PER_TICK.get())
+            .ok()
+            .filter(|&cap| cap > 0),
+        lock_timeout: LOCK_TIMEOUT.get(),
+        statement_timeout: STATEMENT_TIMEOUT.get(),
+        history_retention: Some(HISTORY_RETENTION.get()).filter(|&minutes| minutes > 0),
+        notify_jobs: NOTIFY_JOBS.get(),
+        notify_transitions: NOTIFY_TRANSITIONS.get(),
+    }
+}
+
+/// `tick_interval` in seconds.
+pub fn tick_interval() -> i64 {
+    i64::from(TICK_INTERVAL.get())
+}
+
+/// Does `databases` name this database?
+pub fn names_database(name: &str) -> bool {
+    match parse_names(&text(&DATABASES)) {
+        Ok(names) => names.iter().any(|n| n == "*" || n == name),
+        Err(_) => false,
+    }
+}
+
+fn text(setting: &'static GucSetting<Option<CString>>) -> String {
+    setting
+        .get()
+        .map(|value| value.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// The rules that a text names, in the order of [`ActingRule::ALL`].
+fn parse_rules(text: &str) -> Result<[bool; 5], String> {
+    let mut rules = [false; 5];
+    for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+        let rule = ActingRule::ALL
+            .into_iter()
+            .find(|rule| rule.name() == name)
+            .ok_or_else(|| {
+                format!(
+                    "\"{name}\" is no rule; the rules are autostop, autostart, failed, dormancy, delete"
+                )
+            })?;
+        rules[rule as usize] = true;
+    }
+    Ok(rules)
+}
+
+/// The names in a comma-separated list; a quoted name keeps every character.
+fn parse_names(text: &str) -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    let mut chars = text.trim().chars().peekable();
+    while chars.peek().is_some() {
+        let mut name = String::new();
+        if chars.next_if_eq(&'"').is_some() {
+            loop {
+                match chars.next() {
+                    Some('"') if chars.next_if_eq(&'"').is_some() => name.push('"'),
+                    Some('"') => break,
+                    Some(c) => name.push(c),
+                    None => return Err("a quoted name has no closing quote".into()),
+                }
+            }
+            while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        } else {
+            while let Some(c) = chars.next_if(|&c| c != ',') {
+                name.push(c);
+            }
+            name = name.trim().to_owned();
+        }
+        if name.is_empty() {
+            return Err("a name is empty".into());
+        }
+        names.push(name);
+        match chars.next() {
+            Some(',') => while chars.next_if(|c| c.is_whitespace()).is_some() {},
+            Some(c) => return Err(format!("\"{c}\" after a quoted name")),
+            None => {}
+        }
+    }
+    Ok(names)
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn check_rules(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: the server calls check hooks with a pointer to the new value.
+    unsafe { check(value, |text| parse_rules(text).map(drop)) }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn check_databases(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: the server calls check hooks with a pointer to the new value.
+    unsafe { check(value, |text| parse_names(text).map(drop)) }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn check_schema(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: the server calls check hooks with a pointer to the new value.
+    unsafe {
+        check(value, |text| {
+            if text.is_empty() {
+                Err("a schema's name is wanted, such as public".into())
+            } else {
+                Ok(())
+            }
+        })
+    }
+}
+
+/// Runs a check of a text setting and reports its reason to the server.
+///
+/// # Safety
+/// `value` points to the new value, a C string or NULL, as in a GUC check hook.
+unsafe fn check(value: *mut *mut c_char, check: impl Fn(&str) -> Result<(), String>) -> bool {
+    // SAFETY: see above; NULL stands for an empty text.
+    let text = unsafe {
+        if (*value).is_null() {
+            String::new()
+        } else {
+            CStr::from_ptr(*value).to_string_lossy().into_owned()
+        }
+    };
+    match check(&text) {
+        Ok(()) => true,
+        Err(reason) => {
+            let reason = CString::new(reason.replace('\0', "")).unwrap_or_default();
+            // SAFETY: the server reads this text right after the hook returns, and
+            // ErrorContext keeps it until then.
+            unsafe {
+                pg_sys::GUC_check_errdetail_string =
+                    pg_sys::MemoryContextStrdup(pg_sys::ErrorContext, reason.as_ptr());
+            }
+            false
+        }
+    }
+}
