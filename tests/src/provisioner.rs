@@ -8,7 +8,11 @@
 use postgres::Client;
 use uuid::Uuid;
 
-use crate::product::{Product, Value, Version, quote_literal, texts};
+use crate::product::{OWNER, Product, Value, Version, quote_literal, texts};
+use crate::server::Address;
+
+/// The database's own clock.
+const CLOCK: &str = "clock_timestamp()";
 
 /// A build job that the provisioner completed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +41,23 @@ impl Provisioner {
         Provisioner {
             client: product.connect(),
             version: product.version(),
-            clock: "clock_timestamp()".to_owned(),
+            clock: CLOCK.to_owned(),
         }
+    }
+
+    /// A provisioner for a database of the product at `version`, in schema `public`.
+    #[track_caller]
+    pub fn connect(address: &Address, database: &str, version: Version) -> Provisioner {
+        Provisioner {
+            client: address.connect(database, OWNER),
+            version,
+            clock: CLOCK.to_owned(),
+        }
+    }
+
+    /// Has the server ended the session?
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
     }
 
     /// From now on this is the time at which jobs are started and completed.

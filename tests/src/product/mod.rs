@@ -162,6 +162,12 @@ impl Product {
         }
     }
 
+    /// Opens the session anew, after the server was restarted.
+    #[track_caller]
+    pub fn reconnect(&self) {
+        self.session.replace(self.connect());
+    }
+
     /// Executes statements as the tables' owner.
     #[track_caller]
     pub fn execute(&self, sql: &str) {
