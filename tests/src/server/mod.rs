@@ -200,7 +200,7 @@ impl Server {
         for (name, value) in &options.settings {
             conf += &format!("{name} = '{}'\n", value.replace('\'', "''"));
         }
-        server.append(&server.data().join("postgresql.conf"), &conf);
+        server.append_conf(&conf);
         let mut server = server;
         server.start();
         server
@@ -222,9 +222,14 @@ impl Server {
         );
     }
 
-    fn append(&self, file: &Path, text: &str) {
-        let old = fs::read_to_string(file).unwrap_or_default();
-        fs::write(file, old + text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    /// Appends lines to `postgresql.conf`, for the next start or reload.
+    #[track_caller]
+    pub fn append_conf(&self, lines: &str) {
+        let file = self.data().join("postgresql.conf");
+        // Written in place, so that it stays the server user's own.
+        fs::read_to_string(&file)
+            .and_then(|old| fs::write(&file, old + lines))
+            .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     }
 
     fn data(&self) -> PathBuf {
