@@ -79,7 +79,7 @@ block_codes! {
     ParameterOutOfRange "parameter_out_of_range"
         "The value of a parameter of type number is outside its range."
     ParameterPatternUnreadable "parameter_pattern_unreadable"
-        "A parameter's pattern can't be read here, and its value is not one that a build of the same version had."
+        "A parameter's pattern can't be applied here, and its value is not one that a build of the same version had."
     ParameterPatternWithoutError "parameter_pattern_without_error"
         "A parameter has a pattern but no error text, which the product refuses."
     ParameterPatternMismatch "parameter_pattern_mismatch"

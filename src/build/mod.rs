@@ -6,8 +6,13 @@
 //! [`plan::plan`] ties it together; every reason against a build is a
 //! [`codes::BlockCode`].
 
+mod check;
 pub mod codes;
 pub mod inputs;
 pub mod job_input;
+mod parameters;
 pub mod pattern;
+pub mod plan;
+mod preset;
 mod tags;
+pub mod version;

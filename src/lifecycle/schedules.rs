@@ -3,9 +3,12 @@
 //! The rules don't parse: a workspace's text goes in, runs come out. The database
 //! gives them its cache of compiled schedules; tests give them something simpler.
 
+use std::rc::Rc;
+
 use chrono::Weekday;
 
 use crate::instant::Instant;
+use crate::schedule::{Schedule, ScheduleCache, Zone, ZoneSource};
 
 /// Turns the text of `workspaces.autostart_schedule` into its runs.
 pub trait Schedules {
@@ -26,4 +29,26 @@ pub trait Runs {
 
     /// The weekday of a run in the schedule's own zone.
     fn weekday(&self, run: Instant) -> Weekday;
+}
+
+impl<Z: ZoneSource> Schedules for ScheduleCache<Z> {
+    type Schedule<'a>
+        = Rc<Schedule<Z::Zone>>
+    where
+        Z: 'a;
+
+    fn schedule<'a>(&'a self, text: &str) -> Result<Self::Schedule<'a>, Box<str>> {
+        self.get(text)
+            .map_err(|error| error.to_string().into_boxed_str())
+    }
+}
+
+impl<Z: Zone> Runs for Rc<Schedule<Z>> {
+    fn next_after(&self, after: Instant) -> Option<Instant> {
+        self.next(after)
+    }
+
+    fn weekday(&self, run: Instant) -> Weekday {
+        Schedule::weekday(self, run)
+    }
 }

@@ -9,5 +9,6 @@ pub mod catalogue;
 pub mod facts;
 pub mod inputs;
 pub mod provisioners;
+pub mod role;
 pub mod schema;
 pub mod write;

@@ -13,9 +13,12 @@ use super::unicode;
 /// A class item that holds no character.
 pub(super) const NOTHING: &str = r"[^\x{0}-\x{10FFFF}]";
 
-/// How many `\p{...}` a pattern may have. Each is hundreds of ranges, and they are
-/// written out before the size of the compiled pattern is known.
-const MAX_UNICODE_CLASSES: usize = 64;
+/// How many large sets (`\p{...}`, wide ranges) a pattern may have. Each may take
+/// milliseconds to write out and to fold, before the compiled pattern's size is known.
+const MAX_LARGE_SETS: usize = 64;
+
+/// A range of more characters than this is a large set.
+const WIDE: u32 = 1024;
 
 /// Go's POSIX classes; the `regex` crate has the same under the same names.
 const POSIX: [&str; 14] = [
@@ -74,10 +77,7 @@ impl Rewriter<'_> {
             None => name,
         };
         let items = unicode::class_items(name).ok_or_else(|| Self::refuse(WHAT, start))?;
-        self.unicode_classes += 1;
-        if self.unicode_classes > MAX_UNICODE_CLASSES {
-            return Err(Unreadable::TooLarge);
-        }
+        self.count_large_set()?;
         Ok(format!("[{}{items}]", if negated { "^" } else { "" }))
     }
 
@@ -97,10 +97,15 @@ impl Rewriter<'_> {
                 break;
             }
             first = false;
-            if let Some(posix) = self.posix_class()? {
-                items.push_str(&posix);
-            } else if let Some(escaped) = self.escaped_class()? {
-                items.push_str(&escaped);
+            let nested = match self.posix_class()? {
+                Some(posix) => Some(posix),
+                None => self.escaped_class()?,
+            };
+            if let Some(nested) = nested {
+                if nested.starts_with("[^") || nested.starts_with("[:^") {
+                    self.count_large_set()?;
+                }
+                items.push_str(&nested);
             } else {
                 self.range(&mut items, start)?;
             }
@@ -154,8 +159,19 @@ impl Rewriter<'_> {
             high
         };
         if low <= high {
+            if high - low > WIDE {
+                self.count_large_set()?;
+            }
             // Writing to a String does not fail.
             let _ = write!(items, r"\x{{{low:X}}}-\x{{{high:X}}}");
+        }
+        Ok(())
+    }
+
+    fn count_large_set(&mut self) -> Result<(), Unreadable> {
+        self.large_sets += 1;
+        if self.large_sets > MAX_LARGE_SETS {
+            return Err(Unreadable::TooLarge);
         }
         Ok(())
     }

@@ -16,7 +16,11 @@ use regex::{Regex, RegexBuilder};
 const MAX_LENGTH: usize = 4096;
 
 /// How large a compiled pattern may get, in bytes.
-const MAX_COMPILED: usize = 1 << 20;
+const MAX_COMPILED: usize = 10 << 20;
+
+/// The longest text that is matched, in bytes. The worst patterns within the limits take
+/// microseconds for a byte, and a match can't be interrupted.
+const MAX_TEXT: usize = 32 << 10;
 
 /// A pattern ready to match.
 #[derive(Clone, Debug)]
@@ -57,9 +61,9 @@ impl Pattern {
             .map_err(|_| Unreadable::TooLarge)
     }
 
-    /// Does it match somewhere in the text?
-    pub fn is_match(&self, text: &str) -> bool {
-        self.0.is_match(text)
+    /// Does it match somewhere in the text? `None` for a text too long to be matched here.
+    pub fn is_match(&self, text: &str) -> Option<bool> {
+        (text.len() <= MAX_TEXT).then(|| self.0.is_match(text))
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn rewrite(pattern: &str) -> Result<String, Unreadable> {
         piece: None,
         weight: 0,
         names: HashSet::new(),
-        unicode_classes: 0,
+        large_sets: 0,
     };
     rewriter.run()?;
     Ok(rewriter.out)
@@ -66,7 +66,7 @@ pub(super) struct Rewriter<'p> {
     /// The greatest weight of the group so far, without `piece`.
     weight: u32,
     names: HashSet<&'p str>,
-    pub(super) unicode_classes: usize,
+    pub(super) large_sets: usize,
 }
 
 impl<'p> Rewriter<'p> {
