@@ -9,6 +9,6 @@ shopt -s nullglob
 scripts=("$extension"/workspace-autobuild--*.sql)
 [ ${#scripts[@]} -gt 0 ] || { echo "no script in $extension: install the extension first" >&2; exit 1; }
 for script in "${scripts[@]}"; do
-  echo "$(basename "$script")"
+  basename "$script"
   "$pgspot_venv/bin/pgspot" "$script"
 done

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Where things are; sourced by the other scripts, and by hand before cargo commands
 # that need PostgreSQL: `. scripts/env.sh; cargo pgrx test pg15`.
 #

@@ -10,4 +10,4 @@ cargo fmt --all --check
 clippy --no-default-features
 clippy --no-default-features --features "pg$PG_MAJOR pg_test"
 clippy --package workspace-autobuild-tests
-shellcheck --external-sources scripts/*.sh
+shellcheck scripts/*.sh .ci/run

@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$project"
 
 logs=$project/target/test-logs
-rm -rf "$logs"
+pgdata=$private/pgdata
+rm -rf "$logs" "$pgdata"
 mkdir -p "$logs"
 started=$SECONDS
 
@@ -20,11 +21,12 @@ step() {
 
 summary() {
   local status=$?
+  rm -rf "$pgdata"
   say "results after $((SECONDS - started)) s"
   # Programs without tests say nothing of interest.
   grep -H '^test result:' "$logs"/*.log 2>/dev/null | grep -v ' 0 passed; 0 failed; 0 ignored' |
     sed "s|^$logs/||; s|\.log:|: |" || true
-  [ "$status" = 0 ] && say "all passed" || say "FAILED"
+  if [ "$status" = 0 ]; then say "all passed"; else say FAILED; fi
   exit "$status"
 }
 trap summary EXIT
@@ -33,15 +35,10 @@ trap summary EXIT
 pgrx_tests() {
   local as=()
   if [ "$(id -u)" = 0 ]; then
-    local data
-    data=$(mktemp -d)
-    chown postgres "$data"
-    as=(--runas postgres --pgdata "$data")
-    cargo pgrx test "pg$PG_MAJOR" "${as[@]}"
-    rm -rf "$data"
-  else
-    cargo pgrx test "pg$PG_MAJOR"
+    install -d -o postgres "$pgdata"
+    as=(--runas postgres --pgdata "$pgdata")
   fi
+  cargo pgrx test "pg$PG_MAJOR" "${as[@]}"
 }
 
 step lint scripts/lint.sh
