@@ -207,7 +207,7 @@ fn source_is_right(case: &Case, name: &str, source: ValueSource) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(800))]
 
     #[test]
     fn a_plan_or_a_block_comes_of_everything(case in any_case()) {
