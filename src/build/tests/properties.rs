@@ -62,7 +62,7 @@ fn any_definition() -> impl Strategy<Value = Definition> {
         (
             name(),
             value(),
-            any::<bool>(),
+            prop::bool::weighted(0.1),
             any::<bool>(),
             prop::option::of(options()),
         ),
@@ -93,8 +93,7 @@ fn any_definition() -> impl Strategy<Value = Definition> {
                 name,
                 kind: kind.to_owned(),
                 default_value,
-                // Mostly not, or hardly any plan would come about.
-                required: required && ephemeral,
+                required,
                 ephemeral,
                 options,
                 validation_regex,
@@ -136,7 +135,7 @@ fn any_case() -> impl Strategy<Value = Case> {
         (
             tags(),
             prop::option::weighted(0.9, tags()),
-            any::<[bool; 6]>(),
+            any::<[bool; 7]>(),
             prop::option::weighted(0.9, any::<bool>()),
         ),
         prop::sample::select(vec![None, Some("1.6"), Some("1.5"), Some("x")]),
@@ -155,7 +154,8 @@ fn any_case() -> impl Strategy<Value = Case> {
                     next_start,
                     owner,
                     workspace_tags,
-                    other,
+                    change,
+                    kept,
                 ] = bits;
                 let mut case = Case::new();
                 case.transition = transition;
@@ -165,7 +165,7 @@ fn any_case() -> impl Strategy<Value = Case> {
                 case.signs.empty_owner_tag = owner;
                 case.previous = previous;
                 case.latest_job_tags = latest_tags;
-                if other {
+                if change && !kept {
                     case.facts.latest.as_mut().unwrap().template_version_id = ACTIVE;
                 }
                 let version = case.version();
