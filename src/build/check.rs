@@ -281,8 +281,13 @@ fn elements<'v>(name: &str, value: &'v str) -> Result<Vec<Cow<'v, str>>, Block> 
     // Two passes, since the first knows the whole grammar and the second takes strings
     // that only Go takes: halves of surrogate pairs.
     serde_json::from_str::<IgnoredAny>(value)
-        .and_then(|_| serde_json::from_str::<Option<Vec<Element>>>(value))
-        .map(|list| list.unwrap_or_default().into_iter().map(|e| e.0).collect())
+        .and_then(|_| serde_json::from_str::<Option<Vec<Option<Element>>>>(value))
+        .map(|list| {
+            let elements = list.unwrap_or_default().into_iter();
+            elements
+                .map(|e| e.map_or(Cow::Borrowed(""), |e| e.0))
+                .collect()
+        })
         .map_err(|_| {
             BlockCode::ParameterNotList.block(format!(
                 "the value of parameter {} is not a JSON array of strings",
@@ -300,11 +305,7 @@ impl<'de> Deserialize<'de> for Element<'de> {
             type Value = Cow<'de, str>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string or null")
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Cow::Borrowed(""))
+                f.write_str("a string")
             }
 
             fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {

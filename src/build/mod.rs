@@ -16,3 +16,6 @@ pub mod plan;
 mod preset;
 mod tags;
 pub mod version;
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,9 @@ impl Pattern {
 
     /// Does it match somewhere in the text? `None` for a text too long to be matched here.
     pub fn is_match(&self, text: &str) -> Option<bool> {
-        (text.len() <= MAX_TEXT).then(|| self.0.is_match(text))
+        // Not the crate's `is_match`: it stops at the earliest end, which an ASCII `\B` may
+        // find inside a character, and then overlooks a match that began before.
+        (text.len() <= MAX_TEXT).then(|| self.0.find(text).is_some())
     }
 }
 

@@ -4,7 +4,6 @@
 //! they change; group names and greediness are dropped, since only whether a pattern
 //! matches is asked. A repetition limit of Go's (1000, also when nested) is held here too.
 
-use std::collections::HashSet;
 use std::fmt::Write;
 
 use super::Unreadable;
@@ -23,7 +22,6 @@ pub(super) fn rewrite(pattern: &str) -> Result<String, Unreadable> {
         groups: Vec::new(),
         piece: None,
         weight: 0,
-        names: HashSet::new(),
         large_sets: 0,
     };
     rewriter.run()?;
@@ -65,7 +63,6 @@ pub(super) struct Rewriter<'p> {
     piece: Option<Piece>,
     /// The greatest weight of the group so far, without `piece`.
     weight: u32,
-    names: HashSet<&'p str>,
     pub(super) large_sets: usize,
 }
 
@@ -244,7 +241,7 @@ impl<'p> Rewriter<'p> {
             .and_then(|end| rest.get(..end))
             .ok_or_else(|| Self::refuse(WHAT, start))?;
         let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        if name.is_empty() || !name.bytes().all(word) || !self.names.insert(name) {
+        if name.is_empty() || !name.bytes().all(word) {
             return Err(Self::refuse(WHAT, start));
         }
         self.advance(name.len() + 1);
