@@ -231,6 +231,7 @@ fn templates() -> impl Strategy<Value = Template> {
     let allows = proptest::bool::weighted(0.8);
     (blocked, ttls(), ttls(), ttls(), allows).prop_map(
         |(blocked_days, failure_ttl, time_til_dormant, autodelete, allows)| Template {
+            organization_id: Uuid::from_u128(9),
             allow_user_autostart: allows,
             blocked_days,
             failure_ttl,

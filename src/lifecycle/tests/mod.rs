@@ -84,6 +84,7 @@ pub fn workspace(transition: BuildTransition) -> Facts {
         has_task: false,
         owner: Some(OwnerStatus::Active),
         template: Some(Template {
+            organization_id: Uuid::from_u128(9),
             id: Uuid::from_u128(4),
             active_version_id: Uuid::from_u128(5),
             allow_user_autostart: true,
