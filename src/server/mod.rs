@@ -6,9 +6,11 @@
 
 pub mod clock;
 pub mod error;
+pub mod extension;
 pub mod identity;
 pub mod query;
 pub mod scope;
+pub mod statement_timeout;
 pub mod subtransaction;
 pub mod transaction;
 pub mod zones;

@@ -1,0 +1,5 @@
+//! The SQL functions, thin: arguments in, rows out, errors raised.
+
+pub mod control;
+mod metrics;
+mod status;
