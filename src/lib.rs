@@ -7,7 +7,6 @@
 //! build writes and what speaks against it.
 
 pub mod build;
-pub mod executor;
 pub mod instant;
 pub mod lifecycle;
 pub mod schedule;
@@ -15,6 +14,8 @@ pub mod worker;
 
 #[cfg(feature = "pgrx")]
 pub mod api;
+#[cfg(feature = "pgrx")]
+pub mod executor;
 #[cfg(feature = "pgrx")]
 pub mod product;
 #[cfg(feature = "pgrx")]
@@ -25,15 +26,19 @@ pub mod settings;
 #[cfg(feature = "pgrx")]
 ::pgrx::pg_module_magic!();
 
-/// Called by the server when it loads the library: at its start if the library is
-/// preloaded, else in the first session that needs it.
 #[cfg(feature = "pgrx")]
-#[::pgrx::pg_guard]
-pub extern "C-unwind" fn _PG_init() {
-    settings::register();
-    worker::register();
-}
+mod load {
+    //! What happens when the server loads the library.
 
-// STAND-IN, dropped at merge.
-#[cfg(feature = "pgrx")]
-::pgrx::extension_sql_file!("../sql/standin_history.sql", name = "standin_history");
+    use pgrx::prelude::*;
+
+    extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
+    extension_sql_file!("../sql/functions.sql", name = "functions", finalize);
+
+    /// Called by the server when it loads the library.
+    #[pg_guard]
+    extern "C-unwind" fn _PG_init() {
+        crate::settings::register();
+        crate::worker::register();
+    }
+}

@@ -7,7 +7,7 @@ use pgrx::{PgSqlErrorCode, extension_sql_file, pg_extern, search_path};
 
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::{self, Extension};
-use crate::server::identity::{acting_as, current_user, role_name};
+use crate::server::identity::{current_user, role_name};
 use crate::server::query::{Access, Arg, run};
 use crate::server::transaction::in_recovery;
 use crate::settings;
@@ -27,8 +27,8 @@ pub fn pause(extension: &Extension) -> Result<Option<Pause>, Error> {
     let mut pause = None;
     run(
         &format!(
-            "SELECT p.reason FROM {}.autobuild_pauses p",
-            extension.schema
+            "SELECT p.reason FROM {} p",
+            extension.table("autobuild_pauses")
         ),
         Access::Read,
         Vec::new(),
@@ -50,16 +50,16 @@ fn autobuild_pause(reason: Option<&str>) {
 }
 
 fn set_pause(reason: Option<&str>) -> Result<(), Error> {
-    let extension = extension::get()?;
+    let extension = Extension::get()?;
     let by = role_name(current_user());
-    acting_as(extension.owner, || {
+    extension.as_owner(|| {
         run(
             &format!(
-                "INSERT INTO {}.autobuild_pauses AS p (reason, paused_at, paused_by) \
+                "INSERT INTO {} AS p (reason, paused_at, paused_by) \
                  VALUES ($1, pg_catalog.now(), $2) \
                  ON CONFLICT (one) DO UPDATE SET reason = excluded.reason, \
                  paused_at = excluded.paused_at, paused_by = excluded.paused_by",
-                extension.schema
+                extension.table("autobuild_pauses")
             ),
             Access::Write,
             vec![Arg::Text(reason), Arg::Text(by.as_deref())],
@@ -77,10 +77,10 @@ fn autobuild_resume() {
 }
 
 fn end_pause() -> Result<(), Error> {
-    let extension = extension::get()?;
-    acting_as(extension.owner, || {
+    let extension = Extension::get()?;
+    extension.as_owner(|| {
         run(
-            &format!("DELETE FROM {}.autobuild_pauses", extension.schema),
+            &format!("DELETE FROM {}", extension.table("autobuild_pauses")),
             Access::Write,
             Vec::new(),
             |_| Ok(()),
@@ -101,8 +101,8 @@ fn wake() -> Result<bool, Error> {
     if in_recovery() || !names_this_database() {
         return Ok(false);
     }
-    let extension = extension::get()?;
-    if acting_as(extension.owner, || pause(&extension))?.is_some() {
+    let extension = Extension::get()?;
+    if extension.as_owner(|| pause(&extension))?.is_some() {
         return Ok(false);
     }
     let launcher = region::visit(|region| {
@@ -121,7 +121,7 @@ fn wake() -> Result<bool, Error> {
 /// Does `databases` name this database? A launcher that a session started serves its
 /// database whatever the setting says.
 pub fn names_this_database() -> bool {
-    region::preloaded().is_none() || settings::names_database(&crate::server::extension::database())
+    region::preloaded().is_none() || settings::names_database(&extension::database())
 }
 
 /// Starts a worker for this database until the server restarts, where the library is

@@ -6,11 +6,10 @@ use pgrx::{JsonB, name, pg_extern, search_path};
 use serde_json::{Value, json};
 
 use crate::instant::{Instant, SECOND};
+use crate::server::clock;
 use crate::server::error::{Error, OrRaise};
-use crate::server::extension;
-use crate::server::identity::acting_as;
+use crate::server::extension::Extension;
 use crate::server::transaction::in_recovery;
-use crate::server::{clock, error};
 use crate::settings;
 use crate::worker::state::{BUCKETS_MS, Counters, OUTCOMES, Slot, TICKS};
 
@@ -89,9 +88,9 @@ fn seconds(micros: i64) -> f64 {
 }
 
 fn metrics() -> Result<Rows, Error> {
-    let extension = extension::get()?;
+    let extension = Extension::get()?;
     let seen = status::seen()?;
-    let pause = acting_as(extension.owner, || control::pause(&extension))?;
+    let pause = extension.as_owner(|| control::pause(&extension))?;
     let mut rows = Rows(Vec::new());
     let up = seen.as_ref().is_some_and(|seen| seen.launcher);
     rows.gauge("up", f64::from(up));
@@ -104,7 +103,6 @@ fn metrics() -> Result<Rows, Error> {
     if let Some(slot) = seen.and_then(|seen| seen.slot) {
         rows.slot(&slot);
     }
-    error::check_for_interrupts();
     Ok(rows)
 }
 

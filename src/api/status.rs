@@ -11,8 +11,8 @@ use pgrx::{extension_sql_file, name, pg_extern, search_path};
 use crate::instant::Instant;
 use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
-use crate::server::extension::{self, Extension};
-use crate::server::identity::{acting_as, role_name};
+use crate::server::extension::Extension;
+use crate::server::identity::role_name;
 use crate::server::query::{Access, run};
 use crate::server::transaction::in_recovery;
 use crate::server::{clock, scope};
@@ -94,12 +94,12 @@ struct Status {
 
 impl Status {
     fn read() -> Result<Status, Error> {
-        let extension = extension::get()?;
+        let extension = Extension::get()?;
         let seen = seen()?;
-        let pause = acting_as(extension.owner, || control::pause(&extension))?;
+        let pause = extension.as_owner(|| control::pause(&extension))?;
         let last_tick = match seen.as_ref().and_then(|seen| seen.slot.as_ref()) {
             Some(slot) if slot.last_tick.made => Some(slot.last_tick),
-            _ => acting_as(extension.owner, || last_recorded_tick(&extension))?,
+            _ => extension.as_owner(|| last_recorded_tick(&extension))?,
         };
         Ok(Status {
             settings: settings::read(),
@@ -218,8 +218,8 @@ fn last_recorded_tick(extension: &Extension) -> Result<Option<LastTick>, Error> 
     run(
         &format!(
             "SELECT t.tick_at, t.started_at, t.finished_at, t.due, t.built, t.blocked, t.failed \
-             FROM {}.autobuild_ticks t ORDER BY t.tick_id USING OPERATOR(pg_catalog.>) LIMIT 1",
-            extension.schema
+             FROM {} t ORDER BY t.tick_id USING OPERATOR(pg_catalog.>) LIMIT 1",
+            extension.table("autobuild_ticks")
         ),
         Access::Read,
         Vec::new(),

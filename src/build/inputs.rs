@@ -16,7 +16,7 @@ pub struct Version {
     /// `template_version_workspace_tags` has rows for the version.
     pub workspace_tags: bool,
     /// `templates.use_classic_parameter_flow` of the version's template; `None` where
-    /// the column does not exist or is NULL.
+    /// the column does not exist, or is NULL (which the product can't read: it blocks).
     pub classic_flow: Option<bool>,
     /// `template_version_terraform_values.provisionerd_version`; `None` without a row.
     pub provisionerd_version: Option<String>,
@@ -91,8 +91,8 @@ pub enum PreviousSource {
 }
 
 /// A value that a workspace had before. The value itself is read only where a rule
-/// looks at it ([`Definition`]s with checks, presets): whatever else it is, it goes
-/// from row to row inside the server.
+/// looks at it ([`PreparedVersion::needed_values`](super::plan::PreparedVersion::needed_values)):
+/// whatever else it is, it goes from row to row inside the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousValue {
     /// The parameter's name (for [`PreviousSource::Legacy`], the legacy variable's).

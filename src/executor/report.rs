@@ -36,3 +36,17 @@ pub enum Progress {
     /// Writing history, pruning it.
     Recording,
 }
+
+/// What came of a worker's tick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tick {
+    /// It ran; what it met with single workspaces is in the report.
+    Done(TickReport),
+    /// It could not begin: the product's tables, the role or its rights are not there.
+    Waiting {
+        /// The condition.
+        sqlstate: String,
+        /// What is missing and what to do about it.
+        problem: String,
+    },
+}

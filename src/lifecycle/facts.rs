@@ -57,17 +57,32 @@ pub enum OwnerStatus {
     Other,
 }
 
+impl OwnerStatus {
+    /// Its name in SQL, for sentences.
+    pub fn name(self) -> &'static str {
+        match self {
+            OwnerStatus::Active => "active",
+            OwnerStatus::Dormant => "dormant",
+            OwnerStatus::Suspended => "suspended",
+            OwnerStatus::Other => "unknown",
+        }
+    }
+}
+
 /// The template's schedule options. Durations are nanoseconds, as stored; a value
 /// that is not above zero means "none".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     /// `templates.id`.
     pub id: Uuid,
+    /// `templates.organization_id`, in which its jobs run.
+    pub organization_id: Uuid,
     /// `templates.active_version_id`.
     pub active_version_id: Uuid,
     /// `templates.allow_user_autostart`.
     pub allow_user_autostart: bool,
-    /// `templates.autostart_block_days_of_week`, as stored: bit 0 is Monday.
+    /// `templates.autostart_block_days_of_week`, as stored: bit 0 is Monday,
+    /// bits above the seventh mean nothing.
     pub blocked_days: i32,
     /// `templates.failure_ttl`.
     pub failure_ttl: i64,
@@ -107,6 +122,17 @@ pub enum BuildTransition {
     Stop,
     /// The build deleted it.
     Delete,
+}
+
+impl BuildTransition {
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            BuildTransition::Start => "start",
+            BuildTransition::Stop => "stop",
+            BuildTransition::Delete => "delete",
+        }
+    }
 }
 
 /// How far the latest build's job is.

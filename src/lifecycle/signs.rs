@@ -14,7 +14,7 @@ pub struct Signs {
     pub dormancy: bool,
     /// `build_reason` has `dormancy`; without it the reason is `autolock`.
     pub dormancy_reason: bool,
-    /// `workspaces.deleting_at` and the template's TTL for it.
+    /// `workspaces.deleting_at` and the template's TTL for it; never without `dormancy`.
     pub deletion: bool,
     /// `provisioner_jobs.job_status`: a failed delete waits for a day.
     pub job_status: bool,
@@ -43,6 +43,18 @@ pub struct Signs {
     pub task_row: bool,
     /// `templates.disable_module_cache`: a task's stop says `task_auto_pause`.
     pub task_pause: bool,
+}
+
+impl Signs {
+    /// Does the product's schema bring this rule?
+    pub fn bring(&self, rule: ActingRule) -> bool {
+        match rule {
+            ActingRule::Autostop | ActingRule::Autostart => true,
+            ActingRule::Failed => self.failed_stop,
+            ActingRule::Dormancy => self.dormancy,
+            ActingRule::Delete => self.deletion,
+        }
+    }
 }
 
 /// A rule that acts, in the order in which the first that applies wins.

@@ -113,6 +113,7 @@ fn select(product: &Product) -> String {
         product.read("j", "provisioner_jobs", "canceled_at"),
         "(j.error <> '')".to_owned(),
         "(u.id IS NOT NULL)".to_owned(),
+        t("organization_id"),
     ];
     format!(
         "SELECT {columns}
@@ -224,6 +225,7 @@ fn decode(row: &Row<'_>) -> Result<Facts, Error> {
         None => None,
         Some(id) => Some(Template {
             id,
+            organization_id: row.uuid(31)?.unwrap_or_default(),
             active_version_id: row.uuid(13)?.unwrap_or_default(),
             allow_user_autostart: row.bool(14)?,
             blocked_days: row

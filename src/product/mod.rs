@@ -7,4 +7,8 @@
 
 pub mod catalogue;
 pub mod facts;
+pub mod inputs;
+pub mod provisioners;
+pub mod role;
 pub mod schema;
+pub mod write;

@@ -28,6 +28,9 @@ pub struct Product {
     pub signs: Signs,
     /// The owner of `workspaces`.
     pub owner: pg_sys::Oid,
+    /// The unique constraints or indexes on (workspace_id, build_number): whoever
+    /// violates one built second.
+    pub build_number_keys: Vec<String>,
     columns: HashMap<(&'static str, &'static str), Found>,
 }
 
@@ -196,6 +199,19 @@ const BUILD_REASONS: &str = "
       JOIN pg_catalog.pg_enum e ON e.enumtypid = a.atttypid
      WHERE n.nspname = $1 AND c.relname = 'workspace_builds'";
 
+/// Unique indexes of `workspace_builds` on just the workspace and the build number.
+const BUILD_NUMBER_KEYS: &str = "
+    SELECT x.relname::pg_catalog.text
+      FROM pg_catalog.pg_namespace n
+      JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'workspace_builds'
+      JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisunique AND i.indnkeyatts = 2
+      JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+     WHERE n.nspname = $1
+       AND (SELECT pg_catalog.count(*)
+              FROM pg_catalog.pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey::pg_catalog.int2[])
+               AND a.attname IN ('workspace_id', 'build_number')) = 2";
+
 fn look_up(schema: &str) -> Result<Product, Error> {
     let mut relations: HashMap<String, (String, pg_sys::Oid)> = HashMap::new();
     let mut attributes: HashMap<(String, String), Attribute> = HashMap::new();
@@ -251,6 +267,16 @@ fn look_up(schema: &str) -> Result<Product, Error> {
             Ok(())
         },
     )?;
+    let mut build_number_keys = Vec::new();
+    run(
+        BUILD_NUMBER_KEYS,
+        Access::Read,
+        vec![Arg::Text(Some(schema))],
+        |row| {
+            build_number_keys.extend(row.text(0)?);
+            Ok(())
+        },
+    )?;
     let owner = relations
         .get("workspaces")
         .map_or(pg_sys::InvalidOid, |(_, owner)| *owner);
@@ -259,6 +285,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
         name: schema.to_owned(),
         signs: signs(&columns, &reasons),
         owner,
+        build_number_keys,
         columns,
     })
 }

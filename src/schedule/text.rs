@@ -133,8 +133,7 @@ fn number(text: &str) -> Result<i64, Option<IntErrorKind>> {
     if text.starts_with('-') {
         return Err(None);
     }
-    text.parse::<i64>()
-        .map_err(|error| Some(error.kind().clone()))
+    text.parse::<i64>().map_err(|error| Some(*error.kind()))
 }
 
 /// A weekday's three letters in any case, Sunday = 0.

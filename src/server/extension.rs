@@ -1,58 +1,76 @@
-//! The extension as it is installed in this database: its owner, who owns our tables,
-//! and its schema, with which every statement of ours names them.
+//! The extension as this database has it: its schema, its owner, its tables.
 
 use std::ffi::CStr;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::error::Error;
+use super::identity::acting_as;
 use super::query::{Access, Row, run};
 
-/// The installed extension.
+/// The extension's name.
+pub const NAME: &str = "workspace-autobuild";
+
+/// The extension as it is installed in this database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
-    /// Its oid.
-    pub oid: pg_sys::Oid,
-    /// Its owner, who owns its tables.
-    pub owner: pg_sys::Oid,
     /// Its schema, quoted for SQL.
     pub schema: String,
+    /// Its owner, who owns its tables as well.
+    pub owner: pg_sys::Oid,
     /// Its version.
     pub version: String,
+    /// The table whose lock the one executor of this database holds.
+    pub executor_lock: pg_sys::Oid,
 }
 
-/// Looks the extension up; `None` if it isn't installed in this database.
-pub fn find() -> Result<Option<Extension>, Error> {
-    let mut found = None;
-    run(
-        "SELECT e.oid, e.extowner, pg_catalog.quote_ident(n.nspname), e.extversion \
-         FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n \
-         ON n.oid OPERATOR(pg_catalog.=) e.extnamespace \
-         WHERE e.extname OPERATOR(pg_catalog.=) 'workspace-autobuild'",
-        Access::Read,
-        Vec::new(),
-        |row| {
-            found = Some(Extension {
-                oid: Row::required(row.oid(0)?, "the extension's oid")?,
-                owner: Row::required(row.oid(1)?, "the extension's owner")?,
-                schema: Row::required(row.text(2)?, "the extension's schema")?,
-                version: Row::required(row.text(3)?, "the extension's version")?,
-            });
-            Ok(())
-        },
-    )?;
-    Ok(found)
-}
+impl Extension {
+    /// Looks it up; `None` where this database does not have it.
+    pub fn find() -> Result<Option<Extension>, Error> {
+        let mut found = None;
+        run(
+            "SELECT pg_catalog.quote_ident(n.nspname), e.extowner, e.extversion, c.oid
+               FROM pg_catalog.pg_extension e
+               JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+               JOIN pg_catalog.pg_class c
+                 ON c.relnamespace = n.oid AND c.relname = 'autobuild_executor_lock'
+              WHERE e.extname = 'workspace-autobuild'",
+            Access::Read,
+            vec![],
+            |row| {
+                found = Some(Extension {
+                    schema: row.text(0)?.unwrap_or_default(),
+                    owner: Row::required(row.oid(1)?, "the extension's owner")?,
+                    version: row.text(2)?.unwrap_or_default(),
+                    executor_lock: Row::required(row.oid(3)?, "the executor's lock")?,
+                });
+                Ok(())
+            },
+        )?;
+        Ok(found)
+    }
 
-/// Looks the extension up; an error if it isn't installed in this database.
-pub fn get() -> Result<Extension, Error> {
-    find()?.ok_or_else(|| {
-        Error::new(
-            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "the extension \"workspace-autobuild\" is not installed in this database",
-        )
-        .hint("Run CREATE EXTENSION \"workspace-autobuild\".")
-    })
+    /// Looks it up; an error where this database does not have it.
+    pub fn get() -> Result<Extension, Error> {
+        Extension::find()?.ok_or_else(|| {
+            Error::new(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+                format!("this database does not have the extension {NAME}"),
+            )
+            .hint(format!("CREATE EXTENSION \"{NAME}\";"))
+        })
+    }
+
+    /// One of its tables, with its schema, for SQL.
+    pub fn table(&self, table: &str) -> String {
+        format!("{}.{table}", self.schema)
+    }
+
+    /// Runs something as the extension's owner: its own tables are written so, whoever
+    /// calls, and never while acting as the product's role.
+    pub fn as_owner<R>(&self, work: impl FnOnce() -> R) -> R {
+        acting_as(self.owner, work)
+    }
 }
 
 /// The name of the database that this session is connected to.

@@ -11,11 +11,11 @@ use super::error::{Error, flush_error_state};
 /// Runs the work in a REPEATABLE READ transaction of its own and commits it.
 ///
 /// `before_snapshot` runs first, in the transaction but before its snapshot: locks
-/// taken there are held when the snapshot is taken. If either raises or returns an
+/// taken there are held when the snapshot is taken, and what it returns goes to `work`. If either raises or returns an
 /// error, or the commit does, the transaction is rolled back and the error returned.
-pub fn repeatable_read<R>(
-    before_snapshot: impl FnOnce() -> Result<(), Error>,
-    work: impl FnOnce() -> Result<R, Error>,
+pub fn repeatable_read<L, R>(
+    before_snapshot: impl FnOnce() -> Result<L, Error>,
+    work: impl FnOnce(L) -> Result<R, Error>,
 ) -> Result<R, Error> {
     let whole = AssertUnwindSafe(|| {
         // SAFETY: a worker's process is between transactions here; the isolation level
@@ -25,10 +25,10 @@ pub fn repeatable_read<R>(
             pg_sys::StartTransactionCommand();
             pg_sys::XactIsoLevel = pg_sys::XACT_REPEATABLE_READ as i32;
         }
-        before_snapshot()?;
+        let locks = before_snapshot()?;
         // SAFETY: inside the transaction begun above.
         unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
-        let value = work()?;
+        let value = work(locks)?;
         // SAFETY: pops the snapshot pushed above, then commits.
         unsafe {
             pg_sys::PopActiveSnapshot();

@@ -6,7 +6,6 @@
 //! disturbs no other.
 
 pub mod roster;
-pub mod state;
 
 #[cfg(feature = "pgrx")]
 mod databases;
@@ -20,6 +19,8 @@ pub mod process;
 pub mod region;
 #[cfg(feature = "pgrx")]
 pub mod spawn;
+#[cfg(feature = "pgrx")]
+pub mod state;
 #[cfg(feature = "pgrx")]
 mod tick;
 

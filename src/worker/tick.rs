@@ -9,11 +9,12 @@ use pgrx::bgworkers::BackgroundWorker;
 use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_guard, pg_sys};
 
 use crate::api::control;
-use crate::executor::report::Progress;
-use crate::executor::{Tick, worker_tick};
+use crate::executor::report::{Progress, Tick};
+use crate::executor::tick::worker as worker_tick;
 use crate::instant::Instant;
 use crate::server::error::Error;
-use crate::server::{clock, extension, transaction};
+use crate::server::extension::Extension;
+use crate::server::{clock, transaction};
 use crate::settings::{self, Action};
 
 use super::process;
@@ -107,7 +108,7 @@ pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
 /// Is the extension here?
 fn probe(desk: Desk) {
     process::show(Some("looking for the extension"));
-    let found = transaction::repeatable_read(|| Ok(()), extension::find);
+    let found = transaction::repeatable_read(|| Ok(()), |()| Extension::find());
     match found {
         Ok(found) => {
             let ending = if found.is_some() {
@@ -129,7 +130,7 @@ enum Standing {
 }
 
 fn standing() -> Result<Standing, Error> {
-    let Some(extension) = extension::find()? else {
+    let Some(extension) = Extension::find()? else {
         return Ok(Standing::Absent);
     };
     Ok(match control::pause(&extension)? {
@@ -143,7 +144,7 @@ fn tick(desk: Desk, at: Instant) {
     process::show(Some("beginning a tick"));
     let settings = settings::read();
     process::set("lock_timeout", &settings.lock_timeout.to_string());
-    match transaction::repeatable_read(|| Ok(()), standing) {
+    match transaction::repeatable_read(|| Ok(()), |()| standing()) {
         Err(error) => return failed(desk, begun, &error),
         Ok(Standing::Absent) => {
             desk.with(|slot| slot.ending = Ending::Absent);

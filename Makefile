@@ -1,0 +1,41 @@
+# What a newcomer runs: `make demo` and `make test`. Both install what this machine
+# lacks first (as root or with sudo), and a second run finds it there.
+
+.PHONY: help setup build install test lint demo demo-keep demo-stop clean
+
+help:
+	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
+	@echo "make demo-keep  the same, and leave the server up to look around; make demo-stop ends it"
+	@echo "make test       everything: formatting, lints, unit, property, in-server and whole-server tests"
+	@echo "make install    build, optimized, and put the extension into this machine's PostgreSQL (or PG_CONFIG's)"
+	@echo "make setup      only install what building and testing need"
+	@echo "make build      only build the extension"
+	@echo "make lint       only formatting and lints"
+	@echo "make clean      remove what was built and the private server"
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	@scripts/install.sh private
+
+install: setup
+	@scripts/install.sh system
+
+test: setup
+	@scripts/test.sh
+
+lint: setup
+	@scripts/lint.sh
+
+demo: setup
+	@scripts/demo.sh run
+
+demo-keep: setup
+	@scripts/demo.sh keep
+
+demo-stop:
+	@scripts/demo.sh stop
+
+clean:
+	@scripts/clean.sh

@@ -1,0 +1,27 @@
+# shellcheck shell=bash disable=SC2034
+# Where things are; sourced by the other scripts, and by hand before cargo commands
+# that need PostgreSQL: `. scripts/env.sh; cargo pgrx test pg15`.
+#
+# Tests and demo run on a private copy of the installed PostgreSQL, so that they never
+# write into the machine's own server, and two checkouts never meet. Its place is
+# target/private; for root, whose server runs as the user postgres and who may sit in a
+# folder that postgres can't enter, it is a folder of its own under /var/lib.
+#
+# PG_CONFIG, when it is set, names another PostgreSQL, which is then used as it is.
+
+project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+PG_MAJOR=${PG_MAJOR:-15}
+system_pg_config=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
+if [ "$(id -u)" = 0 ]; then
+  private=/var/lib/workspace-autobuild/$(printf %s "$project" | cksum | cut -d ' ' -f 1)
+else
+  private=$project/target/private
+fi
+private_server=$private/pg$PG_MAJOR
+PG_CONFIG=${PG_CONFIG:-$private_server/lib/postgresql/$PG_MAJOR/bin/pg_config}
+PGRX_HOME=$private/pgrx
+pgspot_venv=$project/target/pgspot
+export PG_MAJOR PG_CONFIG PGRX_HOME
+
+# Says what is done, on a line of its own.
+say() { printf '\n== %s\n' "$*"; }

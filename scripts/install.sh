@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Builds the extension and puts it into a PostgreSQL: `install.sh system` into the
+# machine's own (or PG_CONFIG's), optimized; `install.sh private` into the private copy
+# that tests and demo run on, quick to build.
+set -euo pipefail
+named=${PG_CONFIG:-}
+. "$(dirname "$0")/env.sh"
+cd "$project"
+
+options=(--no-default-features --features "pg$PG_MAJOR")
+case ${1:-} in
+  system)
+    target=${named:-$system_pg_config}
+    options+=(--release)
+    [ -w "$("$target" --pkglibdir)" ] || options+=(--sudo)
+    ;;
+  private) target=$PG_CONFIG ;;
+  *) sed -n '2,4p' "$0" && exit 2 ;;
+esac
+cargo pgrx install --pg-config "$target" "${options[@]}"

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Formatting and lints: the pure half, the extension, the tests, the scripts.
+set -euo pipefail
+. "$(dirname "$0")/env.sh"
+cd "$project"
+
+clippy() { cargo clippy --quiet "$@" --all-targets -- -D warnings; }
+
+cargo fmt --all --check
+clippy --no-default-features
+clippy --no-default-features --features "pg$PG_MAJOR pg_test"
+clippy --package workspace-autobuild-tests
+shellcheck scripts/*.sh .ci/run

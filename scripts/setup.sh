@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine lacks: PostgreSQL with its
+# headers, libclang, cargo-pgrx, a checker of SQL scripts; then makes the private copy
+# of the server. A second run finds everything there and changes nothing.
+set -euo pipefail
+. "$(dirname "$0")/env.sh"
+cd "$project"
+
+CARGO_PGRX_VERSION=0.18.1
+PGSPOT_VERSION=0.9.4
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+missing() {
+  local package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+  done
+}
+
+packages() {
+  local wanted=(postgresql-"$PG_MAJOR" postgresql-server-dev-"$PG_MAJOR" libclang-dev pkg-config
+    python3-venv shellcheck)
+  # Root's tests become the user postgres by sudo.
+  [ "$(id -u)" = 0 ] && wanted+=(sudo)
+  local lacking
+  mapfile -t lacking < <(missing "${wanted[@]}")
+  [ ${#lacking[@]} = 0 ] && return
+  say "installing ${lacking[*]}"
+  # The package would start a server of its own on port 5432: nobody asked for one.
+  if [ ! -e /etc/postgresql ] && [ ! -e /etc/postgresql-common/createcluster.d ]; then
+    as_root mkdir -p /etc/postgresql-common/createcluster.d
+    echo 'create_main_cluster = false' |
+      as_root tee /etc/postgresql-common/createcluster.d/workspace-autobuild.conf >/dev/null
+  fi
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}"
+}
+
+cargo_pgrx() {
+  [ "$(cargo pgrx --version 2>/dev/null)" = "cargo-pgrx $CARGO_PGRX_VERSION" ] && return
+  say "installing cargo-pgrx $CARGO_PGRX_VERSION (some minutes)"
+  cargo install cargo-pgrx --version "$CARGO_PGRX_VERSION" --locked
+}
+
+# A copy that shares most files by link: PostgreSQL finds its folders from where its
+# programs are, so only the programs themselves, and what extensions are put into, are
+# copied.
+private_copy() {
+  [ "$PG_CONFIG" = "$private_server/lib/postgresql/$PG_MAJOR/bin/pg_config" ] || return 0
+  local source made_from
+  source=$(dpkg-query -W -f '${Package} ${Version}\n' "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
+  made_from=$private_server/made-from
+  [ "$(cat "$made_from" 2>/dev/null)" = "$source" ] && return
+  say "copying PostgreSQL $PG_MAJOR to $private_server"
+  rm -rf "$private_server"
+  mkdir -p "$private_server/lib/postgresql" "$private_server/share/postgresql"
+  cp -as "/usr/lib/postgresql/$PG_MAJOR" "$private_server/lib/postgresql/"
+  rm -r "$private_server/lib/postgresql/$PG_MAJOR/bin"
+  cp -a "/usr/lib/postgresql/$PG_MAJOR/bin" "$private_server/lib/postgresql/$PG_MAJOR/"
+  cp -a "/usr/share/postgresql/$PG_MAJOR" "$private_server/share/postgresql/"
+  ln -s /usr/include "$private_server/include"
+  ln -s "$("$system_pg_config" --libdir)" "$private_server/lib/"
+  test_alias
+  echo "$source" >"$made_from"
+}
+
+# pgrx's test framework creates the extension under the crate's name, which has an
+# underscore where the extension has a hyphen.
+test_alias() {
+  local extension
+  extension=$("$PG_CONFIG" --sharedir)/extension
+  cat >"$extension/workspace_autobuild.control" <<'CONTROL'
+comment = 'stands for workspace-autobuild in tests'
+default_version = '1'
+requires = '"workspace-autobuild"'
+CONTROL
+  echo '-- nothing of its own' >"$extension/workspace_autobuild--1.sql"
+}
+
+pgrx_home() {
+  grep -qs "\"$PG_CONFIG\"" "$PGRX_HOME/config.toml" && return
+  say "telling pgrx of $PG_CONFIG"
+  mkdir -p "$PGRX_HOME"
+  cargo pgrx init "--pg$PG_MAJOR" "$PG_CONFIG" --no-run
+}
+
+pgspot() {
+  [ "$(cat "$pgspot_venv/version" 2>/dev/null)" = "$PGSPOT_VERSION" ] && return
+  say "installing pgspot $PGSPOT_VERSION"
+  /usr/bin/python3 -m venv --clear "$pgspot_venv"
+  "$pgspot_venv/bin/pip" install --quiet --disable-pip-version-check "pgspot==$PGSPOT_VERSION"
+  echo "$PGSPOT_VERSION" >"$pgspot_venv/version"
+}
+
+packages
+cargo_pgrx
+private_copy
+pgrx_home
+pgspot

@@ -1,0 +1,111 @@
+-- The extension's own tables. None refers to a table of the product's, and no view here
+-- does: the product's upgrades drop and recreate theirs.
+
+CREATE TABLE @extschema@.autobuild_executor_lock (
+    only_row boolean PRIMARY KEY
+);
+COMMENT ON TABLE @extschema@.autobuild_executor_lock IS
+    'Holds no rows: whoever holds this table''s EXCLUSIVE lock is the one executor of this database.';
+
+CREATE TABLE @extschema@.autobuild_ticks (
+    tick_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tick_at     timestamptz NOT NULL,
+    started_at  timestamptz NOT NULL,
+    finished_at timestamptz NOT NULL,
+    source      text NOT NULL CHECK (source IN ('worker', 'manual')),
+    mode        text NOT NULL CHECK (mode IN ('scan', 'agenda')),
+    due         integer NOT NULL,
+    built       integer NOT NULL,
+    conflict    integer NOT NULL,
+    blocked     integer NOT NULL,
+    failed      integer NOT NULL,
+    observed    integer NOT NULL,
+    sqlstate    text,
+    message     text
+);
+CREATE INDEX autobuild_ticks_started_at ON @extschema@.autobuild_ticks (started_at);
+COMMENT ON TABLE @extschema@.autobuild_ticks IS
+    'A row for each tick that did or tried something, kept for workspace_autobuild.history_retention. A tick with nothing to do writes nothing.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_at IS 'The time for which the tick decided, before it is cut down to the minute.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.started_at IS 'When the tick began, by the clock.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.finished_at IS 'When its last batch was done, by the clock.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.mode IS 'scan: every workspace was looked at; agenda: only what was marked or due.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.due IS 'Workspaces that were due.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.built IS 'Transitions made.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.conflict IS 'Transitions that someone else made first.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.blocked IS 'Workspaces that could not be built now.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces that met an unexpected error.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.observed IS 'Transitions recorded under workspace_autobuild.action = observe.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.sqlstate IS 'SQLSTATE of the first error that ended a batch.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch.';
+
+CREATE TABLE @extschema@.autobuild_transitions (
+    transition_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tick_id       bigint NOT NULL,
+    decided_at    timestamptz NOT NULL,
+    workspace_id  uuid NOT NULL,
+    transition    text NOT NULL CHECK (transition IN ('start', 'stop', 'delete', 'dormant')),
+    reason        text NOT NULL,
+    due_at        timestamptz NOT NULL,
+    outcome       text NOT NULL CHECK (outcome IN ('built', 'conflict', 'blocked', 'failed', 'observed')),
+    code          text,
+    build_id      uuid,
+    job_id        uuid,
+    build_number  integer,
+    sqlstate      text,
+    message       text
+);
+CREATE INDEX autobuild_transitions_workspace ON @extschema@.autobuild_transitions (workspace_id, transition_id);
+CREATE INDEX autobuild_transitions_decided_at ON @extschema@.autobuild_transitions (decided_at);
+COMMENT ON TABLE @extschema@.autobuild_transitions IS
+    'A row for each transition that was tried, with its outcome, kept for workspace_autobuild.history_retention.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.tick_id IS 'The tick in autobuild_ticks.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.decided_at IS 'When it was decided, by the clock.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.transition IS 'start, stop, delete, or dormant where only the mark is written.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.reason IS 'The product''s build_reason.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.due_at IS 'When it fell due.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict (someone else built first), blocked (can''t be built now), failed (an unexpected error), observed.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code of a blocked one.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.build_id IS 'workspace_builds.id of the build that was written.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.job_id IS 'provisioner_jobs.id of the job that was written.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that would have been.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'SQLSTATE of a failed one.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A sentence for people; names a parameter, never its value.';
+
+CREATE TABLE @extschema@.autobuild_attempts (
+    workspace_id    uuid PRIMARY KEY,
+    build_number    integer NOT NULL,
+    transition      text NOT NULL,
+    reason          text NOT NULL,
+    due_at          timestamptz NOT NULL,
+    outcome         text NOT NULL CHECK (outcome IN ('blocked', 'failed')),
+    code            text,
+    sqlstate        text,
+    message         text,
+    since           timestamptz NOT NULL,
+    attempts        integer NOT NULL,
+    last_attempt_at timestamptz NOT NULL,
+    next_attempt_at timestamptz NOT NULL,
+    fingerprint     bigint NOT NULL
+);
+COMMENT ON TABLE @extschema@.autobuild_attempts IS
+    'Workspaces that should have moved and can''t, a row each; what autobuild_blocked shows.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.build_number IS 'The number of the latest build when it was tried.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.fingerprint IS 'Of what was written or would have been: a changed one is tried at once.';
+
+CREATE VIEW @extschema@.autobuild_blocked AS
+    SELECT workspace_id, transition, reason, due_at, outcome, code, sqlstate, message, since,
+           attempts, last_attempt_at, next_attempt_at
+      FROM @extschema@.autobuild_attempts;
+COMMENT ON VIEW @extschema@.autobuild_blocked IS
+    'Workspaces that should have moved and can''t: why, since when, and when it is tried again.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.since IS 'When this workspace was first found unable to make this transition.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.attempts IS 'How often it was tried since then.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.next_attempt_at IS 'When it is tried again: after 1, 2, 4 ... 60 minutes, or at once when its facts change.';
+
+REVOKE ALL ON @extschema@.autobuild_executor_lock, @extschema@.autobuild_ticks,
+    @extschema@.autobuild_transitions, @extschema@.autobuild_attempts,
+    @extschema@.autobuild_blocked FROM PUBLIC;
+GRANT SELECT ON @extschema@.autobuild_ticks, @extschema@.autobuild_transitions,
+    @extschema@.autobuild_blocked TO pg_monitor;

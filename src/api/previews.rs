@@ -1,0 +1,274 @@
+//! `autobuild_next_transition`, `autobuild_explain` and `autobuild_upcoming`: what will
+//! happen and why, read as the caller.
+
+use std::collections::HashMap;
+
+use pgrx::datum::{Interval, TimestampWithTimeZone};
+use pgrx::iter::TableIterator;
+use pgrx::prelude::*;
+use uuid::Uuid;
+
+use crate::executor::decide::{Due, judge, with_schedules};
+use crate::executor::plan::plan_all;
+use crate::instant::{HOUR, Instant};
+use crate::lifecycle::explain::explain;
+use crate::lifecycle::facts::Facts;
+use crate::lifecycle::verdict::{Next, Verdict};
+use crate::product::facts::{self, Scope};
+use crate::product::schema::Product;
+use crate::server::clock::{argument, timestamptz};
+use crate::server::error::{Error, OrRaise};
+use crate::server::query::{Access, run, sql_uuid, uuids};
+use crate::settings::{self, Settings};
+
+/// The facts of one workspace. Errors: P0002 there is no such workspace (or the caller
+/// may not see it).
+fn facts_of(product: &Product, id: Uuid) -> Result<Facts, Error> {
+    let mut found = None;
+    facts::read(product, Scope::One(id), |facts| {
+        found = Some(facts);
+        Ok(())
+    })?;
+    found.ok_or_else(|| {
+        Error::new(
+            PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
+            format!("workspace {id} does not exist"),
+        )
+        .hint(format!(
+            "Is it a workspaces.id of schema {}, and may you see its row?",
+            product.name()
+        ))
+    })
+}
+
+/// Why a workspace that is due can't be built now, if it can't: code and sentence.
+fn block(
+    product: &Product,
+    settings: &Settings,
+    facts: Facts,
+    next: Next,
+    at: Instant,
+) -> Result<Option<(String, String)>, Error> {
+    let due = Due {
+        facts,
+        next,
+        fill_next_start_at: None,
+    };
+    let planned = plan_all(product, &settings.policy, vec![due], at)?;
+    Ok(planned
+        .into_iter()
+        .find_map(|planned| planned.work.err())
+        .map(|block| (block.code.to_owned(), block.message)))
+}
+
+/// What happens next to one workspace and when, or the code and sentence why nothing
+/// does.
+///
+/// Errors: P0002 no such workspace, 22023 an infinite time, 42xxx what the product's
+/// tables or the caller's rights lack.
+#[pg_extern(stable, strict, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)]
+fn autobuild_next_transition(
+    workspace_id: pgrx::Uuid,
+    at: default!(TimestampWithTimeZone, "now()"),
+) -> TableIterator<
+    'static,
+    (
+        name!(transition, Option<String>),
+        name!(reason, Option<String>),
+        name!(next_transition_at, Option<TimestampWithTimeZone>),
+        name!(due, bool),
+        name!(skip_reason, Option<String>),
+        name!(detail, Option<String>),
+    ),
+> {
+    let at = argument("at", at).or_raise();
+    let settings = settings::read();
+    let product = Product::find(&settings.product_schema).or_raise();
+    let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
+    let Verdict { outcome, .. } =
+        judge(&product, &settings.policy, &facts, at.truncate_to_minute());
+    let row = match outcome {
+        Err(skip) => (
+            None,
+            None,
+            None,
+            false,
+            Some(skip.code().to_owned()),
+            Some(skip.to_string()),
+        ),
+        Ok(next) => {
+            let block = if next.due {
+                block(&product, &settings, facts, next, at).or_raise()
+            } else {
+                None
+            };
+            let (code, message) = block.unzip();
+            (
+                Some(next.transition.name().to_owned()),
+                Some(next.reason.to_owned()),
+                Some(timestamptz(next.at)),
+                next.due,
+                code,
+                message,
+            )
+        }
+    };
+    TableIterator::once(row)
+}
+
+/// The conditions and rules for one workspace in order, with what was observed, down to
+/// the deciding one.
+///
+/// Errors: as `autobuild_next_transition`.
+#[pg_extern(stable, strict, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
+fn autobuild_explain(
+    workspace_id: pgrx::Uuid,
+    at: default!(TimestampWithTimeZone, "now()"),
+) -> TableIterator<
+    'static,
+    (
+        name!(step, i32),
+        name!(rule, String),
+        name!(passed, bool),
+        name!(observed, String),
+    ),
+> {
+    let at = argument("at", at).or_raise();
+    let settings = settings::read();
+    let product = Product::find(&settings.product_schema).or_raise();
+    let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
+    let tick = at.truncate_to_minute();
+    let mut steps: Vec<(String, bool, String)> = with_schedules(|schedules| {
+        explain(&facts, &product.signs, &settings.policy, tick, schedules)
+    })
+    .into_iter()
+    .map(|step| (step.rule.to_owned(), step.passed, step.observed))
+    .collect();
+    if let Ok(next) = judge(&product, &settings.policy, &facts, tick).outcome
+        && next.due
+    {
+        steps.push(
+            match block(&product, &settings, facts, next, at).or_raise() {
+                None => (
+                    "build".to_owned(),
+                    true,
+                    "Nothing speaks against writing it now.".to_owned(),
+                ),
+                Some((code, message)) => ("build".to_owned(), false, format!("{code}: {message}")),
+            },
+        );
+    }
+    TableIterator::new(
+        (1..)
+            .zip(steps)
+            .map(|(step, (rule, passed, observed))| (step, rule, passed, observed)),
+    )
+}
+
+/// An interval in microseconds, with a month of 30 days and a day of 24 hours. Errors:
+/// 22023 it is negative.
+fn horizon_micros(horizon: &Interval) -> Result<i64, Error> {
+    const DAY: i128 = 24 * HOUR as i128;
+    let micros = i128::from(horizon.months()) * 30 * DAY
+        + i128::from(horizon.days()) * DAY
+        + i128::from(horizon.micros());
+    if micros < 0 {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            "\"horizon\" must not be negative",
+        )
+        .hint("Give an interval such as '24 hours'; overdue transitions are listed with any."));
+    }
+    Ok(i64::try_from(micros).unwrap_or(i64::MAX))
+}
+
+/// The next transitions of all workspaces within the horizon, overdue ones first.
+///
+/// Errors: 22023 a negative horizon or an infinite time, 42xxx what the product's tables
+/// or the caller's rights lack.
+#[pg_extern(stable, strict, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)]
+fn autobuild_upcoming(
+    horizon: default!(Interval, "'24 hours'"),
+    at: default!(TimestampWithTimeZone, "now()"),
+) -> TableIterator<
+    'static,
+    (
+        name!(workspace_id, pgrx::Uuid),
+        name!(workspace, Option<String>),
+        name!(owner, Option<String>),
+        name!(template, Option<String>),
+        name!(transition, String),
+        name!(reason, String),
+        name!(next_transition_at, TimestampWithTimeZone),
+        name!(due, bool),
+    ),
+> {
+    let at = argument("at", at).or_raise();
+    let until = at.saturating_add_micros(horizon_micros(&horizon).or_raise());
+    let settings = settings::read();
+    let product = Product::find(&settings.product_schema).or_raise();
+    let tick = at.truncate_to_minute();
+    let mut upcoming: Vec<(Uuid, Next)> = Vec::new();
+    facts::read(&product, Scope::Candidates, |facts| {
+        let verdict = judge(&product, &settings.policy, &facts, tick);
+        if let Ok(next) = verdict.outcome
+            && (next.due || next.at <= until)
+        {
+            upcoming.push((facts.workspace_id, next));
+        }
+        Ok(())
+    })
+    .or_raise();
+    upcoming.sort_by_key(|(id, next)| (!next.due, next.at, *id));
+    let mut names = names(&product, upcoming.iter().map(|(id, _)| *id)).or_raise();
+    TableIterator::new(upcoming.into_iter().map(move |(id, next)| {
+        let (workspace, owner, template) = names.remove(&id).unwrap_or_default();
+        (
+            sql_uuid(id),
+            workspace,
+            owner,
+            template,
+            next.transition.name().to_owned(),
+            next.reason.to_owned(),
+            timestamptz(next.at),
+            next.due,
+        )
+    }))
+}
+
+/// The names of a workspace, its owner and its template.
+type Names = (Option<String>, Option<String>, Option<String>);
+
+fn names(
+    product: &Product,
+    ids: impl Iterator<Item = Uuid>,
+) -> Result<HashMap<Uuid, Names>, Error> {
+    let mut names = HashMap::new();
+    run(
+        &format!(
+            "SELECT w.id, w.name::pg_catalog.text, u.username::pg_catalog.text,
+                    t.name::pg_catalog.text
+               FROM {} w
+               LEFT JOIN {} u ON u.id = w.owner_id
+               LEFT JOIN {} t ON t.id = w.template_id
+              WHERE w.id = ANY ($1)",
+            product.table("workspaces"),
+            product.table("users"),
+            product.table("templates")
+        ),
+        Access::Read,
+        vec![uuids(ids)],
+        |row| {
+            if let Some(id) = row.uuid(0)? {
+                names.insert(id, (row.text(1)?, row.text(2)?, row.text(3)?));
+            }
+            Ok(())
+        },
+    )?;
+    Ok(names)
+}

@@ -1,0 +1,120 @@
+//! `autobuild_tick`, `autobuild_preview` and `autobuild_grant`.
+
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::iter::TableIterator;
+use pgrx::prelude::*;
+
+use crate::executor::outcome::Attempt;
+use crate::executor::tick;
+use crate::product::role::grants;
+use crate::product::schema::Product;
+use crate::server::clock::{argument, timestamptz};
+use crate::server::error::OrRaise;
+use crate::server::query::{Access, run, sql_uuid};
+use crate::settings;
+
+/// One tick in the caller's transaction; a row for each transition, in the order of work.
+///
+/// Errors: 25000 not in REPEATABLE READ, 55P03 another executor is at work, 55000 the
+/// role would be a superuser, 42xxx what the product's tables or the role lack, 22023 an
+/// infinite time.
+#[pg_extern(volatile, strict, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)]
+fn autobuild_tick(
+    at: default!(TimestampWithTimeZone, "now()"),
+) -> TableIterator<
+    'static,
+    (
+        name!(workspace_id, pgrx::Uuid),
+        name!(transition, String),
+        name!(reason, String),
+        name!(due_at, TimestampWithTimeZone),
+        name!(outcome, String),
+        name!(code, Option<String>),
+        name!(build_id, Option<pgrx::Uuid>),
+        name!(job_id, Option<pgrx::Uuid>),
+        name!(build_number, Option<i32>),
+        name!(sqlstate, Option<String>),
+        name!(message, Option<String>),
+    ),
+> {
+    let at = argument("at", at).or_raise();
+    let attempts = tick::manual(at, &settings::read()).or_raise();
+    TableIterator::new(attempts.into_iter().map(row))
+}
+
+/// The rows that `autobuild_tick` would give, read as the caller; nothing is written.
+///
+/// Errors: 42xxx what the product's tables or the caller lack, 22023 an infinite time.
+#[pg_extern(stable, strict, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)]
+fn autobuild_preview(
+    at: default!(TimestampWithTimeZone, "now()"),
+) -> TableIterator<
+    'static,
+    (
+        name!(workspace_id, pgrx::Uuid),
+        name!(transition, String),
+        name!(reason, String),
+        name!(due_at, TimestampWithTimeZone),
+        name!(outcome, String),
+        name!(code, Option<String>),
+        name!(build_id, Option<pgrx::Uuid>),
+        name!(job_id, Option<pgrx::Uuid>),
+        name!(build_number, Option<i32>),
+        name!(sqlstate, Option<String>),
+        name!(message, Option<String>),
+    ),
+> {
+    let at = argument("at", at).or_raise();
+    let attempts = tick::preview(at, &settings::read()).or_raise();
+    TableIterator::new(attempts.into_iter().map(row))
+}
+
+/// A row of `autobuild_tick`.
+type Row = (
+    pgrx::Uuid,
+    String,
+    String,
+    TimestampWithTimeZone,
+    String,
+    Option<String>,
+    Option<pgrx::Uuid>,
+    Option<pgrx::Uuid>,
+    Option<i32>,
+    Option<String>,
+    Option<String>,
+);
+
+fn row(attempt: Attempt) -> Row {
+    (
+        sql_uuid(attempt.workspace_id),
+        attempt.transition.name().to_owned(),
+        attempt.reason.to_owned(),
+        timestamptz(attempt.due_at),
+        attempt.outcome.name().to_owned(),
+        attempt.code.map(str::to_owned),
+        attempt.build_id.map(sql_uuid),
+        attempt.job_id.map(sql_uuid),
+        attempt.build_number,
+        attempt.sqlstate,
+        attempt.message,
+    )
+}
+
+/// Grants a role exactly what the executor needs on the product's tables as they are,
+/// and returns the statements that did so. The caller must be able to grant it.
+///
+/// Errors: 42704 no such role, 42xxx what the product's tables lack.
+#[pg_extern(volatile, strict, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn autobuild_grant(role: &str) -> pgrx::iter::SetOfIterator<'static, String> {
+    let product = Product::find(&settings::read().product_schema).or_raise();
+    let statements = grants(&product, role);
+    for statement in &statements {
+        run(statement, Access::Write, vec![], |_| Ok(())).or_raise();
+    }
+    pgrx::iter::SetOfIterator::new(statements)
+}

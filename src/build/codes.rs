@@ -1,0 +1,142 @@
+//! Every reason why a build can't be written, in one list.
+//!
+//! A code is short, snake_case and stable: people alert on it and the documentation
+//! lists it, checked against [`BlockCode::ALL`]. The sentence with what was seen
+//! belongs to the [`Block`]; here stands what a code means in general.
+
+use super::inputs::Block;
+
+macro_rules! block_codes {
+    ($($variant:ident $code:literal $meaning:literal)+) => {
+        /// Why a build can't be written.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum BlockCode {
+            $(#[doc = $meaning] $variant,)+
+        }
+
+        impl BlockCode {
+            /// All of them, in the order in which they are checked.
+            pub const ALL: &'static [BlockCode] = &[$(BlockCode::$variant,)+];
+
+            /// The code as SQL shows it.
+            pub fn code(self) -> &'static str {
+                match self { $(BlockCode::$variant => $code,)+ }
+            }
+
+            /// What it means, in a sentence for the documentation.
+            pub fn meaning(self) -> &'static str {
+                match self { $(BlockCode::$variant => $meaning,)+ }
+            }
+        }
+    };
+}
+
+block_codes! {
+    ActiveVersionMissing "active_version_missing"
+        "The template's active version, whose tags say which provisioner is needed, does not exist."
+    NoProvisioner "no_provisioner"
+        "No provisioner daemon was seen lately that takes such jobs; looked for again at each tick."
+    NoLatestBuild "no_latest_build"
+        "The workspace has no build that the new one could follow."
+    TemplateMissing "template_missing"
+        "The workspace's template does not exist."
+    VersionMissing "version_missing"
+        "The template version to build does not exist."
+    VersionOfOtherTemplate "version_of_other_template"
+        "The template version to build belongs to another template."
+    ImportJobMissing "import_job_missing"
+        "The job that imported the template version does not exist."
+    ImportJobPending "import_job_pending"
+        "The job that imports the template version is not complete."
+    ImportJobFailed "import_job_failed"
+        "The import of the template version failed."
+    ImportJobCanceled "import_job_canceled"
+        "The import of the template version was canceled."
+    LegacyParameterSchemas "legacy_parameter_schemas"
+        "The template version uses legacy parameters, which the product no longer starts."
+    ParameterFlowUnknown "parameter_flow_unknown"
+        "The template does not say whether its parameters are classic or dynamic."
+    VersionChangeDynamic "version_change_dynamic"
+        "The start would change to a version with dynamic parameters, which only the product can evaluate."
+    VersionChangeWorkspaceTags "version_change_workspace_tags"
+        "The start would change to a version with workspace tags, which only the product can evaluate."
+    WorkspaceTagsUnknown "workspace_tags_unknown"
+        "The version has workspace tags and the latest build's job, which has them evaluated, has no tags."
+    TagsUnreadable "tags_unreadable"
+        "The provisioner tags to start from are not a JSON object of strings."
+    ParameterOptionsUnreadable "parameter_options_unreadable"
+        "A parameter's options are not a JSON array of options."
+    ParameterRequired "parameter_required"
+        "A required parameter has no previous value."
+    ParameterEmpty "parameter_empty"
+        "A required parameter's value is empty."
+    ParameterNotAnOption "parameter_not_an_option"
+        "A parameter's value is none of its options."
+    ParameterRuleMisplaced "parameter_rule_misplaced"
+        "A parameter has a validation rule that its type does not allow."
+    ParameterNotBool "parameter_not_bool"
+        "The value of a parameter of type bool is neither true nor false."
+    ParameterNotList "parameter_not_list"
+        "The value of a parameter of type list(string) is not a JSON array of strings."
+    ParameterNotNumber "parameter_not_number"
+        "The value of a parameter of type number is not a decimal integer of 64 bits."
+    ParameterOutOfRange "parameter_out_of_range"
+        "The value of a parameter of type number is outside its range."
+    ParameterPatternUnreadable "parameter_pattern_unreadable"
+        "A parameter's pattern can't be applied here, and its value is not one that a build of the same version had."
+    ParameterPatternWithoutError "parameter_pattern_without_error"
+        "A parameter has a pattern but no error text, which the product refuses."
+    ParameterPatternMismatch "parameter_pattern_mismatch"
+        "A parameter's value does not match its pattern."
+    ParameterValueNotRead "parameter_value_not_read"
+        "A rule looks at a parameter's value and the value was not read: an error of the extension's own."
+}
+
+impl BlockCode {
+    /// A block with this code and a sentence about what was seen.
+    pub fn block(self, message: impl Into<String>) -> Block {
+        Block {
+            code: self.code(),
+            message: message.into(),
+        }
+    }
+}
+
+/// A text from the product's tables as a message shows it: quoted, with control
+/// characters escaped, and cut, since such a text may be of any length.
+pub(super) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 200;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_short_and_snake_case() {
+        let mut seen = HashSet::new();
+        for code in BlockCode::ALL {
+            let text = code.code();
+            assert!(seen.insert(text), "{text} stands twice");
+            assert!(text.len() <= 32, "{text} is long");
+            assert!(
+                text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{text}"
+            );
+            assert!(code.meaning().ends_with('.'), "{text} has no sentence");
+        }
+    }
+
+    #[test]
+    fn a_message_shows_no_more_than_a_cut_of_a_long_text() {
+        assert_eq!(quoted("a\nb"), "\"a\\nb\"");
+        let long = "é".repeat(100_000);
+        assert_eq!(quoted(&long).chars().count(), 205);
+    }
+}

@@ -1,0 +1,214 @@
+//! The parameters of a new build: where each value comes from, and whether it holds.
+//!
+//! In the classic flow the version's definitions rule: one row for each, checked. In the
+//! dynamic flow the product evaluates parameters by the template's own files, of which the
+//! stored definitions are a part: the latest build's rows are copied.
+
+use std::collections::{HashMap, HashSet};
+
+use super::check::Check;
+use super::codes::{BlockCode, quoted};
+use super::inputs::{Block, Definition, PreviousSource, PreviousValue, ValueSource};
+
+/// A definition with its checks made ready.
+#[derive(Clone, Debug)]
+pub(super) struct Parameter {
+    pub(super) name: String,
+    legacy_name: String,
+    default_value: String,
+    required: bool,
+    ephemeral: bool,
+    check: Check,
+}
+
+/// A row to be written, with what is known of its value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'a> {
+    pub(super) name: &'a str,
+    pub(super) source: ValueSource,
+    value: KnownValue<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum KnownValue<'a> {
+    Default(&'a str),
+    Previous(&'a PreviousValue),
+}
+
+impl<'a> Row<'a> {
+    /// The value, or a block where it was not read.
+    pub(super) fn value(&self) -> Result<&'a str, Block> {
+        match self.value {
+            KnownValue::Default(value) => Ok(value),
+            KnownValue::Previous(PreviousValue {
+                value: Some(value), ..
+            }) => Ok(value),
+            KnownValue::Previous(PreviousValue { empty: true, .. }) => Ok(""),
+            KnownValue::Previous(_) => Err(BlockCode::ParameterValueNotRead.block(format!(
+                "the value of parameter {} was not read",
+                quoted(self.name)
+            ))),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self.value {
+            KnownValue::Default(value) => value.is_empty(),
+            KnownValue::Previous(previous) => match &previous.value {
+                Some(value) => value.is_empty(),
+                None => previous.empty,
+            },
+        }
+    }
+}
+
+/// A workspace's previous values, by where they stand and name.
+pub(super) struct Previous<'a> {
+    rows: &'a [PreviousValue],
+    by_name: HashMap<(PreviousSource, &'a str), &'a PreviousValue>,
+}
+
+impl<'a> Previous<'a> {
+    pub(super) fn of(rows: &'a [PreviousValue]) -> Previous<'a> {
+        let mut by_name = HashMap::with_capacity(rows.len());
+        for row in rows {
+            by_name
+                .entry((row.source, row.name.as_str()))
+                .or_insert(row);
+        }
+        Previous { rows, by_name }
+    }
+
+    fn get(&self, source: PreviousSource, name: &str) -> Option<&'a PreviousValue> {
+        self.by_name.get(&(source, name)).copied()
+    }
+}
+
+impl Parameter {
+    pub(super) fn of(definition: Definition, check: Check) -> Parameter {
+        Parameter {
+            check,
+            name: definition.name,
+            legacy_name: definition.legacy_variable_name,
+            default_value: definition.default_value,
+            required: definition.required,
+            ephemeral: definition.ephemeral,
+        }
+    }
+
+    /// The names by which the check finds the previous value that it looks at.
+    pub(super) fn names_looked_at(&self) -> impl Iterator<Item = &str> {
+        let looks = self.check.looks_at_value() && !self.ephemeral;
+        [self.name.as_str(), self.legacy_name.as_str()]
+            .into_iter()
+            .filter(move |name| looks && !name.is_empty())
+    }
+
+    fn row<'a>(&'a self, source: ValueSource, value: KnownValue<'a>) -> Row<'a> {
+        Row {
+            name: &self.name,
+            source,
+            value,
+        }
+    }
+
+    fn default_row(&self) -> Row<'_> {
+        self.row(
+            ValueSource::Default,
+            KnownValue::Default(&self.default_value),
+        )
+    }
+
+    /// The previous value that counts, if any: an ephemeral parameter has none.
+    fn previous_row<'a>(&'a self, previous: &Previous<'a>) -> Option<Row<'a>> {
+        if self.ephemeral {
+            return None;
+        }
+        if let Some(row) = previous.get(PreviousSource::Build, &self.name) {
+            return Some(self.row(ValueSource::Build, KnownValue::Previous(row)));
+        }
+        if self.legacy_name.is_empty() {
+            return None;
+        }
+        previous
+            .get(PreviousSource::Legacy, &self.legacy_name)
+            .map(|row| self.row(ValueSource::Legacy, KnownValue::Previous(row)))
+    }
+
+    fn or_default<'a>(&'a self, previous: Option<Row<'a>>) -> Result<Row<'a>, Block> {
+        match previous {
+            Some(row) => Ok(row),
+            None if self.required => Err(BlockCode::ParameterRequired.block(format!(
+                "parameter {} is required and has no previous value; the owner can give one by \
+                 starting the workspace in the product",
+                quoted(&self.name)
+            ))),
+            None => Ok(self.default_row()),
+        }
+    }
+
+    fn classic_row<'a>(
+        &'a self,
+        previous: &Previous<'a>,
+        same_version: bool,
+    ) -> Result<Row<'a>, Block> {
+        self.check.options_readable(&self.name)?;
+        let row = self.or_default(self.previous_row(previous))?;
+        // What is not required may be empty, and the checks then look at the default.
+        let looked_at = match row.is_empty() {
+            true if self.required => {
+                return Err(BlockCode::ParameterEmpty.block(format!(
+                    "parameter {} is required and its value is empty",
+                    quoted(&self.name)
+                )));
+            }
+            true => self.default_row(),
+            false => row,
+        };
+        let unchanged = same_version && row.source == ValueSource::Build;
+        self.check
+            .apply(&self.name, || looked_at.value(), unchanged)?;
+        Ok(row)
+    }
+}
+
+/// One row for each parameter of the version, checked; rows whose name left it are dropped.
+pub(super) fn classic<'a>(
+    parameters: &'a [Parameter],
+    previous: &Previous<'a>,
+    same_version: bool,
+) -> Result<Vec<Row<'a>>, Block> {
+    parameters
+        .iter()
+        .map(|parameter| parameter.classic_row(previous, same_version))
+        .collect()
+}
+
+/// The latest build's rows, also those that the stored definitions do not know; ephemeral
+/// ones get their default, as does a defined one that has no row.
+pub(super) fn dynamic<'a>(
+    parameters: &'a [Parameter],
+    previous: &Previous<'a>,
+) -> Result<Vec<Row<'a>>, Block> {
+    let mut rows = parameters
+        .iter()
+        .map(|parameter| {
+            let carried = previous
+                .get(PreviousSource::Build, &parameter.name)
+                .filter(|_| !parameter.ephemeral)
+                .map(|row| parameter.row(ValueSource::Build, KnownValue::Previous(row)));
+            parameter.or_default(carried)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut named: HashSet<&str> = rows.iter().map(|row| row.name).collect();
+    for row in previous.rows {
+        if row.source == PreviousSource::Build && named.insert(&row.name) {
+            rows.push(Row {
+                name: &row.name,
+                source: ValueSource::Build,
+                value: KnownValue::Previous(row),
+            });
+        }
+    }
+    Ok(rows)
+}

@@ -1,0 +1,226 @@
+//! The rules of a build, each as a test over whole plans.
+
+mod dynamic;
+mod parameters;
+mod properties;
+mod values;
+mod versions;
+
+use uuid::Uuid;
+
+use crate::instant::Instant;
+use crate::lifecycle::facts::{BuildTransition, Facts, LatestBuild, OwnerStatus, Template};
+use crate::lifecycle::signs::{ActingRule, Policy, Signs};
+use crate::lifecycle::verdict::{Next, Transition};
+
+use super::inputs::{
+    Block, Definition, ImportJob, Preset, PreviousSource, PreviousValue, ValueSource, Version,
+};
+use super::plan::{Plan, PreparedVersion, Request, plan};
+
+const TEMPLATE: Uuid = Uuid::from_u128(1);
+const VERSION: Uuid = Uuid::from_u128(2);
+const ACTIVE: Uuid = Uuid::from_u128(3);
+const OWNER: Uuid = Uuid::from_u128(4);
+
+/// A build to be planned; the tests change what their rule is about.
+#[derive(Debug)]
+struct Case {
+    facts: Facts,
+    transition: Transition,
+    signs: Signs,
+    policy: Policy,
+    version: Option<Version>,
+    previous: Vec<PreviousValue>,
+    latest_job_tags: Option<String>,
+}
+
+impl Case {
+    /// A start of a workspace whose version has no parameters, on the oldest schema.
+    fn new() -> Case {
+        let at = Instant::from_micros(0).unwrap();
+        Case {
+            facts: Facts {
+                workspace_id: Uuid::from_u128(5),
+                owner_id: OWNER,
+                organization_id: Uuid::from_u128(6),
+                deleted: false,
+                schedule: None,
+                dormant_at: None,
+                deleting_at: None,
+                last_used_at: at,
+                next_start_at: None,
+                always_update: false,
+                has_task: false,
+                owner: Some(OwnerStatus::Active),
+                template: Some(Template {
+                    id: TEMPLATE,
+                    active_version_id: ACTIVE,
+                    allow_user_autostart: true,
+                    blocked_days: 0,
+                    failure_ttl: 0,
+                    time_til_dormant: 0,
+                    time_til_dormant_autodelete: 0,
+                    require_active_version: false,
+                }),
+                latest: Some(LatestBuild {
+                    id: Uuid::from_u128(7),
+                    build_number: 1,
+                    transition: BuildTransition::Stop,
+                    created_at: at,
+                    deadline: None,
+                    template_version_id: VERSION,
+                    job: None,
+                }),
+            },
+            transition: Transition::Start,
+            signs: Signs::default(),
+            policy: Policy {
+                rules: [true; 5],
+                licensed: true,
+                failed_stop_retry: true,
+                max_start_delay: 0,
+            },
+            version: Some(version(VERSION)),
+            previous: Vec::new(),
+            latest_job_tags: None,
+        }
+    }
+
+    fn with(definition: Definition) -> Case {
+        let mut case = Case::new();
+        case.version().parameters.push(definition);
+        case
+    }
+
+    fn version(&mut self) -> &mut Version {
+        self.version.as_mut().unwrap()
+    }
+
+    fn had(mut self, name: &str, value: &str) -> Case {
+        self.previous
+            .push(previous(PreviousSource::Build, name, value));
+        self
+    }
+
+    fn next(&self) -> Next {
+        Next {
+            rule: ActingRule::Autostart,
+            transition: self.transition,
+            reason: "autostart",
+            at: Instant::from_micros(0).unwrap(),
+            due: true,
+            mark_dormant: false,
+        }
+    }
+
+    fn chosen_version(&self) -> Option<Uuid> {
+        super::version::chosen_version(&Request {
+            facts: &self.facts,
+            next: &self.next(),
+            signs: &self.signs,
+            policy: &self.policy,
+        })
+    }
+
+    /// The plan, with only the values delivered that the version asks for.
+    fn plan(&self) -> Result<Plan, Block> {
+        let prepared = self
+            .version
+            .clone()
+            .map(|version| PreparedVersion::new(version, &self.signs));
+        let mut previous = self.previous.clone();
+        for row in &mut previous {
+            let needed = prepared
+                .as_ref()
+                .is_some_and(|p| p.needed_values().contains(&row.name));
+            if !needed {
+                row.value = None;
+            }
+        }
+        plan(
+            &Request {
+                facts: &self.facts,
+                next: &self.next(),
+                signs: &self.signs,
+                policy: &self.policy,
+            },
+            prepared.as_ref(),
+            &previous,
+            self.latest_job_tags.as_deref(),
+        )
+    }
+
+    /// The block's code, or `ok`.
+    fn outcome(&self) -> &'static str {
+        self.plan().map_or_else(|block| block.code, |_| "ok")
+    }
+
+    /// The rows of the plan.
+    fn rows(&self) -> Vec<(String, ValueSource)> {
+        let rows = self.plan().unwrap().parameters.into_iter();
+        rows.map(|row| (row.name, row.source)).collect()
+    }
+}
+
+fn version(id: Uuid) -> Version {
+    Version {
+        id,
+        template_id: Some(TEMPLATE),
+        import: Some(ImportJob {
+            id: Uuid::from_u128(8),
+            completed: true,
+            failed: false,
+            canceled: false,
+            tags: Some(r#"{"scope": "organization", "owner": ""}"#.to_owned()),
+        }),
+        legacy_parameter_schemas: false,
+        workspace_tags: false,
+        classic_flow: None,
+        provisionerd_version: None,
+        parameters: Vec::new(),
+        presets: Vec::new(),
+    }
+}
+
+/// An optional parameter without checks.
+fn definition(name: &str, kind: &str) -> Definition {
+    Definition {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        default_value: "default".to_owned(),
+        required: false,
+        ephemeral: false,
+        options: Some("[]".to_owned()),
+        validation_regex: String::new(),
+        validation_error: String::new(),
+        validation_min: None,
+        validation_max: None,
+        validation_monotonic: String::new(),
+        form_type: String::new(),
+        legacy_variable_name: String::new(),
+    }
+}
+
+fn previous(source: PreviousSource, name: &str, value: &str) -> PreviousValue {
+    PreviousValue {
+        name: name.to_owned(),
+        source,
+        empty: value.is_empty(),
+        value: Some(value.to_owned()),
+    }
+}
+
+fn preset(id: u128, parameters: &[(&str, &str)]) -> Preset {
+    Preset {
+        id: Uuid::from_u128(id),
+        parameters: parameters
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+    }
+}
+
+fn row(name: &str, source: ValueSource) -> (String, ValueSource) {
+    (name.to_owned(), source)
+}

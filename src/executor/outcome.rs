@@ -1,0 +1,106 @@
+//! What came of a transition: the row that a tick returns and history keeps.
+
+use uuid::Uuid;
+
+use crate::instant::Instant;
+use crate::lifecycle::verdict::Transition;
+
+use super::decide::Due;
+use super::report::TickReport;
+
+/// What came of a transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was made.
+    Built,
+    /// Someone else built first.
+    Conflict,
+    /// It can't be made now; the code says why.
+    Blocked,
+    /// An unexpected error; the SQLSTATE says which.
+    Failed,
+    /// It would have been made (`action = observe`).
+    Observed,
+}
+
+impl Outcome {
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Built => "built",
+            Outcome::Conflict => "conflict",
+            Outcome::Blocked => "blocked",
+            Outcome::Failed => "failed",
+            Outcome::Observed => "observed",
+        }
+    }
+}
+
+/// A transition that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The workspace.
+    pub workspace_id: Uuid,
+    /// The number of its latest build when it was tried; 0 for none.
+    pub latest_build_number: i32,
+    /// What was to be done.
+    pub transition: Transition,
+    /// The product's `build_reason`.
+    pub reason: &'static str,
+    /// When it fell due.
+    pub due_at: Instant,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The block code of a blocked one.
+    pub code: Option<&'static str>,
+    /// `workspace_builds.id` of the new build.
+    pub build_id: Option<Uuid>,
+    /// `provisioner_jobs.id` of the new job.
+    pub job_id: Option<Uuid>,
+    /// The new build's number.
+    pub build_number: Option<i32>,
+    /// SQLSTATE of a failed one.
+    pub sqlstate: Option<String>,
+    /// A sentence for people.
+    pub message: Option<String>,
+    /// Of what was written or would have been.
+    pub fingerprint: i64,
+}
+
+impl Attempt {
+    /// An attempt at what is due, of which nothing has come yet but the outcome.
+    pub fn new(due: &Due, outcome: Outcome) -> Attempt {
+        Attempt {
+            workspace_id: due.facts.workspace_id,
+            latest_build_number: due
+                .facts
+                .latest
+                .as_ref()
+                .map_or(0, |latest| latest.build_number),
+            transition: due.next.transition,
+            reason: due.next.reason,
+            due_at: due.next.at,
+            outcome,
+            code: None,
+            build_id: None,
+            job_id: None,
+            build_number: None,
+            sqlstate: None,
+            message: None,
+            fingerprint: 0,
+        }
+    }
+}
+
+/// Adds attempts to a report.
+pub fn count(report: &mut TickReport, attempts: &[Attempt]) {
+    for attempt in attempts {
+        *match attempt.outcome {
+            Outcome::Built => &mut report.built,
+            Outcome::Conflict => &mut report.conflict,
+            Outcome::Blocked => &mut report.blocked,
+            Outcome::Failed => &mut report.failed,
+            Outcome::Observed => &mut report.observed,
+        } += 1;
+    }
+}

@@ -1,0 +1,182 @@
+//! From what is due to what is written: inputs read in sets, each workspace planned.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use crate::build::codes::BlockCode;
+use crate::build::inputs::Block;
+use crate::build::plan::{Plan, PreparedVersion, Request, plan};
+use crate::build::version::chosen_version;
+use crate::instant::Instant;
+use crate::lifecycle::signs::Policy;
+use crate::lifecycle::verdict::Transition;
+use crate::product::inputs;
+use crate::product::provisioners::{self, Demand};
+use crate::product::schema::Product;
+use crate::server::error::Error;
+
+use super::decide::Due;
+
+/// A workspace that is due, and what is to be written for it.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// What is due.
+    pub due: Due,
+    /// What is written: a build by its plan, or the dormancy mark alone (`None`); or why
+    /// nothing can be written now.
+    pub work: Result<Option<Plan>, Block>,
+}
+
+/// Plans what is due, in the order given. `at` is the clock of the tick, not cut down.
+pub fn plan_all(
+    product: &Product,
+    policy: &Policy,
+    due: Vec<Due>,
+    at: Instant,
+) -> Result<Vec<Planned>, Error> {
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let inputs = Inputs::read(product, policy, &due, at)?;
+    Ok(due
+        .into_iter()
+        .map(|due| Planned {
+            work: inputs.work(product, policy, &due),
+            due,
+        })
+        .collect())
+}
+
+/// All that was read for a set of workspaces.
+struct Inputs {
+    versions: HashMap<Uuid, PreparedVersion>,
+    /// The stored tags of each version's import job; absent for a version without one.
+    import_tags: HashMap<Uuid, Option<String>>,
+    previous: HashMap<Uuid, Vec<crate::build::inputs::PreviousValue>>,
+    latest_job_tags: HashMap<Uuid, Option<String>>,
+    provisioners: HashMap<Demand, bool>,
+}
+
+fn request<'a>(product: &'a Product, policy: &'a Policy, due: &'a Due) -> Request<'a> {
+    Request {
+        facts: &due.facts,
+        next: &due.next,
+        signs: &product.signs,
+        policy,
+    }
+}
+
+impl Inputs {
+    fn read(product: &Product, policy: &Policy, due: &[Due], at: Instant) -> Result<Inputs, Error> {
+        let mut ids: HashSet<Uuid> = due
+            .iter()
+            .filter_map(|due| chosen_version(&request(product, policy, due)))
+            .collect();
+        if product.signs.provisioner {
+            // The check for a provisioner looks at the active version, whatever is built.
+            ids.extend(
+                due.iter()
+                    .filter_map(|due| due.facts.template.as_ref())
+                    .map(|template| template.active_version_id),
+            );
+        }
+        let versions = inputs::versions(product, &ids)?;
+        let import_tags: HashMap<Uuid, Option<String>> = versions
+            .iter()
+            .filter_map(|(id, version)| Some((*id, version.import.as_ref()?.tags.clone())))
+            .collect();
+        let versions: HashMap<Uuid, PreparedVersion> = versions
+            .into_iter()
+            .map(|(id, version)| (id, PreparedVersion::new(version, &product.signs)))
+            .collect();
+
+        let builds = due
+            .iter()
+            .filter(|due| due.next.transition != Transition::Dormant);
+        let mut latest_builds = Vec::new();
+        let mut needed = HashSet::new();
+        let mut with_latest_tags = Vec::new();
+        for due in builds {
+            let Some(latest) = &due.facts.latest else {
+                continue;
+            };
+            latest_builds.push((due.facts.workspace_id, latest.id));
+            let version = chosen_version(&request(product, policy, due))
+                .and_then(|version| versions.get(&version));
+            if let Some(version) = version {
+                needed.extend(version.needed_values().iter().cloned());
+                if version.needs_latest_job_tags() {
+                    with_latest_tags.push(latest.id);
+                }
+            }
+        }
+        let mut inputs = Inputs {
+            previous: inputs::previous_values(product, &latest_builds, &needed)?,
+            latest_job_tags: inputs::job_tags(product, &with_latest_tags)?,
+            versions,
+            import_tags,
+            provisioners: HashMap::new(),
+        };
+        if product.signs.provisioner {
+            let demands: HashSet<Demand> =
+                due.iter().filter_map(|due| inputs.demand(due)).collect();
+            let demands: Vec<Demand> = demands.into_iter().collect();
+            inputs.provisioners = provisioners::available(product, &demands, at)?;
+        }
+        Ok(inputs)
+    }
+
+    /// What a provisioner has to take for this workspace; `None` where the template's
+    /// active version, or the job that imported it, does not exist.
+    fn demand(&self, due: &Due) -> Option<Demand> {
+        let active = due.facts.template.as_ref()?.active_version_id;
+        let tags = self.import_tags.get(&active)?.clone();
+        Some((due.facts.organization_id, tags))
+    }
+
+    /// What is written for one workspace, or why nothing can be.
+    fn work(&self, product: &Product, policy: &Policy, due: &Due) -> Result<Option<Plan>, Block> {
+        if product.signs.provisioner {
+            self.check_provisioner(due)?;
+        }
+        if due.next.transition == Transition::Dormant {
+            return Ok(None);
+        }
+        let request = request(product, policy, due);
+        let version = chosen_version(&request).and_then(|id| self.versions.get(&id));
+        let previous = self
+            .previous
+            .get(&due.facts.workspace_id)
+            .map_or(&[][..], Vec::as_slice);
+        let latest_job_tags = due
+            .facts
+            .latest
+            .as_ref()
+            .and_then(|latest| self.latest_job_tags.get(&latest.id))
+            .and_then(Option::as_deref);
+        plan(&request, version, previous, latest_job_tags).map(Some)
+    }
+
+    fn check_provisioner(&self, due: &Due) -> Result<(), Block> {
+        let Some(demand) = self.demand(due) else {
+            let id = due
+                .facts
+                .template
+                .as_ref()
+                .map(|template| template.active_version_id)
+                .unwrap_or_default();
+            return Err(BlockCode::ActiveVersionMissing.block(format!(
+                "the template's active version {id}, or the job that imported it, does not exist"
+            )));
+        };
+        if self.provisioners.get(&demand).copied().unwrap_or(false) {
+            return Ok(());
+        }
+        let (organization, tags) = demand;
+        Err(BlockCode::NoProvisioner.block(format!(
+            "no provisioner daemon of organization {organization} that takes jobs with the tags {} was seen in the last 90 seconds",
+            tags.as_deref().unwrap_or("NULL")
+        )))
+    }
+}

@@ -1,0 +1,513 @@
+//! Running a tick: by hand in the caller's transaction, by the worker in its own, or as
+//! a preview that writes nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use pgrx::{PgSqlErrorCode, pg_sys};
+use uuid::Uuid;
+
+use crate::instant::{Instant, MINUTE};
+use crate::product::facts::Scope;
+use crate::product::role::{executor_role, missing_rights};
+use crate::product::schema::Product;
+use crate::product::write;
+use crate::server::error::Error;
+use crate::server::extension::Extension;
+use crate::server::identity::acting_as;
+use crate::server::query::{Access, run};
+use crate::server::scope::with_settings;
+use crate::server::subtransaction::attempt;
+use crate::server::{clock, transaction};
+use crate::settings::{Action, Settings};
+
+use super::advisory::lock_key;
+use super::batch::{Writer, fingerprint};
+use super::decide::{self, Decided, Due, Fill};
+use super::history::{self, Earlier, Source, TickRecord};
+use super::outcome::{Attempt, Outcome, count};
+use super::plan::{Planned, plan_all};
+use super::report::{Progress, Tick, TickReport};
+
+/// How often a batch is tried that met 40001 or 40P01.
+const TRIES: usize = 3;
+/// Into how many parts a batch falls that is tried again.
+const RETRY_PARTS: usize = 4;
+/// Batches that may end on an error of the server's own before the tick is given up.
+const ENDED_BATCHES: usize = 3;
+/// Batches of `next_start_at` that one tick fills in at the most.
+const FILL_BATCHES: usize = 10;
+
+/// What a tick works with: found anew for each tick.
+struct Executor<'a> {
+    settings: &'a Settings,
+    extension: Extension,
+    product: Rc<Product>,
+    role: pg_sys::Oid,
+    /// The clock's time of the tick.
+    at: Instant,
+    /// The same, cut down to the minute: what rules compare with.
+    tick: Instant,
+    source: Source,
+}
+
+/// How far a tick is.
+#[derive(Clone)]
+struct Run {
+    record: TickRecord,
+    report: TickReport,
+    earlier: HashMap<Uuid, Earlier>,
+    /// Builds that may still be made.
+    builds_left: Option<usize>,
+}
+
+impl<'a> Executor<'a> {
+    fn new(settings: &'a Settings, at: Instant, source: Source) -> Result<Executor<'a>, Error> {
+        let extension = Extension::get()?;
+        let product = Product::find(&settings.product_schema)?;
+        let role = executor_role(&product, settings)?;
+        Ok(Executor {
+            settings,
+            extension,
+            product,
+            role,
+            at,
+            tick: at.truncate_to_minute(),
+            source,
+        })
+    }
+
+    fn new_run(&self) -> Result<Run, Error> {
+        Ok(Run {
+            record: TickRecord {
+                tick_id: None,
+                tick_at: self.at,
+                started_at: clock::now(),
+                source: self.source,
+                mode: "scan",
+            },
+            report: TickReport::default(),
+            earlier: history::earlier_attempts(&self.extension)?,
+            builds_left: self.settings.max_builds_per_tick,
+        })
+    }
+
+    /// Reads and decides as the executor's role. A right that it lacks is named.
+    fn decide(&self, scope: Scope) -> Result<Decided, Error> {
+        let read = attempt(|| {
+            acting_as(self.role, || {
+                decide::due(&self.product, &self.settings.policy, scope, self.tick)
+            })
+        });
+        read.map_err(|error| self.name_missing_right(error))
+    }
+
+    /// Turns "permission denied" into an error that names what is missing and the GRANT.
+    fn name_missing_right(&self, error: Error) -> Error {
+        if !error.is("42501") {
+            return error;
+        }
+        match missing_rights(&self.product, self.role) {
+            Ok(Some(named)) => named.detail(error.message),
+            Ok(None) | Err(_) => error,
+        }
+    }
+
+    /// Plans, writes and records a batch; nothing of `run` is changed if it fails.
+    fn work(&self, run: &mut Run, due: Vec<Due>) -> Result<Vec<Attempt>, Error> {
+        let order: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
+        let planned = attempt(|| {
+            acting_as(self.role, || {
+                plan_all(&self.product, &self.settings.policy, due, self.at)
+            })
+        })
+        .map_err(|error| self.name_missing_right(error))?;
+
+        let mut next = run.clone();
+        let (ready, mut attempts) = self.sort_out(&mut next, &planned);
+        let now = clock::now();
+        let mut given_up = None;
+        if self.source == Source::Worker && self.settings.action == Action::Observe {
+            attempts.extend(ready.iter().map(|planned| observed(planned)));
+            attempts = history::not_yet_observed(&self.extension, attempts)?;
+        } else {
+            let writer = Writer {
+                product: &self.product,
+                role: self.role,
+                now,
+                licensed: self.settings.policy.licensed,
+                notify_jobs: self.settings.notify_jobs,
+            };
+            let written = writer.write(&ready)?;
+            attempts.extend(written.attempts);
+            given_up = written.given_up;
+        }
+        let places: HashMap<Uuid, usize> = order
+            .into_iter()
+            .enumerate()
+            .map(|(n, id)| (id, n))
+            .collect();
+        attempts.sort_by_key(|attempt| places.get(&attempt.workspace_id).copied());
+
+        count(&mut next.report, &attempts);
+        if let Some(error) = &given_up
+            && next.report.error.is_none()
+        {
+            next.report.error = Some((error.sqlstate(), error.message.clone()));
+        }
+        if !attempts.is_empty() || given_up.is_some() {
+            history::record(
+                &self.extension,
+                &mut next.record,
+                &attempts,
+                &next.report,
+                &next.earlier,
+                now,
+            )?;
+            if self.settings.notify_transitions {
+                self.notify(&attempts)?;
+            }
+        }
+        *run = next;
+        Ok(attempts)
+    }
+
+    /// Which of the planned are written now, and the attempts at those that can't be.
+    /// Counts what the cap holds back; leaves out who waits for a later attempt.
+    fn sort_out<'p>(
+        &self,
+        run: &mut Run,
+        planned: &'p [Planned],
+    ) -> (Vec<&'p Planned>, Vec<Attempt>) {
+        let mut ready = Vec::new();
+        let mut attempts = Vec::new();
+        for planned in planned {
+            let earlier = run.earlier.get(&planned.due.facts.workspace_id);
+            if self.source == Source::Worker && earlier.is_some_and(|e| self.waits(e, planned)) {
+                continue;
+            }
+            match &planned.work {
+                Err(block) => attempts.push(Attempt {
+                    code: Some(block.code),
+                    message: Some(block.message.clone()),
+                    ..Attempt::new(&planned.due, Outcome::Blocked)
+                }),
+                Ok(None) => ready.push(planned),
+                Ok(Some(_)) => {
+                    if run.builds_left == Some(0) {
+                        run.report.held_back = run.report.held_back.saturating_add(1);
+                        continue;
+                    }
+                    run.builds_left = run.builds_left.map(|left| left - 1);
+                    ready.push(planned);
+                }
+            }
+        }
+        (ready, attempts)
+    }
+
+    /// Does this workspace wait for a later attempt? Not when something changed: a block
+    /// that is gone or another one, other facts behind a failure, a newer build.
+    fn waits(&self, earlier: &Earlier, planned: &Planned) -> bool {
+        let due = &planned.due;
+        let latest = due.facts.latest.as_ref().map_or(0, |l| l.build_number);
+        if earlier.build_number != latest || earlier.transition != due.next.transition.name() {
+            return false;
+        }
+        let same = match (&planned.work, earlier.outcome.as_str()) {
+            (Err(block), "blocked") => earlier.code.as_deref() == Some(block.code),
+            (_, "failed") => earlier.fingerprint == fingerprint(planned),
+            _ => false,
+        };
+        let no_back_off = earlier.next_attempt_at <= earlier.since;
+        same && (no_back_off || earlier.next_attempt_at > self.at)
+    }
+
+    /// Fills in `next_start_at` where nothing is due. Who has the row just now, or has
+    /// changed it, is left for the next tick.
+    fn fill(&self, fills: &[Fill]) -> Result<(), Error> {
+        attempt(|| {
+            acting_as(self.role, || {
+                run(
+                    "SET CONSTRAINTS ALL IMMEDIATE",
+                    Access::Write,
+                    vec![],
+                    |_| Ok(()),
+                )?;
+                write::next_start_at(&self.product, fills)
+            })
+        })
+        .map(drop)
+        .map_err(|error| self.name_missing_right(error))
+    }
+
+    /// The workspaces of `autobuild_attempts` that nothing is due for any more.
+    fn no_longer_due(&self, run: &Run, due: &[Uuid]) -> Vec<Uuid> {
+        let due: HashSet<Uuid> = due.iter().copied().collect();
+        run.earlier
+            .keys()
+            .copied()
+            .filter(|id| !due.contains(id))
+            .collect()
+    }
+
+    /// NOTIFY of each transition made, as JSON, for whoever listens.
+    fn notify(&self, attempts: &[Attempt]) -> Result<(), Error> {
+        self.extension
+            .as_owner(|| super::notify::transitions(attempts))
+    }
+}
+
+fn observed(planned: &Planned) -> Attempt {
+    let latest = planned.due.facts.latest.as_ref();
+    Attempt {
+        build_number: latest.map(|latest| latest.build_number.saturating_add(1)),
+        ..Attempt::new(&planned.due, Outcome::Observed)
+    }
+}
+
+/// One tick in the caller's transaction; the rows are in the order of work.
+///
+/// Errors: 25000 the transaction is not REPEATABLE READ or stricter, 55P03 another
+/// executor of this database is at work, 55000 the role would be a superuser, and
+/// whatever the product's tables or the role lack.
+pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
+    if !transaction::is_repeatable_read() {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_STATE,
+            "a tick must run in a REPEATABLE READ transaction",
+        )
+        .hint("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM autobuild_tick(); COMMIT;"));
+    }
+    let executor = Executor::new(settings, at, Source::Manual)?;
+    let lock_timeout = settings.lock_timeout.to_string();
+    with_settings(&[("lock_timeout", &lock_timeout)], || {
+        if !transaction::try_lock_relation(executor.extension.executor_lock) {
+            return Err(Error::new(
+                PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+                "another executor of this database is at work",
+            )
+            .hint(
+                "Try again in a moment; the worker holds the lock only while it builds a batch.",
+            ));
+        }
+        let mut run = executor.new_run()?;
+        let Decided { due, fills } = executor.decide(Scope::DueAt(executor.tick))?;
+        run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
+        let ids: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
+        let mut attempts = Vec::new();
+        for batch in due.chunks(settings.batch_size) {
+            let batch = locked(batch.to_vec());
+            attempts.extend(executor.work(&mut run, batch)?);
+        }
+        let stale = executor.no_longer_due(&run, &ids);
+        executor
+            .extension
+            .as_owner(|| history::forget(&executor.extension, &stale))?;
+        for fills in fills.chunks(settings.batch_size).take(FILL_BATCHES) {
+            executor.fill(fills)?;
+        }
+        Ok(attempts)
+    })
+}
+
+/// Of these workspaces, the ones whose lock the product's executor does not hold; takes
+/// the locks, in the order of ids.
+fn locked(mut due: Vec<Due>) -> Vec<Due> {
+    let mut ids: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
+    let held = take_locks(&mut ids);
+    due.retain(|due| held.contains(&due.facts.workspace_id));
+    due
+}
+
+fn take_locks(ids: &mut [Uuid]) -> HashSet<Uuid> {
+    ids.sort_unstable();
+    ids.iter()
+        .copied()
+        .filter(|id| transaction::try_advisory_lock(lock_key(*id)))
+        .collect()
+}
+
+/// The rows and outcomes that [`manual`] would give now, as the caller; nothing is
+/// written and no lock is taken.
+pub fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
+    let product = Product::find(&settings.product_schema)?;
+    let tick = at.truncate_to_minute();
+    let Decided { due, .. } = decide::due(&product, &settings.policy, Scope::DueAt(tick), tick)?;
+    let planned = plan_all(&product, &settings.policy, due, at)?;
+    let mut builds_left = settings.max_builds_per_tick;
+    Ok(planned
+        .iter()
+        .filter_map(|planned| match &planned.work {
+            Err(block) => Some(Attempt {
+                code: Some(block.code),
+                message: Some(block.message.clone()),
+                ..Attempt::new(&planned.due, Outcome::Blocked)
+            }),
+            Ok(None) => Some(Attempt::new(&planned.due, Outcome::Built)),
+            Ok(Some(_)) if builds_left == Some(0) => None,
+            Ok(Some(_)) => {
+                builds_left = builds_left.map(|left| left - 1);
+                Some(Attempt {
+                    outcome: Outcome::Built,
+                    ..observed(planned)
+                })
+            }
+        })
+        .collect())
+}
+
+/// One tick of the worker's, in transactions of its own. `progress` is told how far it
+/// is.
+///
+/// An error is an unexpected failure of the tick as a whole; what single workspaces or
+/// batches met is in the report.
+pub fn worker(
+    at: Instant,
+    settings: &Settings,
+    progress: &dyn Fn(Progress),
+) -> Result<Tick, Error> {
+    progress(Progress::Reading);
+    let read = transaction::repeatable_read(
+        || Ok(()),
+        |()| {
+            let executor = Executor::new(settings, at, Source::Worker)?;
+            let run = executor.new_run()?;
+            let decided = executor.decide(Scope::DueAt(executor.tick))?;
+            Ok((executor, run, decided))
+        },
+    );
+    let (executor, mut run, decided) = match read {
+        Ok(read) => read,
+        Err(error) if waits_for(&error) => {
+            return Ok(Tick::Waiting {
+                sqlstate: error.sqlstate(),
+                problem: error.to_string(),
+            });
+        }
+        Err(error) => return Err(error),
+    };
+    let due: Vec<Uuid> = decided
+        .due
+        .iter()
+        .map(|due| due.facts.workspace_id)
+        .collect();
+    run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
+    drop(decided.due);
+
+    let mut ended = 0;
+    for (number, ids) in due.chunks(settings.batch_size).enumerate() {
+        progress(Progress::Building {
+            done: number * settings.batch_size,
+            of: due.len(),
+        });
+        match executor.batch(&mut run, ids, TRIES) {
+            Ok(()) => {}
+            Err(error) => {
+                if run.report.error.is_none() {
+                    run.report.error = Some((error.sqlstate(), error.to_string()));
+                }
+                ended += 1;
+                if ended == ENDED_BATCHES {
+                    break;
+                }
+            }
+        }
+        if run.builds_left == Some(0) {
+            break;
+        }
+    }
+    progress(Progress::Recording);
+    executor.finish(&mut run, &due, &decided.fills)?;
+    Ok(Tick::Done(run.report))
+}
+
+/// Is this an error that a worker waits out: the product's tables, the role or its
+/// rights are not there (yet)?
+fn waits_for(error: &Error) -> bool {
+    ["3F000", "42", "55000"].iter().any(|state| error.is(state))
+}
+
+impl Executor<'_> {
+    /// One batch of the worker's. What meets 40001 or 40P01 is tried again in smaller
+    /// batches, so that a row which changes often holds up few others.
+    fn batch(&self, run: &mut Run, ids: &[Uuid], tries: usize) -> Result<(), Error> {
+        let mut next = run.clone();
+        match self.try_batch(&mut next, ids) {
+            Ok(()) => {
+                *run = next;
+                Ok(())
+            }
+            Err(error) if tries > 1 && (error.is("40001") || error.is("40P01")) => {
+                let parts = ids.chunks(ids.len().div_ceil(RETRY_PARTS).max(1));
+                parts
+                    .into_iter()
+                    .try_for_each(|ids| self.batch(run, ids, tries - 1))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Locks first, then the snapshot, then decision and writing, in one transaction.
+    fn try_batch(&self, run: &mut Run, ids: &[Uuid]) -> Result<(), Error> {
+        transaction::repeatable_read(
+            || {
+                transaction::lock_relation(self.extension.executor_lock);
+                Ok(take_locks(&mut ids.to_vec()))
+            },
+            |held| {
+                let held = held.into_iter().collect();
+                let Decided { due, .. } = self.decide(Scope::These(held))?;
+                self.work(run, due).map(drop)
+            },
+        )
+    }
+
+    /// Ends a tick: what is no longer stuck is forgotten, `next_start_at` is filled in,
+    /// an error that ended a batch is recorded, old history goes. A tick with nothing of
+    /// this to do writes nothing.
+    fn finish(&self, run: &mut Run, due: &[Uuid], fills: &[Fill]) -> Result<(), Error> {
+        let stale = self.no_longer_due(run, due);
+        let before = self
+            .settings
+            .history_retention
+            .map(|minutes| clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE));
+        transaction::repeatable_read(
+            || Ok(()),
+            |()| {
+                self.extension
+                    .as_owner(|| history::forget(&self.extension, &stale))?;
+                if run.report.error.is_some() {
+                    let report = run.report.clone();
+                    let earlier = HashMap::new();
+                    history::record(
+                        &self.extension,
+                        &mut run.record,
+                        &[],
+                        &report,
+                        &earlier,
+                        clock::now(),
+                    )?;
+                }
+                if let Some(before) = before
+                    && history::has_older(&self.extension, before)?
+                {
+                    history::prune(&self.extension, before)?;
+                }
+                Ok(())
+            },
+        )?;
+        if self.settings.action == Action::Build {
+            for fills in fills.chunks(self.settings.batch_size).take(FILL_BATCHES) {
+                // Whoever changed a row meanwhile goes first; the rest comes next time.
+                if let Err(error) = transaction::repeatable_read(|| Ok(()), |()| self.fill(fills))
+                    && !error.is("40")
+                    && !error.is("55P03")
+                {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+}

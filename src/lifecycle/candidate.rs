@@ -1,0 +1,226 @@
+//! The conditions: who is put before the rules at all.
+//!
+//! A workspace that fails a condition is left alone by every rule, on every version of
+//! the product, with the skip of the first that it fails. What is left has an owner, a
+//! template, a latest build and a complete job, so that the rules need not ask again.
+
+use crate::instant::Instant;
+
+use super::facts::{Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template};
+use super::signs::{Policy, Signs};
+use super::skip::{Build, Skip};
+
+/// The conditions, in the order in which they are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// The workspace is not deleted.
+    Deleted,
+    /// Somebody has claimed it.
+    Prebuild,
+    /// Its owner exists.
+    Owner,
+    /// Its template exists.
+    Template,
+    /// It has a build.
+    Build,
+    /// That build's job exists.
+    Job,
+    /// And is complete.
+    Complete,
+    /// And did not fail. Asked only where the product has no rule for failed builds.
+    Succeeded,
+}
+
+impl Condition {
+    /// All of them, in order.
+    pub const ALL: [Condition; 8] = [
+        Condition::Deleted,
+        Condition::Prebuild,
+        Condition::Owner,
+        Condition::Template,
+        Condition::Build,
+        Condition::Job,
+        Condition::Complete,
+        Condition::Succeeded,
+    ];
+
+    /// Its name in `autobuild_explain`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Condition::Deleted => "deleted",
+            Condition::Prebuild => "prebuild",
+            Condition::Owner => "owner",
+            Condition::Template => "template",
+            Condition::Build => "build",
+            Condition::Job => "job",
+            Condition::Complete => "build_in_progress",
+            Condition::Succeeded => "build_failed",
+        }
+    }
+
+    /// Is it asked on this schema?
+    pub fn in_force(self, signs: &Signs) -> bool {
+        self != Condition::Succeeded || !signs.failed_stop
+    }
+}
+
+/// A workspace that passed the conditions, and all that a rule looks at but schedules.
+pub(super) struct Candidate<'a> {
+    pub facts: &'a Facts,
+    pub owner: OwnerStatus,
+    pub template: &'a Template,
+    pub latest: &'a LatestBuild,
+    pub job: &'a Job,
+    /// The job's `completed_at`.
+    pub completed_at: Instant,
+    pub signs: &'a Signs,
+    pub policy: &'a Policy,
+    pub tick: Instant,
+}
+
+impl<'a> Candidate<'a> {
+    /// Asks the conditions in order; the first that fails comes back with its skip.
+    pub(super) fn new(
+        facts: &'a Facts,
+        signs: &'a Signs,
+        policy: &'a Policy,
+        tick: Instant,
+    ) -> Result<Candidate<'a>, (Condition, Skip)> {
+        if facts.deleted {
+            return Err((Condition::Deleted, Skip::Deleted));
+        }
+        if facts.owner_id == PREBUILDS_OWNER {
+            return Err((Condition::Prebuild, Skip::Prebuild));
+        }
+        let owner_id = facts.owner_id;
+        let owner = facts
+            .owner
+            .ok_or((Condition::Owner, Skip::NoOwner { owner_id }))?;
+        let template = facts
+            .template
+            .as_ref()
+            .ok_or((Condition::Template, Skip::NoTemplate))?;
+        let latest = facts
+            .latest
+            .as_ref()
+            .ok_or((Condition::Build, Skip::NoBuild))?;
+        let build = build_of(latest);
+        let job = latest
+            .job
+            .as_ref()
+            .ok_or((Condition::Job, Skip::NoJob { build }))?;
+        let completed_at = job.completed_at.ok_or((
+            Condition::Complete,
+            Skip::BuildInProgress {
+                build,
+                canceled_at: job.canceled_at,
+            },
+        ))?;
+        if job.failed && Condition::Succeeded.in_force(signs) {
+            let completed_at = Some(completed_at);
+            return Err((
+                Condition::Succeeded,
+                Skip::BuildFailed {
+                    build,
+                    completed_at,
+                },
+            ));
+        }
+        Ok(Candidate {
+            facts,
+            owner,
+            template,
+            latest,
+            job,
+            completed_at,
+            signs,
+            policy,
+            tick,
+        })
+    }
+
+    /// The latest build, as sentences name it.
+    pub(super) fn build(&self) -> Build {
+        build_of(self.latest)
+    }
+
+    /// Since when the workspace is dormant, where there is dormancy.
+    pub(super) fn dormant_at(&self) -> Option<Instant> {
+        self.facts.dormant_at.filter(|_| self.signs.dormancy)
+    }
+
+    /// The first two reasons for which deadlines and schedules don't count.
+    pub(super) fn failed_or_dormant(&self) -> Option<Skip> {
+        if self.job.failed {
+            return Some(Skip::BuildFailed {
+                build: self.build(),
+                completed_at: Some(self.completed_at),
+            });
+        }
+        self.dormant_at().map(|since| Skip::Dormant { since })
+    }
+
+    /// May a schedule of this owner's start anything?
+    pub(super) fn owner_may_start(&self) -> bool {
+        !self.signs.active_owner || self.owner == OwnerStatus::Active
+    }
+
+    /// The schedule's text, unless there is none.
+    pub(super) fn schedule(&self) -> Option<&'a str> {
+        self.facts.schedule.as_deref().filter(|s| !s.is_empty())
+    }
+
+    /// Does the template allow autostart? Without the licence its flag doesn't count.
+    pub(super) fn autostart_allowed(&self) -> bool {
+        !self.policy.licensed || self.template.allow_user_autostart
+    }
+
+    /// The weekdays on which the template starts nothing; bit 0 is Monday.
+    pub(super) fn blocked_days(&self) -> i32 {
+        if self.signs.blocked_days && self.policy.licensed {
+            self.template.blocked_days & EVERY_DAY
+        } else {
+            0
+        }
+    }
+
+    /// A duration that the template sets, in nanoseconds; `none` where it sets none.
+    /// Without the licence it doesn't count.
+    pub(super) fn ttl(&self, stored: i64, option: &'static str, none: Skip) -> Result<i64, Skip> {
+        if stored <= 0 {
+            Err(none)
+        } else if !self.policy.licensed {
+            Err(Skip::Unlicensed { option })
+        } else {
+            Ok(stored)
+        }
+    }
+
+    /// The instant after which `nanos` (above zero) have passed since `since`, and whether
+    /// they have at the tick. The comparison is exact and strict. The instant is rounded
+    /// down to the microsecond, so that the tick is later than it just when it is due.
+    pub(super) fn after(&self, since: Instant, nanos: i64) -> (Instant, bool) {
+        let at = since.saturating_add_micros(nanos.div_euclid(1000));
+        (at, self.tick.nanos_since(since) > i128::from(nanos))
+    }
+
+    /// The reason of a stop by the rules autostop and failed.
+    pub(super) fn stop_reason(&self) -> &'static str {
+        if self.signs.task_pause && self.facts.has_task {
+            "task_auto_pause"
+        } else {
+            "autostop"
+        }
+    }
+}
+
+/// All seven days in [`Candidate::blocked_days`].
+pub(super) const EVERY_DAY: i32 = 0b111_1111;
+
+fn build_of(latest: &LatestBuild) -> Build {
+    Build {
+        number: latest.build_number,
+        transition: latest.transition,
+        created_at: latest.created_at,
+    }
+}

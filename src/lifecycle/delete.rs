@@ -1,0 +1,64 @@
+//! Deletes a dormant workspace once its `deleting_at` has passed.
+//!
+//! After a delete that failed it waits for a day, where the product does. Only
+//! `deleting_at` says when: the template's TTL says whether at all, and `dormant_at`
+//! may even be later.
+
+use crate::instant::{HOUR, Instant};
+
+use super::candidate::Candidate;
+use super::facts::BuildTransition;
+use super::signs::ActingRule;
+use super::skip::Skip;
+use super::verdict::{Next, Outcome, Transition};
+
+/// How long a failed delete is left alone, in microseconds.
+const RETRY: i64 = 24 * HOUR;
+
+pub(super) fn evaluate(candidate: &Candidate<'_>) -> Outcome {
+    let since = candidate
+        .dormant_at()
+        .ok_or_else(|| match candidate.latest.transition {
+            BuildTransition::Delete => Skip::DeleteBuild {
+                build: candidate.build(),
+            },
+            _ => Skip::NotDormant,
+        })?;
+    candidate.ttl(
+        candidate.template.time_til_dormant_autodelete,
+        "time_til_dormant_autodelete",
+        Skip::NoAutodeleteTtl { since },
+    )?;
+    let deleting_at = candidate
+        .facts
+        .deleting_at
+        .ok_or(Skip::NoDeletingAt { since })?;
+    let at = match retry_after(candidate) {
+        Some(retry_after) => deleting_at.max(retry_after),
+        None => deleting_at,
+    };
+    Ok(Next {
+        rule: ActingRule::Delete,
+        transition: Transition::Delete,
+        reason: "autodelete",
+        at,
+        due: candidate.tick > at,
+        mark_dormant: false,
+    })
+}
+
+/// The instant after which a failed delete may be tried again. The product asks for a
+/// day since the job was canceled and a day since it was completed.
+pub(super) fn retry_after(candidate: &Candidate<'_>) -> Option<Instant> {
+    let waits = candidate.signs.job_status
+        && candidate.job.failed
+        && candidate.latest.transition == BuildTransition::Delete;
+    let ended = candidate.completed_at;
+    waits.then(|| {
+        candidate
+            .job
+            .canceled_at
+            .map_or(ended, |canceled_at| ended.max(canceled_at))
+            .saturating_add_micros(RETRY)
+    })
+}

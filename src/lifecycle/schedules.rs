@@ -1,0 +1,54 @@
+//! What the rules ask of schedules, and nothing more.
+//!
+//! The rules don't parse: a workspace's text goes in, runs come out. The database
+//! gives them its cache of compiled schedules; tests give them something simpler.
+
+use std::rc::Rc;
+
+use chrono::Weekday;
+
+use crate::instant::Instant;
+use crate::schedule::{Schedule, ScheduleCache, Zone, ZoneSource};
+
+/// Turns the text of `workspaces.autostart_schedule` into its runs.
+pub trait Schedules {
+    /// A compiled schedule, owned or borrowed.
+    type Schedule<'a>: Runs
+    where
+        Self: 'a;
+
+    /// The schedule that a text means, or a sentence on what is wrong with it.
+    fn schedule<'a>(&'a self, text: &str) -> Result<Self::Schedule<'a>, Box<str>>;
+}
+
+/// The runs of one schedule.
+pub trait Runs {
+    /// The first run strictly later than `after`; `None` if there is none that
+    /// PostgreSQL could keep, as for a schedule that never runs.
+    fn next_after(&self, after: Instant) -> Option<Instant>;
+
+    /// The weekday of a run in the schedule's own zone.
+    fn weekday(&self, run: Instant) -> Weekday;
+}
+
+impl<Z: ZoneSource> Schedules for ScheduleCache<Z> {
+    type Schedule<'a>
+        = Rc<Schedule<Z::Zone>>
+    where
+        Z: 'a;
+
+    fn schedule<'a>(&'a self, text: &str) -> Result<Self::Schedule<'a>, Box<str>> {
+        self.get(text)
+            .map_err(|error| error.to_string().into_boxed_str())
+    }
+}
+
+impl<Z: Zone> Runs for Rc<Schedule<Z>> {
+    fn next_after(&self, after: Instant) -> Option<Instant> {
+        self.next(after)
+    }
+
+    fn weekday(&self, run: Instant) -> Weekday {
+        Schedule::weekday(self, run)
+    }
+}

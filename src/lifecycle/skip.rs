@@ -1,0 +1,240 @@
+//! Why nothing happens to a workspace: every skip code, with what was seen.
+//!
+//! The list below is the only one. A [`Skip`] holds its code and the observed values;
+//! its sentence is put together when someone asks for it (`Display`), because a scan
+//! decides on every workspace each minute and hardly any sentence is read.
+
+use std::fmt;
+
+use chrono::Weekday;
+use uuid::Uuid;
+
+use crate::instant::Instant;
+
+use super::facts::{BuildTransition, OwnerStatus};
+use super::signs::ActingRule;
+use super::verdict::Transition;
+
+/// Declares [`Skip`] and its codes from one list.
+macro_rules! skips {
+    ($($name:ident $({ $($field:ident: $type:ty),+ })? = $code:literal, $meaning:literal;)+) => {
+        /// Why nothing happens to a workspace, with what was seen. `Display` gives the
+        /// sentence for people.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Skip {
+            $(#[doc = $meaning] #[allow(missing_docs)] $name $({ $($field: $type),+ })?,)+
+        }
+
+        impl Skip {
+            /// Every code, with one sentence on what it means.
+            pub const CODES: &'static [(&'static str, &'static str)] = &[$(($code, $meaning)),+];
+
+            /// The code: short, stable, snake_case.
+            pub fn code(&self) -> &'static str {
+                match self {
+                    $(Skip::$name { .. } => $code,)+
+                }
+            }
+        }
+    };
+}
+
+skips! {
+    Deleted = "deleted", "The workspace is deleted.";
+    Prebuild = "prebuild", "The workspace is pre-built and nobody has claimed it; such workspaces are never touched.";
+    NoOwner { owner_id: Uuid } = "no_owner", "The workspace's owner has no row in users.";
+    NoTemplate = "no_template", "The workspace's template has no row in templates.";
+    NoBuild = "no_build", "The workspace has no build, so there is nothing to follow on.";
+    NoJob { build: Build } = "no_job", "The job of the latest build has no row in provisioner_jobs.";
+    BuildInProgress { build: Build, canceled_at: Option<Instant> } = "build_in_progress",
+        "The job of the latest build is not complete.";
+    BuildFailed { build: Build, completed_at: Option<Instant> } = "build_failed",
+        "The latest build failed, so the rules for deadlines and schedules leave the workspace alone.";
+    NotRunning { build: Build } = "not_running", "The latest build is not a start, so there is nothing to stop.";
+    NotStopped { build: Build } = "not_stopped", "The latest build is not a stop, so there is nothing to start.";
+    Dormant { since: Instant } = "dormant", "The workspace is dormant: it is neither started nor stopped.";
+    NoDeadline { build: Build } = "no_deadline", "The workspace runs without a deadline.";
+    NoSchedule = "no_schedule", "The workspace has no autostart schedule.";
+    AutostartForbidden = "autostart_forbidden", "The template does not allow its users autostart.";
+    OwnerNotActive { status: OwnerStatus } = "owner_not_active",
+        "The workspace's owner is not active, so no schedule starts it.";
+    ScheduleInvalid { error: Box<str> } = "schedule_invalid", "The autostart schedule cannot be read.";
+    ScheduleNeverRuns { after: Instant } = "schedule_never_runs",
+        "The autostart schedule can be read but never runs.";
+    AllDaysBlocked = "all_days_blocked", "The template blocks autostart on every day of the week.";
+    RunBlocked { run: Instant, weekday: Weekday } = "run_blocked",
+        "The first run after the latest build falls on a day that the template blocks, and in this version of the product only the first run counts.";
+    NoAllowedRun { after: Instant, last: Instant } = "no_allowed_run",
+        "Every run of the autostart schedule for a week falls on a day that the template blocks.";
+    NotFailed { build: Build } = "not_failed", "The latest build did not fail.";
+    DeleteBuild { build: Build } = "delete_build", "The latest build is a delete, and no rule follows on it.";
+    FailedStopNotRetried { build: Build } = "failed_stop_not_retried",
+        "A stop failed, and workspace_autobuild.failed_stop_retry is off.";
+    NoFailureTtl { build: Build } = "no_failure_ttl",
+        "The latest build failed, and the template does not say after how long a failed build is stopped.";
+    NoDormancyTtl = "no_dormancy_ttl", "The template does not say after how long an unused workspace becomes dormant.";
+    NotDormant = "not_dormant", "The workspace is not dormant, so it is not to be deleted.";
+    NoDeletingAt { since: Instant } = "no_deleting_at", "The workspace is dormant without a time to be deleted at.";
+    NoAutodeleteTtl { since: Instant } = "no_autodelete_ttl",
+        "The workspace is dormant, and the template does not have dormant workspaces deleted.";
+    Unlicensed { option: &'static str } = "unlicensed",
+        "The template sets an option that counts only under the product's licence, and workspace_autobuild.licensed_rules is off.";
+    RuleOff { rule: ActingRule, transition: Transition, at: Instant } = "rule_off",
+        "A rule that would act is left out of workspace_autobuild.rules.";
+}
+
+/// The latest build as a sentence names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// `workspace_builds.build_number`.
+    pub number: i32,
+    /// `workspace_builds.transition`.
+    pub transition: BuildTransition,
+    /// `workspace_builds.created_at`.
+    pub created_at: Instant,
+}
+
+impl fmt::Display for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Build {
+            number,
+            transition,
+            created_at,
+        } = self;
+        write!(
+            f,
+            "build {number} (a {} of {created_at})",
+            transition.name()
+        )
+    }
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Skip::Deleted => f.write_str("The workspace is deleted."),
+            Skip::Prebuild => f.write_str("The workspace is pre-built and nobody has claimed it."),
+            Skip::NoOwner { owner_id } => {
+                write!(f, "The workspace's owner, {owner_id}, has no row in users.")
+            }
+            Skip::NoTemplate => f.write_str("The workspace's template has no row in templates."),
+            Skip::NoBuild => f.write_str("The workspace has no build."),
+            Skip::NoJob { build } => write!(
+                f,
+                "The job of the latest, {build}, has no row in provisioner_jobs."
+            ),
+            Skip::BuildInProgress { build, canceled_at } => {
+                write!(f, "The latest, {build}, is not complete")?;
+                match canceled_at {
+                    Some(at) => write!(f, "; it was asked at {at} to be canceled."),
+                    None => f.write_str("."),
+                }
+            }
+            Skip::BuildFailed {
+                build,
+                completed_at,
+            } => {
+                write!(f, "The latest, {build}, failed")?;
+                match completed_at {
+                    Some(at) => write!(f, " at {at}."),
+                    None => f.write_str("."),
+                }
+            }
+            Skip::NotRunning { build } => {
+                write!(f, "The latest, {build}, did not start the workspace.")
+            }
+            Skip::NotStopped { build } => {
+                write!(f, "The latest, {build}, did not stop the workspace.")
+            }
+            Skip::Dormant { since } => write!(f, "The workspace is dormant since {since}."),
+            Skip::NoDeadline { build } => write!(
+                f,
+                "The workspace runs since {build}, which has no deadline."
+            ),
+            Skip::NoSchedule => f.write_str("The workspace has no autostart schedule."),
+            Skip::AutostartForbidden => f.write_str(
+                "The template does not allow autostart: its allow_user_autostart is false.",
+            ),
+            Skip::OwnerNotActive { status } => write!(
+                f,
+                "The workspace's owner is not active (status: {}).",
+                status.name()
+            ),
+            Skip::ScheduleInvalid { error } => {
+                write!(f, "The autostart schedule cannot be read: {error}")
+            }
+            Skip::ScheduleNeverRuns { after } => {
+                write!(f, "The autostart schedule has no run after {after}.")
+            }
+            Skip::AllDaysBlocked => {
+                f.write_str("The template blocks autostart on all seven days of the week.")
+            }
+            Skip::RunBlocked { run, weekday } => write!(
+                f,
+                "The first run after the latest build, {run}, is on a {} in the schedule's zone, \
+                 which the template blocks; in this version of the product no later run counts.",
+                day_name(*weekday)
+            ),
+            Skip::NoAllowedRun { after, last } => write!(
+                f,
+                "Every run of the autostart schedule after {after} up to {last} is on a day that \
+                 the template blocks."
+            ),
+            Skip::NotFailed { build } => write!(f, "The latest, {build}, did not fail."),
+            Skip::DeleteBuild { build } => write!(
+                f,
+                "The latest, {build}, deletes the workspace; no rule follows on it."
+            ),
+            Skip::FailedStopNotRetried { build } => write!(
+                f,
+                "The latest, {build}, failed; workspace_autobuild.failed_stop_retry is off, so \
+                 the stop is not tried again."
+            ),
+            Skip::NoFailureTtl { build } => write!(
+                f,
+                "The latest, {build}, failed, and the template has no failure_ttl after which it \
+                 would be stopped."
+            ),
+            Skip::NoDormancyTtl => f.write_str("The template has no time_til_dormant."),
+            Skip::NotDormant => f.write_str("The workspace is not dormant."),
+            Skip::NoDeletingAt { since } => write!(
+                f,
+                "The workspace is dormant since {since}, without a time to be deleted at."
+            ),
+            Skip::NoAutodeleteTtl { since } => write!(
+                f,
+                "The workspace is dormant since {since}, and the template has no \
+                 time_til_dormant_autodelete."
+            ),
+            Skip::Unlicensed { option } => write!(
+                f,
+                "The template sets {option}, which does not count: \
+                 workspace_autobuild.licensed_rules is off."
+            ),
+            Skip::RuleOff {
+                rule,
+                transition,
+                at,
+            } => write!(
+                f,
+                "The rule {} would act (transition {}, at {at}), but workspace_autobuild.rules \
+                 leaves it out.",
+                rule.name(),
+                transition.name()
+            ),
+        }
+    }
+}
+
+/// The English name of a weekday.
+pub(super) fn day_name(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Mon => "Monday",
+        Weekday::Tue => "Tuesday",
+        Weekday::Wed => "Wednesday",
+        Weekday::Thu => "Thursday",
+        Weekday::Fri => "Friday",
+        Weekday::Sat => "Saturday",
+        Weekday::Sun => "Sunday",
+    }
+}

@@ -1,0 +1,193 @@
+//! The role as which a tick reads and writes the product's tables, and its rights.
+
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use crate::server::error::Error;
+use crate::server::identity::{is_superuser, role_by_name, role_name};
+use crate::server::query::{Access, Arg, run};
+use crate::settings::Settings;
+
+use super::catalogue::{COLUMNS, Use};
+use super::schema::{Product, quoted};
+
+/// The executor's role: the setting's, or the owner of the product's `workspaces`.
+///
+/// Errors: 42704 no such role, 55000 it is a superuser: what a superuser writes would
+/// run triggers planted on the product's tables with every right there is.
+pub fn executor_role(product: &Product, settings: &Settings) -> Result<pg_sys::Oid, Error> {
+    let role = match &settings.role {
+        None => product.owner,
+        Some(name) => role_by_name(name).ok_or_else(|| {
+            Error::new(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+                format!("role \"{name}\" of workspace_autobuild.role does not exist"),
+            )
+            .hint(format!(
+                "{} Or name another role in workspace_autobuild.role.",
+                mending_statements(name)
+            ))
+        })?,
+    };
+    if is_superuser(role) {
+        let name = role_name(role).unwrap_or_default();
+        let seen = if settings.role.is_some() {
+            format!("workspace_autobuild.role is \"{name}\", a superuser")
+        } else {
+            format!("the owner of the product's tables, \"{name}\", is a superuser")
+        };
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("nothing is built as a superuser: {seen}"),
+        )
+        .hint(format!(
+            "Give the executor a role of its own: {}",
+            mending_statements("autobuild")
+        )));
+    }
+    Ok(role)
+}
+
+/// The statements that give the executor a role.
+fn mending_statements(role: &str) -> String {
+    format!(
+        "CREATE ROLE {role}; SELECT autobuild_grant('{role_text}'); ALTER DATABASE {database} SET workspace_autobuild.role = '{role_text}';",
+        role = quoted(role),
+        role_text = role.replace('\'', "''"),
+        database = quoted(&current_database()),
+    )
+}
+
+fn current_database() -> String {
+    let mut name = String::new();
+    let read = run(
+        "SELECT pg_catalog.current_database()::pg_catalog.text",
+        Access::Read,
+        vec![],
+        |row| {
+            name = row.text(0)?.unwrap_or_default();
+            Ok(())
+        },
+    );
+    match read {
+        Ok(_) => name,
+        Err(_) => "current_database".to_owned(),
+    }
+}
+
+/// A privilege that the executor needs: what, on which columns of which table.
+struct Need {
+    privilege: &'static str,
+    table: &'static str,
+    columns: Vec<&'static str>,
+}
+
+/// Every privilege that the executor needs on the product's tables as they are.
+fn needs(product: &Product) -> Vec<Need> {
+    let mut needs: Vec<Need> = Vec::new();
+    let mut add = |privilege, table, column| match needs
+        .iter_mut()
+        .find(|need| need.privilege == privilege && need.table == table)
+    {
+        Some(need) => need.columns.push(column),
+        None => needs.push(Need {
+            privilege,
+            table,
+            columns: vec![column],
+        }),
+    };
+    for column in COLUMNS {
+        if column.usage == Use::Sign || !product.has(column.table, column.name) {
+            continue;
+        }
+        add("SELECT", column.table, column.name);
+        match column.usage {
+            Use::Insert => add("INSERT", column.table, column.name),
+            Use::Update => add("UPDATE", column.table, column.name),
+            Use::Read | Use::Sign => {}
+        }
+    }
+    needs
+}
+
+/// The statements that grant a role exactly what the executor needs.
+pub fn grants(product: &Product, role: &str) -> Vec<String> {
+    let role = quoted(role);
+    let mut statements = vec![format!(
+        "GRANT USAGE ON SCHEMA {} TO {role}",
+        quoted(product.name())
+    )];
+    statements.extend(needs(product).iter().map(|need| {
+        format!(
+            "GRANT {} ({}) ON {} TO {role}",
+            need.privilege,
+            need.columns.join(", "),
+            product.table(need.table)
+        )
+    }));
+    statements
+}
+
+/// The privileges that a role lacks, as an error that names them with the statements
+/// that grant them; `None` if it has all.
+pub fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Option<Error>, Error> {
+    let name = role_name(role).unwrap_or_default();
+    let mut lacks = Vec::new();
+    let mut statements = Vec::new();
+    run(
+        "SELECT true WHERE NOT pg_catalog.has_schema_privilege($1, $2, 'USAGE')",
+        Access::Read,
+        vec![Arg::Text(Some(&name)), Arg::Text(Some(product.name()))],
+        |_| {
+            lacks.push(format!("USAGE on schema {}", quoted(product.name())));
+            statements.push(format!(
+                "GRANT USAGE ON SCHEMA {} TO {};",
+                quoted(product.name()),
+                quoted(&name)
+            ));
+            Ok(())
+        },
+    )?;
+    for need in needs(product) {
+        let mut columns = Vec::new();
+        run(
+            "SELECT c::pg_catalog.text
+               FROM pg_catalog.unnest($4) AS c
+              WHERE NOT pg_catalog.has_column_privilege($1, $2, c, $3)",
+            Access::Read,
+            vec![
+                Arg::Text(Some(&name)),
+                Arg::Text(Some(&product.table(need.table))),
+                Arg::Text(Some(need.privilege)),
+                Arg::Texts(need.columns.iter().map(|c| Some((*c).to_owned())).collect()),
+            ],
+            |row| {
+                columns.extend(row.text(0)?);
+                Ok(())
+            },
+        )?;
+        if !columns.is_empty() {
+            let what = format!(
+                "{} ({}) ON {}",
+                need.privilege,
+                columns.join(", "),
+                product.table(need.table)
+            );
+            statements.push(format!("GRANT {what} TO {};", quoted(&name)));
+            lacks.push(what);
+        }
+    }
+    if lacks.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(
+        Error::new(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            format!("role \"{name}\" lacks {}", lacks.join(", ")),
+        )
+        .hint(format!(
+            "{} Or, for all that is needed: SELECT autobuild_grant('{}');",
+            statements.join(" "),
+            name.replace('\'', "''")
+        )),
+    ))
+}

@@ -1,0 +1,379 @@
+//! Writing builds: jobs, builds, parameters, task rows and dormancy marks, a statement
+//! each for a whole batch.
+//!
+//! Large values (provisioner state, parameter values) go from row to row inside the
+//! server. Each statement must write as many rows as it was asked for; one that writes
+//! fewer (a row was hidden by row security) is an error, so that a build is whole or
+//! absent.
+
+use pgrx::PgSqlErrorCode;
+use uuid::Uuid;
+
+use crate::build::inputs::{ParameterRow, ValueSource};
+use crate::build::job_input;
+use crate::instant::Instant;
+use crate::lifecycle::verdict::Transition;
+use crate::server::error::Error;
+use crate::server::query::{Access, Arg, run, uuids};
+
+use super::inputs::has_legacy_values;
+use super::schema::Product;
+
+/// A build that is to be written.
+#[derive(Clone, Debug)]
+pub struct NewBuild {
+    /// The workspace.
+    pub workspace_id: Uuid,
+    /// `workspace_builds.id` of the new row.
+    pub build_id: Uuid,
+    /// `provisioner_jobs.id` of the new row.
+    pub job_id: Uuid,
+    /// `workspace_builds.id` of the latest build, whose state is carried on.
+    pub latest_build_id: Uuid,
+    /// The template version that is built.
+    pub template_version_id: Uuid,
+    /// The new build's number.
+    pub build_number: i32,
+    /// `start`, `stop` or `delete`.
+    pub transition: Transition,
+    /// `build_reason`.
+    pub reason: &'static str,
+    /// The job's tags as JSON text.
+    pub tags: String,
+    /// The preset that fits, if one does.
+    pub preset_id: Option<Uuid>,
+    /// The rows of `workspace_build_parameters`.
+    pub parameters: Vec<ParameterRow>,
+}
+
+/// Writes builds, in the order given, all with one clock reading.
+pub fn builds(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Error> {
+    if builds.is_empty() {
+        return Ok(());
+    }
+    jobs(product, builds, now)?;
+    build_rows(product, builds, now)?;
+    parameters(product, builds)?;
+    if product.signs.task_row {
+        task_rows(product, builds)?;
+    }
+    Ok(())
+}
+
+fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Error> {
+    let j = |column| product.type_of("provisioner_jobs", column);
+    let sql = format!(
+        "INSERT INTO {jobs}
+                (id, created_at, updated_at, initiator_id, organization_id, provisioner,
+                 storage_method, file_id, type, input, tags, trace_metadata)
+         SELECT d.job_id, {at}, {at}, w.owner_id, t.organization_id, t.provisioner,
+                i.storage_method, i.file_id, 'workspace_build'::{type_}, d.input::{input},
+                d.tags::{tags}, $7::{trace}
+           FROM pg_catalog.unnest($1, $2, $3, $4, $5) WITH ORDINALITY
+                AS d (workspace_id, job_id, version_id, input, tags, place)
+           JOIN {workspaces} w ON w.id = d.workspace_id
+           JOIN {templates} t ON t.id = w.template_id
+           JOIN {versions} v ON v.id = d.version_id
+           JOIN {jobs} i ON i.id = v.job_id
+          ORDER BY d.place",
+        at = product.time_value("$6", "provisioner_jobs", "created_at"),
+        type_ = j("type"),
+        input = j("input"),
+        tags = j("tags"),
+        trace = j("trace_metadata"),
+        jobs = product.table("provisioner_jobs"),
+        workspaces = product.table("workspaces"),
+        templates = product.table("templates"),
+        versions = product.table("template_versions"),
+    );
+    let texts = |text: &dyn Fn(&NewBuild) -> String| {
+        Arg::Texts(builds.iter().map(|build| Some(text(build))).collect())
+    };
+    let written = run(
+        &sql,
+        Access::Write,
+        vec![
+            uuids(builds.iter().map(|build| build.workspace_id)),
+            uuids(builds.iter().map(|build| build.job_id)),
+            uuids(builds.iter().map(|build| build.template_version_id)),
+            texts(&|build| job_input::job_input(build.build_id)),
+            texts(&|build| build.tags.clone()),
+            Arg::Time(Some(now)),
+            Arg::Text(Some(job_input::trace_metadata(&product.signs))),
+        ],
+        |_| Ok(()),
+    )?;
+    check_written(product, "provisioner_jobs", written, builds.len())
+}
+
+fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Error> {
+    let b = |column| product.type_of("workspace_builds", column);
+    let (preset_column, preset_value) =
+        if product.has("workspace_builds", "template_version_preset_id") {
+            (", template_version_preset_id", ", d.preset_id")
+        } else {
+            ("", "")
+        };
+    let sql = format!(
+        "INSERT INTO {builds}
+                (id, created_at, updated_at, workspace_id, template_version_id, build_number,
+                 provisioner_state, initiator_id, transition, job_id, reason, deadline,
+                 max_deadline, daily_cost{preset_column})
+         SELECT d.build_id, {at}, {at}, d.workspace_id, d.version_id, d.build_number,
+                l.provisioner_state, w.owner_id, d.transition::{transition}, d.job_id,
+                d.reason::{reason}, {deadline}, {max_deadline}, 0{preset_value}
+           FROM pg_catalog.unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY
+                AS d (workspace_id, build_id, job_id, latest_build_id, version_id,
+                      build_number, transition, reason, preset_id, place)
+           JOIN {workspaces} w ON w.id = d.workspace_id
+           JOIN {builds} l ON l.id = d.latest_build_id
+          ORDER BY d.place",
+        at = product.time_value("$10", "workspace_builds", "created_at"),
+        deadline = product.time_value(NO_TIME, "workspace_builds", "deadline"),
+        max_deadline = product.time_value(NO_TIME, "workspace_builds", "max_deadline"),
+        transition = b("transition"),
+        reason = b("reason"),
+        builds = product.table("workspace_builds"),
+        workspaces = product.table("workspaces"),
+    );
+    let written = run(
+        &sql,
+        Access::Write,
+        vec![
+            uuids(builds.iter().map(|build| build.workspace_id)),
+            uuids(builds.iter().map(|build| build.build_id)),
+            uuids(builds.iter().map(|build| build.job_id)),
+            uuids(builds.iter().map(|build| build.latest_build_id)),
+            uuids(builds.iter().map(|build| build.template_version_id)),
+            Arg::Ints(
+                builds
+                    .iter()
+                    .map(|build| Some(build.build_number))
+                    .collect(),
+            ),
+            Arg::Texts(
+                builds
+                    .iter()
+                    .map(|build| Some(build.transition.name().to_owned()))
+                    .collect(),
+            ),
+            Arg::Texts(
+                builds
+                    .iter()
+                    .map(|build| Some(build.reason.to_owned()))
+                    .collect(),
+            ),
+            Arg::Uuids(builds.iter().map(|build| build.preset_id).collect()),
+            Arg::Time(Some(now)),
+        ],
+        |_| Ok(()),
+    )?;
+    check_written(product, "workspace_builds", written, builds.len())
+}
+
+/// The product's "no time".
+const NO_TIME: &str = "'0001-01-01 00:00:00+00'::pg_catalog.timestamptz";
+
+fn parameters(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
+    let rows: Vec<(&NewBuild, &ParameterRow)> = builds
+        .iter()
+        .flat_map(|build| build.parameters.iter().map(move |row| (build, row)))
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (legacy_value, legacy_join) = if has_legacy_values(product) {
+        (
+            "WHEN 'legacy' THEN o.source_value",
+            format!(
+                "LEFT JOIN {} o ON d.source = 'legacy' AND o.scope = 'workspace'
+                      AND o.scope_id = d.workspace_id AND o.name = f.legacy_variable_name",
+                product.table("parameter_values")
+            ),
+        )
+    } else {
+        ("", String::new())
+    };
+    let sql = format!(
+        "INSERT INTO {parameters} (workspace_build_id, name, value)
+         SELECT d.build_id, d.name,
+                CASE d.source WHEN 'build' THEN l.value {legacy_value}
+                              ELSE f.default_value END
+           FROM pg_catalog.unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
+                AS d (workspace_id, build_id, latest_build_id, version_id, name, source, place)
+           LEFT JOIN {parameters} l
+                  ON d.source = 'build' AND l.workspace_build_id = d.latest_build_id
+                     AND l.name = d.name
+           LEFT JOIN {definitions} f
+                  ON d.source <> 'build' AND f.template_version_id = d.version_id
+                     AND f.name = d.name
+           {legacy_join}
+          ORDER BY d.place",
+        parameters = product.table("workspace_build_parameters"),
+        definitions = product.table("template_version_parameters"),
+    );
+    let source = |source: ValueSource| match source {
+        ValueSource::Build => "build",
+        ValueSource::Legacy => "legacy",
+        ValueSource::Default => "default",
+    };
+    let written = run(
+        &sql,
+        Access::Write,
+        vec![
+            uuids(rows.iter().map(|(build, _)| build.workspace_id)),
+            uuids(rows.iter().map(|(build, _)| build.build_id)),
+            uuids(rows.iter().map(|(build, _)| build.latest_build_id)),
+            uuids(rows.iter().map(|(build, _)| build.template_version_id)),
+            Arg::Texts(rows.iter().map(|(_, row)| Some(row.name.clone())).collect()),
+            Arg::Texts(
+                rows.iter()
+                    .map(|(_, row)| Some(source(row.source).to_owned()))
+                    .collect(),
+            ),
+        ],
+        |_| Ok(()),
+    )?;
+    check_written(product, "workspace_build_parameters", written, rows.len())
+}
+
+/// The row that ties a task to the workspace's new build, where a task that is not
+/// deleted names the workspace.
+fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
+    let sql = format!(
+        "INSERT INTO {apps} (task_id, workspace_build_number, workspace_agent_id, workspace_app_id)
+         SELECT k.id, d.build_number, NULL, NULL
+           FROM pg_catalog.unnest($1, $2) WITH ORDINALITY AS d (workspace_id, build_number, place)
+           JOIN {tasks} k ON k.workspace_id = d.workspace_id AND k.deleted_at IS NULL
+          ORDER BY d.place, k.id",
+        apps = product.table("task_workspace_apps"),
+        tasks = product.table("tasks"),
+    );
+    run(
+        &sql,
+        Access::Write,
+        vec![
+            uuids(builds.iter().map(|build| build.workspace_id)),
+            Arg::Ints(
+                builds
+                    .iter()
+                    .map(|build| Some(build.build_number))
+                    .collect(),
+            ),
+        ],
+        |_| Ok(()),
+    )?;
+    Ok(())
+}
+
+/// Marks workspaces dormant as of `now`, with the time at which they are to be deleted
+/// if their template has one. Fails with 40001 where a workspace was changed since the
+/// snapshot, so a newer `last_used_at` is never lost.
+pub fn dormancy_marks(
+    product: &Product,
+    workspaces: &[Uuid],
+    now: Instant,
+    delete_after: &[Option<i64>],
+) -> Result<(), Error> {
+    if workspaces.is_empty() {
+        return Ok(());
+    }
+    let dormant_at = if product.has("workspaces", "dormant_at") {
+        "dormant_at"
+    } else {
+        "locked_at"
+    };
+    let deleting_at = if product.has("workspaces", "deleting_at") {
+        format!(
+            ", deleting_at = {}",
+            product.time_value("d.deleting_at", "workspaces", "deleting_at")
+        )
+    } else {
+        String::new()
+    };
+    let sql = format!(
+        "UPDATE {} w
+            SET {dormant_at} = {at}{deleting_at}
+           FROM pg_catalog.unnest($1, $2) AS d (workspace_id, deleting_at)
+          WHERE w.id = d.workspace_id AND w.{dormant_at} IS NULL",
+        product.table("workspaces"),
+        at = product.time_value("$3", "workspaces", dormant_at),
+    );
+    let deleting_at = delete_after
+        .iter()
+        .map(|after| after.map(|micros| now.saturating_add_micros(micros)))
+        .collect();
+    let written = run(
+        &sql,
+        Access::Write,
+        vec![
+            uuids(workspaces.iter().copied()),
+            Arg::Times(deleting_at),
+            Arg::Time(Some(now)),
+        ],
+        |_| Ok(()),
+    )?;
+    check_written(product, "workspaces", written, workspaces.len())
+}
+
+/// Fills in `next_start_at` where it is still NULL and the schedule is still the one
+/// that it was computed from. Returns how many rows were filled.
+pub fn next_start_at(product: &Product, fills: &[(Uuid, String, Instant)]) -> Result<u64, Error> {
+    if fills.is_empty() {
+        return Ok(0);
+    }
+    let sql = format!(
+        "UPDATE {} w
+            SET next_start_at = {}
+           FROM pg_catalog.unnest($1, $2, $3) AS d (workspace_id, schedule, next_start_at)
+          WHERE w.id = d.workspace_id
+            AND w.next_start_at IS NULL
+            AND w.autostart_schedule = d.schedule",
+        product.table("workspaces"),
+        product.time_value("d.next_start_at", "workspaces", "next_start_at"),
+    );
+    run(
+        &sql,
+        Access::Write,
+        vec![
+            uuids(fills.iter().map(|(id, _, _)| *id)),
+            Arg::Texts(
+                fills
+                    .iter()
+                    .map(|(_, text, _)| Some(text.clone()))
+                    .collect(),
+            ),
+            Arg::Times(fills.iter().map(|(_, _, at)| Some(*at)).collect()),
+        ],
+        |_| Ok(()),
+    )
+}
+
+/// Tells provisioner daemons that wait for jobs, at commit: a posting for each distinct
+/// payload, on the product's own channel.
+pub fn post_jobs(payloads: Vec<String>) -> Result<(), Error> {
+    if payloads.is_empty() {
+        return Ok(());
+    }
+    run(
+        "SELECT pg_catalog.pg_notify('provisioner_job_posted', p) FROM pg_catalog.unnest($1) AS p",
+        Access::Write,
+        vec![Arg::Texts(payloads.into_iter().map(Some).collect())],
+        |_| Ok(()),
+    )?;
+    Ok(())
+}
+
+fn check_written(product: &Product, table: &str, written: u64, wanted: usize) -> Result<(), Error> {
+    if usize::try_from(written) == Ok(wanted) {
+        return Ok(());
+    }
+    Err(Error::new(
+        PgSqlErrorCode::ERRCODE_CARDINALITY_VIOLATION,
+        format!(
+            "{written} rows were written to {} in place of {wanted}",
+            product.table(table)
+        ),
+    )
+    .hint("Do row security, a rule or a trigger on the product's tables hide rows from the executor's role?"))
+}

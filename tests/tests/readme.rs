@@ -1,0 +1,257 @@
+//! Every command in the README runs, and gives the output that the README shows.
+//!
+//! The blocks run in order against one private server, which starts with the product's
+//! newest tables and the scene of the demo, and without the extension:
+//!
+//! - `conf` blocks are appended to postgresql.conf;
+//! - `sh` blocks run line by line, in the repository, with PG* naming the server; its
+//!   restart, and what cannot run inside of this test, are taken out ([`line`]);
+//! - `sql` blocks run in psql as superuser, in the scene's database;
+//! - a `text` block that follows one of these two is its output: in a line, `...` stands
+//!   for anything; alone on a line, for any lines. Without one, the block must not fail.
+//!
+//! A block of another language is not run.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use workspace_autobuild_tests::server::SUPERUSER;
+use workspace_autobuild_tests::{Product, Server, StopMode, Version, scene};
+
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// What stands for anything in an expected output.
+const ANYTHING: &str = "...";
+
+/// A fenced block of the README.
+#[derive(Debug, PartialEq, Eq)]
+struct Block {
+    language: String,
+    /// The number of the fence's line.
+    line: usize,
+    text: String,
+}
+
+fn blocks(markdown: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (number, line) in markdown.lines().enumerate() {
+        match (line.strip_prefix("```"), &mut open) {
+            (Some(language), None) => {
+                open = Some(Block {
+                    language: language.trim().to_owned(),
+                    line: number + 1,
+                    text: String::new(),
+                });
+            }
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (None, Some(block)) => {
+                block.text += line;
+                block.text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    assert_eq!(open, None, "a block of the README is not closed");
+    blocks
+}
+
+/// Does an output match the expected one?
+fn matches(expected: &str, output: &str) -> bool {
+    let lines = |text: &str| -> Vec<String> {
+        let lines = text.trim_end().lines();
+        lines.map(|line| line.trim_end().to_owned()).collect()
+    };
+    lines_match(&lines(expected), &lines(output))
+}
+
+fn lines_match(expected: &[String], output: &[String]) -> bool {
+    match (expected.split_first(), output.split_first()) {
+        (None, None) => true,
+        (None, Some(_)) => false,
+        (Some((line, rest)), _) if line == ANYTHING => {
+            (0..=output.len()).any(|skip| lines_match(rest, &output[skip..]))
+        }
+        (Some(_), None) => false,
+        (Some((line, rest)), Some((found, others))) => {
+            line_matches(line, found) && lines_match(rest, others)
+        }
+    }
+}
+
+fn line_matches(expected: &str, found: &str) -> bool {
+    match expected.split_once(ANYTHING) {
+        None => expected == found,
+        Some((start, rest)) => found.strip_prefix(start).is_some_and(|found| {
+            (0..=found.len())
+                .filter(|&skip| found.is_char_boundary(skip))
+                .any(|skip| line_matches(rest, &found[skip..]))
+        }),
+    }
+}
+
+/// What is done with a line of an `sh` block.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    /// It is run.
+    Run,
+    /// It restarts the machine's server: the private one is restarted instead.
+    Restart,
+    /// It is run elsewhere: `make test` runs this test, after the script behind
+    /// `make install` has put the extension into this server.
+    Elsewhere,
+}
+
+fn line(command: &str) -> Line {
+    match command {
+        "make test" | "make install" => Line::Elsewhere,
+        "sudo systemctl restart postgresql" => Line::Restart,
+        _ => Line::Run,
+    }
+}
+
+/// The README's reader: a server, and the database that the examples are run in.
+struct Reader {
+    server: Server,
+    database: String,
+}
+
+impl Reader {
+    fn command(&self, program: &str) -> Command {
+        let bin = self.server.installation().bin().display().to_string();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new(program);
+        command
+            .current_dir(REPOSITORY)
+            .env("PATH", format!("{bin}:{path}"))
+            .env("PGHOST", &self.server.address().socket_dir)
+            .env("PGPORT", self.server.address().port.to_string())
+            .env("PGUSER", SUPERUSER)
+            .env("PGDATABASE", &self.database)
+            .env("DEMO_SECONDS", "5");
+        command
+    }
+
+    fn sql(&self, text: &str, may_fail: bool) -> (bool, String) {
+        let stop = if may_fail { "0" } else { "1" };
+        let mut command = self.command("psql");
+        command.args([
+            "-X",
+            "-q",
+            "-v",
+            &format!("ON_ERROR_STOP={stop}"),
+            "-f",
+            "-",
+        ]);
+        run(command, text)
+    }
+
+    fn sh(&mut self, text: &str) -> (bool, String) {
+        let mut output = String::new();
+        for command in text.lines().map(str::trim) {
+            match line(command) {
+                Line::Run => {
+                    let mut sh = self.command("sh");
+                    sh.args(["-e", "-c", command]);
+                    let (success, said) = run(sh, "");
+                    output += &said;
+                    if !success {
+                        return (false, output);
+                    }
+                }
+                Line::Restart => self.server.restart(StopMode::Fast),
+                Line::Elsewhere => {}
+            }
+        }
+        (true, output)
+    }
+}
+
+/// Runs a command, and returns whether it succeeded and all that it said.
+fn run(mut command: Command, input: &str) -> (bool, String) {
+    // psql names the line of a script where it says ERROR: what is said is one stream.
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let both = writer.try_clone().expect("a pipe");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(writer)
+        .stderr(both)
+        .spawn()
+        .expect("the command runs");
+    // The command still holds ends of the pipe that would keep it open.
+    drop(command);
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin
+        .write_all(input.as_bytes())
+        .expect("the command reads");
+    drop(stdin);
+    let said = std::io::read_to_string(&mut reader).expect("the command says text");
+    let status = child.wait().expect("the command ends");
+    (status.success(), said)
+}
+
+#[test]
+fn every_command_of_the_readme_gives_what_the_readme_shows() {
+    let markdown = std::fs::read_to_string(README).expect("there is a README.md");
+    let blocks = blocks(&markdown);
+    assert!(
+        blocks.iter().any(|block| block.language == "sql"),
+        "the README has no example"
+    );
+    let server = Server::options().start();
+    let product = Product::install(&server, Version::NEWEST);
+    scene::set(&product);
+    let database = product.database().to_owned();
+    drop(product);
+    let mut reader = Reader { server, database };
+    for (i, block) in blocks.iter().enumerate() {
+        let expected = blocks
+            .get(i + 1)
+            .filter(|next| next.language == "text")
+            .map(|next| next.text.as_str());
+        let (success, output) = match block.language.as_str() {
+            "sql" => reader.sql(&block.text, expected.is_some()),
+            "sh" => reader.sh(&block.text),
+            "conf" => {
+                reader.server.append_conf(&block.text);
+                continue;
+            }
+            _ => continue,
+        };
+        let place = format!("README.md:{}:\n{}", block.line, block.text);
+        match expected {
+            None => assert!(success, "{place}failed:\n{output}"),
+            Some(expected) => assert!(
+                matches(expected, &output),
+                "{place}should give:\n{expected}but gives:\n{output}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn blocks_are_found_with_their_language() {
+    let found = blocks("one\n```sql\nSELECT 1;\n```\ntwo\n```\nplain\n\n```\n");
+    let block = |language: &str, line: usize, text: &str| Block {
+        language: language.to_owned(),
+        line,
+        text: text.to_owned(),
+    };
+    assert_eq!(
+        found,
+        [block("sql", 2, "SELECT 1;\n"), block("", 6, "plain\n\n")]
+    );
+}
+
+#[test]
+fn dots_stand_for_anything_and_nothing_else_does() {
+    assert!(matches("a\nb\n", "a  \nb\n\n"));
+    assert!(matches("a ... c", "a b b c"));
+    assert!(matches("... x ... z", "1 x 2 x 3 z"));
+    assert!(matches("a\n...\nd", "a\nb\nc\nd"));
+    assert!(matches("a\n...", "a"));
+    assert!(!matches("a", "a\nb"));
+    assert!(!matches("a\nb", "a"));
+    assert!(!matches("a ... c", "a b d"));
+    assert!(!matches("a.b", "axb"));
+}
