@@ -2,7 +2,7 @@
 //! names and shapes that a Prometheus exporter expects.
 
 use pgrx::iter::TableIterator;
-use pgrx::{JsonB, name, pg_extern, search_path};
+use pgrx::{JsonB, extension_sql_file, name, pg_extern, search_path};
 use serde_json::{Value, json};
 
 use crate::instant::{Instant, SECOND};
@@ -119,3 +119,9 @@ pub fn autobuild_worker_metrics() -> TableIterator<
 > {
     TableIterator::new(metrics().or_raise().0)
 }
+
+extension_sql_file!(
+    "../../sql/metrics.sql",
+    name = "metrics",
+    requires = [autobuild_worker_metrics],
+);

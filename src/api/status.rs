@@ -317,8 +317,5 @@ fn autobuild_worker_status() -> TableIterator<
 extension_sql_file!(
     "../../sql/status.sql",
     name = "status",
-    requires = [
-        autobuild_worker_status,
-        super::metrics::autobuild_worker_metrics
-    ],
+    requires = [autobuild_worker_status],
 );

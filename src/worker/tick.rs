@@ -186,14 +186,14 @@ fn tick(desk: Desk, at: Instant) {
                 ));
             }
         }
-        Ok(Tick::Waiting { sqlstate, problem }) => {
+        Ok(Tick::Waiting { problem, .. }) => {
             let news = desk.with(|slot| {
                 let before = (slot.health, slot.problem.get());
                 slot.record_waiting(&problem);
                 before != (Health::Waiting, slot.problem.get())
             });
             if news == Some(true) {
-                log(format!("waiting: {problem} (SQLSTATE {sqlstate})"));
+                log(format!("waiting: {problem}"));
             }
         }
         Err(error) => failed(desk, begun, &error),
