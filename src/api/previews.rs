@@ -157,7 +157,9 @@ fn autobuild_explain(
                     true,
                     "Nothing speaks against writing it now.".to_owned(),
                 ),
-                Some((code, message)) => ("build".to_owned(), false, format!("{code}: {message}")),
+                Some((code, message)) => {
+                    ("buildable".to_owned(), false, format!("{code}: {message}"))
+                }
             },
         );
     }

@@ -204,7 +204,7 @@ fn record_transitions(
                     (tick_id, decided_at, workspace_id, transition, reason, due_at, outcome,
                      code, build_id, job_id, build_number, sqlstate, message)
              SELECT $1, $2, d.*
-               FROM pg_catalog.unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS d",
+               FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS d",
             extension.table("autobuild_transitions")
         ),
         Access::Write,
@@ -269,7 +269,7 @@ fn record_back_off(
              SELECT $1, d.workspace_id, d.build_number, d.transition, d.reason, d.due_at,
                     d.outcome, d.code, d.sqlstate, d.message, d.since, d.attempts,
                     d.next_attempt_at, d.fingerprint::pg_catalog.int8
-               FROM pg_catalog.unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+               FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
                     AS d (workspace_id, build_number, transition, reason, due_at, outcome,
                           code, sqlstate, message, since, attempts, next_attempt_at,
                           fingerprint)

@@ -242,7 +242,7 @@ pub fn previous_values(
     let sql = format!(
         "SELECT d.workspace_id, p.name::pg_catalog.text, p.value = '',
                 CASE WHEN p.name = ANY ($3) THEN p.value::pg_catalog.text END
-           FROM pg_catalog.unnest($1, $2) AS d (workspace_id, build_id)
+           FROM unnest($1, $2) AS d (workspace_id, build_id)
            JOIN {} p ON p.workspace_build_id = d.build_id",
         product.table("workspace_build_parameters")
     );

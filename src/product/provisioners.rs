@@ -39,7 +39,7 @@ pub fn available(
     let seen_since = at.saturating_add_micros(-STALE);
     let sql = format!(
         r#"SELECT d.n
-             FROM pg_catalog.unnest($1, $2) WITH ORDINALITY AS d (organization_id, tags, n)
+             FROM unnest($1, $2) WITH ORDINALITY AS d (organization_id, tags, n)
             WHERE EXISTS (
                   SELECT FROM {} p
                    WHERE p.organization_id = d.organization_id

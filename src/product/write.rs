@@ -69,7 +69,7 @@ fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Erro
          SELECT d.job_id, {at}, {at}, w.owner_id, t.organization_id, t.provisioner,
                 i.storage_method, i.file_id, 'workspace_build'::{type_}, d.input::{input},
                 d.tags::{tags}, $7::{trace}
-           FROM pg_catalog.unnest($1, $2, $3, $4, $5) WITH ORDINALITY
+           FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY
                 AS d (workspace_id, job_id, version_id, input, tags, place)
            JOIN {workspaces} w ON w.id = d.workspace_id
            JOIN {templates} t ON t.id = w.template_id
@@ -122,7 +122,7 @@ fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
          SELECT d.build_id, {at}, {at}, d.workspace_id, d.version_id, d.build_number,
                 l.provisioner_state, w.owner_id, d.transition::{transition}, d.job_id,
                 d.reason::{reason}, {deadline}, {max_deadline}, 0{preset_value}
-           FROM pg_catalog.unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY
+           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY
                 AS d (workspace_id, build_id, job_id, latest_build_id, version_id,
                       build_number, transition, reason, preset_id, place)
            JOIN {workspaces} w ON w.id = d.workspace_id
@@ -199,7 +199,7 @@ fn parameters(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
          SELECT d.build_id, d.name,
                 CASE d.source WHEN 'build' THEN l.value {legacy_value}
                               ELSE f.default_value END
-           FROM pg_catalog.unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
+           FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
                 AS d (workspace_id, build_id, latest_build_id, version_id, name, source, place)
            LEFT JOIN {parameters} l
                   ON d.source = 'build' AND l.workspace_build_id = d.latest_build_id
@@ -243,7 +243,7 @@ fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
     let sql = format!(
         "INSERT INTO {apps} (task_id, workspace_build_number, workspace_agent_id, workspace_app_id)
          SELECT k.id, d.build_number, NULL, NULL
-           FROM pg_catalog.unnest($1, $2) WITH ORDINALITY AS d (workspace_id, build_number, place)
+           FROM unnest($1, $2) WITH ORDINALITY AS d (workspace_id, build_number, place)
            JOIN {tasks} k ON k.workspace_id = d.workspace_id AND k.deleted_at IS NULL
           ORDER BY d.place, k.id",
         apps = product.table("task_workspace_apps"),
@@ -294,7 +294,7 @@ pub fn dormancy_marks(
     let sql = format!(
         "UPDATE {} w
             SET {dormant_at} = {at}{deleting_at}
-           FROM pg_catalog.unnest($1, $2) AS d (workspace_id, deleting_at)
+           FROM unnest($1, $2) AS d (workspace_id, deleting_at)
           WHERE w.id = d.workspace_id AND w.{dormant_at} IS NULL",
         product.table("workspaces"),
         at = product.time_value("$3", "workspaces", dormant_at),
@@ -325,7 +325,7 @@ pub fn next_start_at(product: &Product, fills: &[(Uuid, String, Instant)]) -> Re
     let sql = format!(
         "UPDATE {} w
             SET next_start_at = {}
-           FROM pg_catalog.unnest($1, $2, $3) AS d (workspace_id, schedule, next_start_at)
+           FROM unnest($1, $2, $3) AS d (workspace_id, schedule, next_start_at)
           WHERE w.id = d.workspace_id
             AND w.next_start_at IS NULL
             AND w.autostart_schedule = d.schedule",

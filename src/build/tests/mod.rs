@@ -54,6 +54,7 @@ impl Case {
                 has_task: false,
                 owner: Some(OwnerStatus::Active),
                 template: Some(Template {
+                    organization_id: Uuid::from_u128(9),
                     id: TEMPLATE,
                     active_version_id: ACTIVE,
                     allow_user_autostart: true,

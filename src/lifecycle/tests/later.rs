@@ -1,0 +1,419 @@
+//! The later rules against a second, plain statement of them, on random facts.
+//!
+//! The statement below answers one question, whether a workspace moves at an instant
+//! and how, from the conditions under which the product reads a workspace and those
+//! under which it then acts. It computes no time: when a transition falls due is found
+//! by asking it just before and just after.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::instant::HOUR;
+use crate::lifecycle::facts::PREBUILDS_OWNER;
+use crate::lifecycle::verdict::Transition;
+
+const DAY: i64 = 24 * HOUR;
+const WEEK_NS: i128 = 7 * DAY as i128 * 1000;
+
+/// Everything that a verdict depends on but the tick.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub facts: Facts,
+    pub signs: Signs,
+    pub policy: Policy,
+}
+
+/// A transition, its reason, and whether the workspace is marked dormant.
+type Move = (Transition, &'static str, bool);
+
+/// The first run after `x` on a day that isn't blocked, minute by minute.
+fn next_allowed(case: &Case, x: Instant) -> Option<Instant> {
+    let text = case.facts.schedule.as_deref().filter(|s| !s.is_empty())?;
+    let times = Weekly.schedule(text).ok()?;
+    let template = case.facts.template.as_ref()?;
+    let counts = case.policy.licensed && case.signs.blocked_days;
+    let blocked = if counts { template.blocked_days } else { 0 };
+    let mut minute = x.truncate_to_minute();
+    for _ in 0..16 * 1440 {
+        minute = minute.saturating_add_micros(MINUTE);
+        if !times.runs_at(minute) {
+            continue;
+        }
+        if blocked & (1 << times.weekday_number(minute)) == 0 {
+            return Some(minute);
+        }
+        if !case.signs.next_start_at || minute.nanos_since(x) >= WEEK_NS {
+            return None;
+        }
+    }
+    None
+}
+
+/// Whether, and how, the workspace moves at `t`.
+fn moves(case: &Case, t: Instant) -> Option<Move> {
+    let Case {
+        facts,
+        signs,
+        policy,
+    } = case;
+    let (owner, template) = (facts.owner?, facts.template.as_ref()?);
+    let latest = facts.latest.as_ref()?;
+    let job = latest.job?;
+    let completed_at = job.completed_at?;
+    if facts.deleted || facts.owner_id == PREBUILDS_OWNER {
+        return None;
+    }
+    if job.failed && !signs.failed_stop {
+        return None;
+    }
+
+    let [autostop, autostart, failed, dormancy, delete] = policy.rules;
+    let start = latest.transition == BuildTransition::Start;
+    let stop = latest.transition == BuildTransition::Stop;
+    let dormant = signs.dormancy && facts.dormant_at.is_some();
+    let counts = |ttl: i64| policy.licensed && ttl > 0;
+    let passed = |since: Instant, ttl: i64| t.nanos_since(since) > i128::from(ttl);
+    // The product's query cuts durations to milliseconds.
+    let passed_ms = |since: Instant, ttl: i64| passed(since, ttl / 1_000_000 * 1_000_000);
+    let day = |since: Instant| passed(since, DAY * 1000);
+    let stop_reason = if signs.task_pause && facts.has_task {
+        "task_auto_pause"
+    } else {
+        "autostop"
+    };
+
+    let suspended = signs.suspended_owner && owner == OwnerStatus::Suspended;
+    let overdue = latest.deadline.is_some_and(|deadline| deadline <= t);
+    if autostop && !job.failed && !dormant && start && (suspended || overdue) {
+        return Some((Transition::Stop, stop_reason, false));
+    }
+
+    let active = !signs.active_owner || owner == OwnerStatus::Active;
+    let reached = !signs.next_start_at || facts.next_start_at.is_none_or(|at| at <= t);
+    let x = match policy.max_start_delay {
+        0 => latest.created_at,
+        delay => latest.created_at.max(t.saturating_add_micros(-delay)),
+    };
+    if autostart
+        && active
+        && !job.failed
+        && !dormant
+        && stop
+        && reached
+        && (template.allow_user_autostart || !policy.licensed)
+        && next_allowed(case, x).is_some_and(|run| run <= t)
+    {
+        return Some((Transition::Start, "autostart", false));
+    }
+
+    if failed
+        && signs.failed_stop
+        && counts(template.failure_ttl)
+        && job.failed
+        && (start || stop && policy.failed_stop_retry)
+        && passed_ms(completed_at, template.failure_ttl)
+        && passed(completed_at, template.failure_ttl)
+    {
+        return Some((Transition::Stop, stop_reason, false));
+    }
+
+    if dormancy
+        && signs.dormancy
+        && !dormant
+        && counts(template.time_til_dormant)
+        && passed_ms(facts.last_used_at, template.time_til_dormant)
+        && passed(facts.last_used_at, template.time_til_dormant)
+    {
+        let reason = if signs.dormancy_reason {
+            "dormancy"
+        } else {
+            "autolock"
+        };
+        let transition = if start {
+            Transition::Stop
+        } else {
+            Transition::Dormant
+        };
+        return Some((transition, reason, true));
+    }
+
+    let failed_delete = signs.job_status && job.failed && !start && !stop;
+    let retries = day(completed_at) && day(job.canceled_at.unwrap_or(completed_at));
+    if delete
+        && signs.deletion
+        && dormant
+        && facts.deleting_at.is_some_and(|at| at < t)
+        && counts(template.time_til_dormant_autodelete)
+        && (!failed_delete || retries)
+    {
+        return Some((Transition::Delete, "autodelete", false));
+    }
+    None
+}
+
+/// Would the product's query for starts give this workspace, for want of a time?
+fn awaits_a_time(case: &Case) -> bool {
+    let facts = &case.facts;
+    let Some(latest) = &facts.latest else {
+        return false;
+    };
+    let usual = !facts.deleted
+        && facts.owner_id != PREBUILDS_OWNER
+        && facts.template.is_some()
+        && facts.owner.is_some();
+    usual
+        && (!case.signs.active_owner || facts.owner == Some(OwnerStatus::Active))
+        && latest.transition == BuildTransition::Stop
+        && latest
+            .job
+            .is_some_and(|job| job.completed_at.is_some() && !job.failed)
+}
+
+/// Instants near the tick, and near whole minutes, hours and days from it.
+fn instants() -> impl Strategy<Value = Instant> {
+    let minutes = prop_oneof![
+        4 => -90..90i64,
+        2 => Just(0i64),
+        1 => (-10..10i64).prop_map(|days| days * 1440),
+    ];
+    (minutes, -1..=1i64).prop_map(|(minutes, micros)| later(minutes, micros))
+}
+
+fn past() -> impl Strategy<Value = Instant> {
+    instants().prop_map(|at| at.min(later(0, 1)))
+}
+
+fn ttls() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        2 => Just(0i64),
+        1 => prop_oneof![Just(-1), Just(i64::MIN), Just(i64::MAX), Just(1)],
+        6 => (1..120i64, prop_oneof![Just(0), Just(1), Just(-1), Just(1000), Just(-1000)])
+            .prop_map(|(minutes, ns)| minutes * MINUTE_NS + ns),
+    ]
+}
+
+fn maybe<T: Clone + std::fmt::Debug + 'static>(
+    some: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Option<T>> {
+    proptest::option::of(some)
+}
+
+fn latest_builds() -> impl Strategy<Value = LatestBuild> {
+    let transition = prop_oneof![
+        4 => Just(BuildTransition::Start),
+        5 => Just(BuildTransition::Stop),
+        2 => Just(BuildTransition::Delete),
+    ];
+    let job = (
+        proptest::option::weighted(0.95, past()),
+        maybe(past()),
+        any::<bool>(),
+    );
+    let job = job.prop_map(|(completed_at, canceled_at, failed)| Job {
+        completed_at,
+        canceled_at,
+        failed,
+    });
+    let job = proptest::option::weighted(0.98, job);
+    (transition, past(), maybe(instants()), job).prop_map(
+        |(transition, created_at, deadline, job)| LatestBuild {
+            transition,
+            created_at,
+            deadline,
+            job,
+            ..running().latest.unwrap()
+        },
+    )
+}
+
+fn templates() -> impl Strategy<Value = Template> {
+    let blocked = prop_oneof![3 => Just(0), 5 => 0..128, 1 => any::<i32>()];
+    let allows = proptest::bool::weighted(0.8);
+    (blocked, ttls(), ttls(), ttls(), allows).prop_map(
+        |(blocked_days, failure_ttl, time_til_dormant, autodelete, allows)| Template {
+            organization_id: Uuid::from_u128(9),
+            allow_user_autostart: allows,
+            blocked_days,
+            failure_ttl,
+            time_til_dormant,
+            time_til_dormant_autodelete: autodelete,
+            ..running().template.unwrap()
+        },
+    )
+}
+
+fn schedules() -> impl Strategy<Value = Option<String>> {
+    let times = (
+        prop_oneof![Just(60), Just(1440), Just(7)],
+        0..1440i64,
+        0..128i64,
+        -720..840i64,
+    );
+    prop_oneof![
+        1 => Just(None),
+        1 => prop_oneof![Just(""), Just("never"), Just("nonsense")]
+            .prop_map(|text| Some(text.to_owned())),
+        6 => times.prop_map(|(every, first, days, zone)| {
+            Some(format!("{every} {first} {days} {zone}"))
+        }),
+        3 => Just(Some(HOURLY.to_owned())),
+    ]
+}
+
+fn workspaces() -> impl Strategy<Value = Facts> {
+    let owners = prop_oneof![
+        6 => Just(OwnerStatus::Active),
+        2 => Just(OwnerStatus::Suspended),
+        1 => Just(OwnerStatus::Dormant),
+        1 => Just(OwnerStatus::Other),
+    ];
+    let parts = (
+        proptest::option::weighted(0.98, owners),
+        proptest::option::weighted(0.98, templates()),
+        proptest::option::weighted(0.98, latest_builds()),
+        schedules(),
+        (maybe(past()), maybe(instants()), past(), maybe(instants())),
+        (
+            proptest::bool::weighted(0.02),
+            proptest::bool::weighted(0.02),
+            any::<bool>(),
+        ),
+    );
+    parts.prop_map(|(owner, template, latest, schedule, times, flags)| {
+        let (dormant_at, deleting_at, last_used_at, next_start_at) = times;
+        let (deleted, prebuild, has_task) = flags;
+        let mut facts = running();
+        if prebuild {
+            facts.owner_id = PREBUILDS_OWNER;
+        }
+        Facts {
+            owner,
+            template,
+            latest,
+            schedule,
+            dormant_at,
+            deleting_at,
+            last_used_at,
+            next_start_at,
+            deleted,
+            has_task,
+            ..facts
+        }
+    })
+}
+
+/// Signs of today, of the first version, or any mix that a schema could show.
+fn signs() -> impl Strategy<Value = Signs> {
+    let mixed = proptest::array::uniform9(any::<bool>()).prop_map(
+        |[
+            failed_stop,
+            dormancy,
+            reason,
+            deletion,
+            job_status,
+            days,
+            owners,
+            next,
+            task,
+        ]| Signs {
+            failed_stop,
+            dormancy,
+            dormancy_reason: reason,
+            deletion: deletion && dormancy,
+            job_status,
+            blocked_days: days,
+            active_owner: owners,
+            suspended_owner: owners && next,
+            next_start_at: next,
+            task_pause: task,
+            ..Signs::default()
+        },
+    );
+    prop_oneof![4 => Just(TODAY), 1 => Just(Signs::default()), 5 => mixed]
+}
+
+fn policies() -> impl Strategy<Value = Policy> {
+    let rules = prop_oneof![
+        2 => Just([true; 5]),
+        1 => proptest::array::uniform5(proptest::bool::weighted(0.7)),
+    ];
+    let delay = prop_oneof![2 => Just(0), 1 => (1..90i64).prop_map(|minutes| minutes * MINUTE)];
+    (rules, proptest::bool::weighted(0.8), any::<bool>(), delay).prop_map(
+        |(rules, licensed, failed_stop_retry, max_start_delay)| Policy {
+            rules,
+            licensed,
+            failed_stop_retry,
+            max_start_delay,
+        },
+    )
+}
+
+pub fn any_case() -> impl Strategy<Value = Case> {
+    (workspaces(), signs(), policies()).prop_map(|(facts, signs, policy)| Case {
+        facts,
+        signs,
+        policy,
+    })
+}
+
+impl Case {
+    pub fn verdict(&self) -> Verdict {
+        verdict(&self.facts, &self.signs, &self.policy, tick(), &Weekly)
+    }
+}
+
+fn as_move(next: &Next) -> Move {
+    (next.transition, next.reason, next.mark_dormant)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6000))]
+
+    #[test]
+    fn what_is_due_is_what_the_plain_statement_says(case in any_case()) {
+        let due = case.verdict().outcome.ok().filter(|next| next.due);
+        prop_assert_eq!(due.as_ref().map(as_move), moves(&case, tick()));
+    }
+
+    #[test]
+    fn what_comes_next_happens_at_its_time_and_nothing_before_it(mut case in any_case()) {
+        // A limit on lateness moves with the tick.
+        case.policy.max_start_delay = 0;
+        match case.verdict().outcome {
+            Ok(next) if next.due => {}
+            Ok(next) => {
+                let between = (next.at.micros() - tick().micros()) / 2;
+                let end = Instant::from_micros(Instant::END.micros() - 1);
+                if Some(next.at) == end {
+                    return Ok(());
+                }
+                prop_assert_eq!(moves(&case, next.at.saturating_add_micros(-1)), None);
+                prop_assert_eq!(moves(&case, later(0, between.max(0)).min(next.at.saturating_add_micros(-1))), None);
+                let then = moves(&case, next.at)
+                    .or_else(|| moves(&case, next.at.saturating_add_micros(1)));
+                prop_assert_eq!(then, Some(as_move(&next)));
+            }
+            Err(_) => {
+                for minutes in [0, 1, 60, 1440, 8 * 1440, 366 * 1440, 300 * 366 * 1440] {
+                    prop_assert_eq!(moves(&case, later(minutes, 0)), None);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn next_start_at_is_filled_in_as_the_plain_statement_says(case in any_case()) {
+        let facts = &case.facts;
+        let dormant = case.signs.dormancy && facts.dormant_at.is_some();
+        let open = case.signs.next_start_at
+            && facts.next_start_at.is_none()
+            && !dormant
+            && case.policy.rules[1];
+        let looked_at = match moves(&case, tick()) {
+            Some((_, _, marks)) => !marks,
+            None => awaits_a_time(&case),
+        };
+        let expected = if open && looked_at { next_allowed(&case, tick()) } else { None };
+        prop_assert_eq!(case.verdict().fill_next_start_at, expected);
+    }
+}

@@ -1,0 +1,254 @@
+//! What the tests of the rules share: facts to vary, and schedules simple enough to be
+//! read off by hand.
+
+mod boundaries;
+mod cases;
+mod conditions;
+mod explained;
+mod later;
+mod listed;
+mod reference;
+
+use chrono::Weekday;
+use uuid::Uuid;
+
+use crate::instant::{Instant, MINUTE};
+
+use super::facts::{BuildTransition, Facts, Job, LatestBuild, OwnerStatus, Template};
+use super::schedules::{Runs, Schedules};
+use super::signs::{Policy, Signs};
+use super::verdict::{Next, Verdict, verdict};
+
+/// Nanoseconds in a minute, as the template's durations are stored.
+pub const MINUTE_NS: i64 = MINUTE * 1000;
+
+/// Every sign: the product as it is today.
+pub const TODAY: Signs = Signs {
+    failed_stop: true,
+    dormancy: true,
+    dormancy_reason: true,
+    deletion: true,
+    job_status: true,
+    automatic_updates: true,
+    require_active_version: true,
+    blocked_days: true,
+    active_owner: true,
+    empty_owner_tag: true,
+    workspace_tags: true,
+    suspended_owner: true,
+    next_start_at: true,
+    dynamic: true,
+    provisioner: true,
+    task_row: true,
+    task_pause: true,
+};
+
+/// Everything allowed.
+pub const ALL_RULES: Policy = Policy {
+    rules: [true; 5],
+    licensed: true,
+    failed_stop_retry: true,
+    max_start_delay: 0,
+};
+
+/// The instant of a UTC text.
+pub fn at(text: &str) -> Instant {
+    let time = chrono::DateTime::parse_from_rfc3339(text).unwrap();
+    let whole = Instant::from_unix_seconds(time.timestamp()).unwrap();
+    whole.saturating_add_micros(i64::from(time.timestamp_subsec_micros()))
+}
+
+/// Wednesday, 3 January 2024, 10:00 UTC.
+pub fn tick() -> Instant {
+    at("2024-01-03T10:00:00Z")
+}
+
+/// The tick moved by minutes and microseconds.
+pub fn later(minutes: i64, micros: i64) -> Instant {
+    tick().saturating_add_micros(minutes * MINUTE + micros)
+}
+
+/// A workspace whose latest build, made an hour ago, has succeeded; nothing is set.
+pub fn workspace(transition: BuildTransition) -> Facts {
+    Facts {
+        workspace_id: Uuid::from_u128(1),
+        owner_id: Uuid::from_u128(2),
+        organization_id: Uuid::from_u128(3),
+        deleted: false,
+        schedule: None,
+        dormant_at: None,
+        deleting_at: None,
+        last_used_at: later(-60, 0),
+        next_start_at: None,
+        always_update: false,
+        has_task: false,
+        owner: Some(OwnerStatus::Active),
+        template: Some(Template {
+            organization_id: Uuid::from_u128(9),
+            id: Uuid::from_u128(4),
+            active_version_id: Uuid::from_u128(5),
+            allow_user_autostart: true,
+            blocked_days: 0,
+            failure_ttl: 0,
+            time_til_dormant: 0,
+            time_til_dormant_autodelete: 0,
+            require_active_version: false,
+        }),
+        latest: Some(LatestBuild {
+            id: Uuid::from_u128(6),
+            build_number: 7,
+            transition,
+            created_at: later(-60, 0),
+            deadline: None,
+            template_version_id: Uuid::from_u128(5),
+            job: Some(Job {
+                completed_at: Some(later(-59, 0)),
+                canceled_at: None,
+                failed: false,
+            }),
+        }),
+    }
+}
+
+/// A running workspace.
+pub fn running() -> Facts {
+    workspace(BuildTransition::Start)
+}
+
+/// A stopped workspace with an hourly schedule: one run, at the tick, since its build.
+pub fn stopped() -> Facts {
+    let mut facts = workspace(BuildTransition::Stop);
+    facts.schedule = Some(HOURLY.to_owned());
+    facts
+}
+
+/// A workspace whose latest build failed at that instant.
+pub fn failed(transition: BuildTransition, completed_at: Instant) -> Facts {
+    let mut facts = workspace(transition);
+    *facts.job() = Job {
+        completed_at: Some(completed_at),
+        canceled_at: None,
+        failed: true,
+    };
+    facts
+}
+
+/// A stopped workspace, dormant since a day, to be deleted at that instant.
+pub fn dormant(deleting_at: Instant) -> Facts {
+    let mut facts = stopped();
+    facts.dormant_at = Some(later(-24 * 60, 0));
+    facts.deleting_at = Some(deleting_at);
+    facts.template().time_til_dormant_autodelete = MINUTE_NS;
+    facts
+}
+
+impl Facts {
+    pub fn template(&mut self) -> &mut Template {
+        self.template.as_mut().unwrap()
+    }
+
+    pub fn latest(&mut self) -> &mut LatestBuild {
+        self.latest.as_mut().unwrap()
+    }
+
+    pub fn job(&mut self) -> &mut Job {
+        self.latest().job.as_mut().unwrap()
+    }
+}
+
+/// The verdict today, everything allowed.
+pub fn today(facts: &Facts) -> Verdict {
+    verdict(facts, &TODAY, &ALL_RULES, tick(), &Weekly)
+}
+
+/// What happens next today.
+pub fn next(facts: &Facts) -> Next {
+    today(facts).outcome.unwrap()
+}
+
+/// The code of the reason why nothing happens today.
+pub fn skipped(facts: &Facts) -> &'static str {
+    today(facts).outcome.unwrap_err().code()
+}
+
+/// A run on every hour of every day, UTC.
+pub const HOURLY: &str = "60 0 127 0";
+
+/// Schedules as four numbers: minutes between runs on a local day, the minute of the
+/// first, a set of weekdays (bit 0 is Monday), and the zone's distance from UTC in
+/// minutes. `never` is a schedule without runs; what is not numbers is refused.
+pub struct Weekly;
+
+/// One of [`Weekly`].
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    every: i64,
+    first: i64,
+    days: i64,
+    zone: i64,
+}
+
+impl Schedules for Weekly {
+    type Schedule<'a> = Times;
+
+    fn schedule(&self, text: &str) -> Result<Times, Box<str>> {
+        let text = if text == "never" { "1 0 0 0" } else { text };
+        let numbers: Vec<i64> = text.split(' ').flat_map(str::parse).collect();
+        match numbers[..] {
+            [every, first, days, zone] => Ok(Times {
+                every,
+                first,
+                days,
+                zone,
+            }),
+            _ => Err("field 1 is not a number".into()),
+        }
+    }
+}
+
+impl Times {
+    /// Minutes since 2000-01-01 00:00 on the local clock.
+    fn local(&self, instant: Instant) -> i64 {
+        instant.micros().div_euclid(MINUTE) + self.zone
+    }
+
+    /// Days after Monday.
+    fn day(&self, local: i64) -> i64 {
+        (local.div_euclid(1440) + 5).rem_euclid(7)
+    }
+
+    /// Is there a run at this instant?
+    pub fn runs_at(&self, instant: Instant) -> bool {
+        let local = self.local(instant);
+        let minute = local.rem_euclid(1440);
+        instant.micros().rem_euclid(MINUTE) == 0
+            && minute >= self.first
+            && (minute - self.first) % self.every == 0
+            && self.days & (1 << self.day(local)) != 0
+    }
+
+    /// The day after Monday of this instant.
+    pub fn weekday_number(&self, instant: Instant) -> i64 {
+        self.day(self.local(instant))
+    }
+}
+
+impl Runs for Times {
+    fn next_after(&self, after: Instant) -> Option<Instant> {
+        let local = self.local(after) + 1;
+        let today = local.div_euclid(1440);
+        (today..today + 9)
+            .filter(|day| self.days & (1 << self.day(day * 1440)) != 0)
+            .flat_map(|day| {
+                (self.first..1440)
+                    .step_by(usize::try_from(self.every).unwrap())
+                    .map(move |minute| day * 1440 + minute)
+            })
+            .find(|minute| *minute >= local)
+            .and_then(|minute| Instant::from_micros((minute - self.zone) * MINUTE))
+    }
+
+    fn weekday(&self, run: Instant) -> Weekday {
+        Weekday::try_from(u8::try_from(self.weekday_number(run)).unwrap()).unwrap()
+    }
+}
