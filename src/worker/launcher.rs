@@ -22,6 +22,9 @@ const MAX_WORKERS: usize = 4;
 const LIST_EVERY: i64 = 5 * SECOND;
 /// Before ticks are started the list is read if it is older than this.
 const LIST_FRESH: i64 = SECOND;
+/// A shortage of worker slots is told of when it lasts so long: where databases are many
+/// and slots are few, waiting for each other's is how it goes.
+const SHORTAGE: i64 = 5 * SECOND;
 /// The longest pause between two attempts to get a worker slot.
 const LONGEST_STARVE: i64 = 30 * SECOND;
 /// Workers that an earlier launcher left are looked at so often.
@@ -74,7 +77,8 @@ struct Launcher {
     roster: Roster,
     running: HashMap<Database, Running>,
     listed_at: Option<Instant>,
-    /// No worker slot is free: try again then.
+    /// No worker slot is free: since when, when to try again, how long to wait next.
+    starved_since: Option<Instant>,
     starved_until: Option<Instant>,
     starve: i64,
     told_of_slots: bool,
@@ -130,6 +134,7 @@ impl Launcher {
                 .map(|(database, pid)| (database, Running::Stray(pid)))
                 .collect(),
             listed_at: None,
+            starved_since: None,
             starved_until: None,
             starve: 0,
             told_of_slots: false,
@@ -328,9 +333,12 @@ impl Launcher {
     fn starved(&mut self, now: Instant) {
         self.starve = (self.starve * 2).clamp(SECOND, LONGEST_STARVE);
         self.starved_until = Some(now.saturating_add_micros(self.starve));
-        let news = self
-            .region
-            .with(|state| !std::mem::replace(&mut state.starved, true));
+        let since = *self.starved_since.get_or_insert(now);
+        let lasts = now.micros().saturating_sub(since.micros()) >= SHORTAGE;
+        let news = lasts
+            && self
+                .region
+                .with(|state| !std::mem::replace(&mut state.starved, true));
         if news {
             ereport!(
                 PgLogLevel::WARNING,
@@ -343,6 +351,7 @@ impl Launcher {
     /// There was a worker slot.
     fn fed(&mut self) {
         self.starve = 0;
+        self.starved_since = None;
         self.starved_until = None;
         let news = self
             .region

@@ -114,7 +114,7 @@ impl Worker {
             let context = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
             let started = pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle);
             pg_sys::MemoryContextSwitchTo(context);
-            (started && !handle.is_null()).then_some(Worker(handle))
+            (started && !handle.is_null()).then(|| Worker(handle))
         }
     }
 

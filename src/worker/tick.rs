@@ -139,14 +139,20 @@ fn standing() -> Result<Standing, Error> {
     })
 }
 
+/// Is the extension certainly not here any more?
+fn is_gone() -> bool {
+    let found = transaction::repeatable_read(|| Ok(()), |()| Extension::find());
+    matches!(found, Ok(None))
+}
+
 fn tick(desk: Desk, at: Instant) {
     let begun = clock::now();
     process::show(Some("beginning a tick"));
     let settings = settings::read();
     process::set("lock_timeout", &settings.lock_timeout.to_string());
     match transaction::repeatable_read(|| Ok(()), |()| standing()) {
-        Err(error) => return failed(desk, begun, &error),
-        Ok(Standing::Absent) => {
+        Err(error) if !is_gone() => return failed(desk, begun, &error),
+        Err(_) | Ok(Standing::Absent) => {
             desk.with(|slot| slot.ending = Ending::Absent);
             return;
         }
@@ -162,6 +168,11 @@ fn tick(desk: Desk, at: Instant) {
         make_room_if_wanted(desk);
     };
     let result = worker_tick(at, &settings, &progress);
+    if !matches!(result, Ok(Tick::Done(_))) && is_gone() {
+        // Dropped while we were at it: neither a problem nor a failure.
+        desk.with(|slot| slot.ending = Ending::Absent);
+        return;
+    }
     match result {
         Ok(Tick::Done(report)) => {
             let ms = milliseconds_since(begun);
