@@ -7,6 +7,7 @@ use std::rc::Rc;
 use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
+use crate::build::codes::BlockCode;
 use crate::instant::{Instant, MINUTE};
 use crate::product::facts::Scope;
 use crate::product::role::{executor_role, missing_rights};
@@ -219,7 +220,8 @@ impl<'a> Executor<'a> {
             (_, "failed") => earlier.fingerprint == fingerprint(planned),
             _ => false,
         };
-        let no_back_off = earlier.next_attempt_at <= earlier.since;
+        // A provisioner is looked for at each tick; while there is none nothing is tried.
+        let no_back_off = earlier.code.as_deref() == Some(BlockCode::NoProvisioner.code());
         same && (no_back_off || earlier.next_attempt_at > self.at)
     }
 
