@@ -17,6 +17,7 @@ use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
 use crate::server::query::{Access, run};
 use crate::server::scope::with_settings;
+use crate::server::statement_timeout::armed;
 use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
 use crate::settings::{Action, Settings};
@@ -368,7 +369,8 @@ pub fn worker(
     progress: &dyn Fn(Progress),
 ) -> Result<Tick, Error> {
     progress(Progress::Reading);
-    let read = transaction::repeatable_read(
+    let read = timed(
+        settings,
         || Ok(()),
         |()| {
             let executor = Executor::new(settings, at, Source::Worker)?;
@@ -422,6 +424,17 @@ pub fn worker(
     Ok(Tick::Done(run.report))
 }
 
+/// A transaction of the worker's, which may take no longer than `statement_timeout`.
+fn timed<L, R>(
+    settings: &Settings,
+    before_snapshot: impl FnOnce() -> Result<L, Error>,
+    work: impl FnOnce(L) -> Result<R, Error>,
+) -> Result<R, Error> {
+    armed(settings.statement_timeout, || {
+        transaction::repeatable_read(before_snapshot, work)
+    })
+}
+
 /// Is this an error that a worker waits out: the product's tables, the role or its
 /// rights are not there (yet)?
 fn waits_for(error: &Error) -> bool {
@@ -450,7 +463,8 @@ impl Executor<'_> {
 
     /// Locks first, then the snapshot, then decision and writing, in one transaction.
     fn try_batch(&self, run: &mut Run, ids: &[Uuid]) -> Result<(), Error> {
-        transaction::repeatable_read(
+        timed(
+            self.settings,
             || {
                 transaction::lock_relation(self.extension.executor_lock);
                 Ok(take_locks(&mut ids.to_vec()))
@@ -472,7 +486,8 @@ impl Executor<'_> {
             .settings
             .history_retention
             .map(|minutes| clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE));
-        transaction::repeatable_read(
+        timed(
+            self.settings,
             || Ok(()),
             |()| {
                 self.extension
@@ -500,7 +515,7 @@ impl Executor<'_> {
         if self.settings.action == Action::Build {
             for fills in fills.chunks(self.settings.batch_size).take(FILL_BATCHES) {
                 // Whoever changed a row meanwhile goes first; the rest comes next time.
-                if let Err(error) = transaction::repeatable_read(|| Ok(()), |()| self.fill(fills))
+                if let Err(error) = timed(self.settings, || Ok(()), |()| self.fill(fills))
                     && !error.is("40")
                     && !error.is("55P03")
                 {
