@@ -5,13 +5,14 @@ use pgrx::iter::TableIterator;
 use pgrx::{JsonB, extension_sql_file, name, pg_extern, search_path};
 use serde_json::{Value, json};
 
+use crate::executor::report::{KINDS, OUTCOMES};
 use crate::instant::{Instant, SECOND};
 use crate::server::clock;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::Extension;
 use crate::server::transaction::in_recovery;
 use crate::settings;
-use crate::worker::state::{BUCKETS_MS, Counters, OUTCOMES, Slot, TICKS};
+use crate::worker::state::{BUCKETS_MS, Counters, Slot, TICKS};
 
 use super::{control, status};
 
@@ -51,12 +52,11 @@ impl Rows {
         for (result, &count) in TICKS.iter().zip(&counters.ticks) {
             self.add("ticks_total", json!({"result": result}), count as f64);
         }
-        for (outcome, &count) in OUTCOMES.iter().zip(&counters.outcomes) {
-            self.add(
-                "transitions_total",
-                json!({"outcome": outcome}),
-                count as f64,
-            );
+        for (kind, outcomes) in KINDS.iter().zip(&counters.tried) {
+            for (outcome, &count) in OUTCOMES.iter().zip(outcomes) {
+                let labels = json!({"transition": kind, "outcome": outcome});
+                self.add("transitions_total", labels, count as f64);
+            }
         }
         for (sqlstate, count) in &counters.errors {
             if let Some(sqlstate) = sqlstate.get() {
