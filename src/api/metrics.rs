@@ -10,6 +10,7 @@ use crate::instant::{Instant, SECOND};
 use crate::server::clock;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::Extension;
+use crate::server::query::{Access, run};
 use crate::server::transaction::in_recovery;
 use crate::settings;
 use crate::worker::state::{BUCKETS_MS, Counters, Slot, TICKS};
@@ -87,6 +88,24 @@ fn seconds(micros: i64) -> f64 {
     micros as f64 / SECOND as f64
 }
 
+/// Workspaces that should have moved and can't.
+fn blocked(extension: &Extension) -> Result<i64, Error> {
+    let mut count = 0;
+    run(
+        &format!(
+            "SELECT pg_catalog.count(*) FROM {}",
+            extension.table("autobuild_blocked")
+        ),
+        Access::Read,
+        Vec::new(),
+        |row| {
+            count = row.bigint(0)?.unwrap_or(0);
+            Ok(())
+        },
+    )?;
+    Ok(count)
+}
+
 fn metrics() -> Result<Rows, Error> {
     let extension = Extension::get()?;
     let seen = status::seen()?;
@@ -99,6 +118,10 @@ fn metrics() -> Result<Rows, Error> {
     rows.gauge(
         "starved",
         f64::from(seen.as_ref().is_some_and(|seen| seen.starved)),
+    );
+    rows.gauge(
+        "blocked",
+        extension.as_owner(|| blocked(&extension))? as f64,
     );
     if let Some(slot) = seen.and_then(|seen| seen.slot) {
         rows.slot(&slot);

@@ -2,6 +2,7 @@
 //! a preview that writes nothing.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
@@ -359,16 +360,18 @@ pub fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> 
 }
 
 /// One tick of the worker's, in transactions of its own. `progress` is told how far it
-/// is.
+/// is, and may break it off between two batches: what is left is the next tick's.
 ///
 /// An error is an unexpected failure of the tick as a whole; what single workspaces or
 /// batches met is in the report.
 pub fn worker(
     at: Instant,
     settings: &Settings,
-    progress: &dyn Fn(Progress),
+    progress: &dyn Fn(Progress) -> ControlFlow<()>,
 ) -> Result<Tick, Error> {
-    progress(Progress::Reading);
+    if progress(Progress::Reading).is_break() {
+        return Ok(Tick::Done(TickReport::default()));
+    }
     let read = timed(
         settings,
         || Ok(()),
@@ -399,10 +402,13 @@ pub fn worker(
 
     let mut ended = 0;
     for (number, ids) in due.chunks(settings.batch_size).enumerate() {
-        progress(Progress::Building {
+        let building = Progress::Building {
             done: number * settings.batch_size,
             of: due.len(),
-        });
+        };
+        if progress(building).is_break() {
+            break;
+        }
         match executor.batch(&mut run, ids, TRIES) {
             Ok(()) => {}
             Err(error) => {
@@ -419,7 +425,8 @@ pub fn worker(
             break;
         }
     }
-    progress(Progress::Recording);
+    // What was built is recorded, whoever wants it to end.
+    let _ = progress(Progress::Recording);
     executor.finish(&mut run, &due, &decided.fills)?;
     Ok(Tick::Done(run.report))
 }

@@ -100,6 +100,8 @@ pub struct LastTick {
     pub failed: i32,
     /// Held back by the cap.
     pub held_back: i32,
+    /// A batch of it ended on an error.
+    pub troubled: bool,
 }
 
 /// Sums since the server started.
@@ -179,6 +181,7 @@ impl Slot {
                 blocked: 0,
                 failed: 0,
                 held_back: 0,
+                troubled: false,
             },
             problem: Text {
                 len: 0,
@@ -223,6 +226,7 @@ impl Slot {
             blocked: report.blocked,
             failed: report.failed,
             held_back: report.held_back,
+            troubled: report.error.is_some(),
         };
         let sums = self.counters.tried.iter_mut().flatten();
         for (sum, &count) in sums.zip(report.tried.iter().flatten()) {

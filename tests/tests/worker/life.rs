@@ -415,3 +415,27 @@ fn a_dump_takes_the_pause_along() {
         Some("it's moving")
     );
 }
+
+#[test]
+fn a_batch_that_fails_is_a_problem_until_it_works() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "1ms")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 2);
+    product.execute("BEGIN; LOCK TABLE provisioner_jobs IN EXCLUSIVE MODE");
+    product.create_extension();
+    let mut client = product.superuser();
+    await_until("the problem shows", SOON, || {
+        status(&mut client, "problem").is_some_and(|problem| problem.contains("55P03"))
+    });
+    assert_eq!(
+        status(&mut client, "lag < interval '3 s'").as_deref(),
+        Some("t")
+    );
+    await_tick(&mut client, "done");
+    await_tick(&mut client, "done");
+    assert_eq!(log_lines(&server, "a batch failed: "), 1);
+    product.execute("COMMIT");
+    await_status(&mut client, "problem IS NULL", "t");
+}
