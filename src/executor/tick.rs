@@ -2,6 +2,7 @@
 //! a preview that writes nothing.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
@@ -18,6 +19,7 @@ use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
 use crate::server::query::{Access, run};
 use crate::server::scope::with_settings;
+use crate::server::statement_timeout::armed;
 use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
 use crate::settings::{Action, Settings};
@@ -360,17 +362,20 @@ pub fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> 
 }
 
 /// One tick of the worker's, in transactions of its own. `progress` is told how far it
-/// is.
+/// is, and may break it off between two batches: what is left is the next tick's.
 ///
 /// An error is an unexpected failure of the tick as a whole; what single workspaces or
 /// batches met is in the report.
 pub fn worker(
     at: Instant,
     settings: &Settings,
-    progress: &dyn Fn(Progress),
+    progress: &dyn Fn(Progress) -> ControlFlow<()>,
 ) -> Result<Tick, Error> {
-    progress(Progress::Reading);
-    let read = transaction::repeatable_read(
+    if progress(Progress::Reading).is_break() {
+        return Ok(Tick::Done(TickReport::default()));
+    }
+    let read = timed(
+        settings,
         || Ok(()),
         |()| {
             let executor = Executor::new(settings, at, Source::Worker)?;
@@ -399,10 +404,13 @@ pub fn worker(
 
     let mut ended = 0;
     for (number, ids) in due.chunks(settings.batch_size).enumerate() {
-        progress(Progress::Building {
+        let building = Progress::Building {
             done: number * settings.batch_size,
             of: due.len(),
-        });
+        };
+        if progress(building).is_break() {
+            break;
+        }
         match executor.batch(&mut run, ids, TRIES) {
             Ok(()) => {}
             Err(error) => {
@@ -419,9 +427,21 @@ pub fn worker(
             break;
         }
     }
-    progress(Progress::Recording);
+    // What was built is recorded, whoever wants it to end.
+    let _ = progress(Progress::Recording);
     executor.finish(&mut run, &due, &decided.fills)?;
     Ok(Tick::Done(run.report))
+}
+
+/// A transaction of the worker's, which may take no longer than `statement_timeout`.
+fn timed<L, R>(
+    settings: &Settings,
+    before_snapshot: impl FnOnce() -> Result<L, Error>,
+    work: impl FnOnce(L) -> Result<R, Error>,
+) -> Result<R, Error> {
+    armed(settings.statement_timeout, || {
+        transaction::repeatable_read(before_snapshot, work)
+    })
 }
 
 /// Is this an error that a worker waits out: the product's tables, the role or its
@@ -452,7 +472,8 @@ impl Executor<'_> {
 
     /// Locks first, then the snapshot, then decision and writing, in one transaction.
     fn try_batch(&self, run: &mut Run, ids: &[Uuid]) -> Result<(), Error> {
-        transaction::repeatable_read(
+        timed(
+            self.settings,
             || {
                 transaction::lock_relation(self.extension.executor_lock);
                 Ok(take_locks(&mut ids.to_vec()))
@@ -474,7 +495,8 @@ impl Executor<'_> {
             .settings
             .history_retention
             .map(|minutes| clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE));
-        transaction::repeatable_read(
+        timed(
+            self.settings,
             || Ok(()),
             |()| {
                 self.extension
@@ -502,7 +524,7 @@ impl Executor<'_> {
         if self.settings.action == Action::Build {
             for fills in fills.chunks(self.settings.batch_size).take(FILL_BATCHES) {
                 // Whoever changed a row meanwhile goes first; the rest comes next time.
-                if let Err(error) = transaction::repeatable_read(|| Ok(()), |()| self.fill(fills))
+                if let Err(error) = timed(self.settings, || Ok(()), |()| self.fill(fills))
                     && !error.is("40")
                     && !error.is("55P03")
                 {
