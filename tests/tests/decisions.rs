@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
-use workspace_autobuild_tests::autobuild::{Attempt, next_transition, preview, records, try_tick};
+use workspace_autobuild_tests::autobuild::{Attempt, next_transition, preview, records};
 use workspace_autobuild_tests::product::{
     Fields, HOUR, NewBuild, NewWorkspace, Template, Value, Workspace, parameter,
 };
@@ -115,12 +115,8 @@ fn a_missed_start_is_made_on_the_first_tick_after_unless_it_is_too_late() {
             .batch_execute("SET workspace_autobuild.max_start_delay = '2h'")
             .expect("a setting");
         // A look only: on newer schemas a tick would write the next run down.
-        assert_eq!(
-            preview(&mut superuser, "2024-03-05 11:01:00+00"),
-            [],
-            "{version}"
-        );
-        assert_eq!(preview(&mut superuser, "2024-03-05 11:00:00+00").len(), 1);
+        assert_eq!(preview(&mut superuser, "2024-03-05 11:00:00+00"), []);
+        assert_eq!(preview(&mut superuser, "2024-03-05 10:59:00+00").len(), 1);
         assert_eq!(
             moves(&product, "2024-03-05 20:17:00+00"),
             [start("2024-03-05T09:00:00+00:00")],
