@@ -17,7 +17,6 @@ use crate::product::write;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
-use crate::server::query::{Access, run};
 use crate::server::scope::with_settings;
 use crate::server::statement_timeout::armed;
 use crate::server::subtransaction::attempt;
@@ -25,7 +24,9 @@ use crate::server::{clock, transaction};
 use crate::settings::{Action, Settings};
 
 use super::advisory::lock_key;
-use super::batch::{Writer, fingerprint};
+use super::batch::{
+    SAME_FAILURES, Writer, ends_batch, fingerprint, lacks_a_right, set_constraints_immediate,
+};
 use super::decide::{self, Decided, Due, Fill};
 use super::history::{self, Earlier, Source, TickRecord};
 use super::outcome::{Attempt, Outcome, count};
@@ -141,7 +142,9 @@ impl<'a> Executor<'a> {
                 licensed: self.settings.policy.licensed,
                 notify_jobs: self.settings.notify_jobs,
             };
-            let written = writer.write(&ready)?;
+            let written = writer
+                .write(&ready)
+                .map_err(|error| self.name_missing_right(error))?;
             attempts.extend(written.attempts);
             given_up = written.given_up;
         }
@@ -228,21 +231,38 @@ impl<'a> Executor<'a> {
     }
 
     /// Fills in `next_start_at` where nothing is due. Who has the row just now, or has
-    /// changed it, is left for the next tick.
+    /// changed it, is left for the next tick; so is a row that can't be written (what a
+    /// trigger of the product's says to it), and all of them if those are many.
     fn fill(&self, fills: &[Fill]) -> Result<(), Error> {
-        attempt(|| {
+        self.fill_parts(fills, &mut 0)
+            .map_err(|error| self.name_missing_right(error))
+    }
+
+    fn fill_parts(&self, fills: &[Fill], failures: &mut usize) -> Result<(), Error> {
+        if *failures > SAME_FAILURES {
+            return Ok(());
+        }
+        let filled = attempt(|| {
             acting_as(self.role, || {
-                run(
-                    "SET CONSTRAINTS ALL IMMEDIATE",
-                    Access::Write,
-                    vec![],
-                    |_| Ok(()),
-                )?;
+                set_constraints_immediate()?;
                 write::next_start_at(&self.product, fills)
             })
-        })
-        .map(drop)
-        .map_err(|error| self.name_missing_right(error))
+        });
+        match filled {
+            Ok(_) => Ok(()),
+            Err(error) if ends_batch(&error) || lacks_a_right(&error, &self.product, self.role) => {
+                Err(error)
+            }
+            Err(_) if fills.len() <= 1 => {
+                *failures += 1;
+                Ok(())
+            }
+            Err(_) => {
+                let (left, right) = fills.split_at(fills.len() / 2);
+                self.fill_parts(left, failures)?;
+                self.fill_parts(right, failures)
+            }
+        }
     }
 
     /// The workspaces of `autobuild_attempts` that nothing is due for any more.
@@ -253,6 +273,19 @@ impl<'a> Executor<'a> {
             .copied()
             .filter(|id| !due.contains(id))
             .collect()
+    }
+
+    /// Removes history that is older than it is to be kept. Looks first, so that nothing
+    /// is written where there is none.
+    fn prune(&self) -> Result<(), Error> {
+        let Some(minutes) = self.settings.history_retention else {
+            return Ok(());
+        };
+        let before = clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE);
+        if history::has_older(&self.extension, before)? {
+            history::prune(&self.extension, before)?;
+        }
+        Ok(())
     }
 
     /// NOTIFY of each transition made, as JSON, for whoever listens.
@@ -311,6 +344,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         for fills in fills.chunks(settings.batch_size).take(FILL_BATCHES) {
             executor.fill(fills)?;
         }
+        executor.prune()?;
         Ok(attempts)
     })
 }
@@ -491,10 +525,6 @@ impl Executor<'_> {
     /// this to do writes nothing.
     fn finish(&self, run: &mut Run, due: &[Uuid], fills: &[Fill]) -> Result<(), Error> {
         let stale = self.no_longer_due(run, due);
-        let before = self
-            .settings
-            .history_retention
-            .map(|minutes| clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE));
         timed(
             self.settings,
             || Ok(()),
@@ -513,12 +543,7 @@ impl Executor<'_> {
                         clock::now(),
                     )?;
                 }
-                if let Some(before) = before
-                    && history::has_older(&self.extension, before)?
-                {
-                    history::prune(&self.extension, before)?;
-                }
-                Ok(())
+                self.prune()
             },
         )?;
         if self.settings.action == Action::Build {
