@@ -11,11 +11,9 @@ use crate::instant::{Instant, MINUTE};
 use crate::product::facts::Scope;
 use crate::product::role::{executor_role, missing_rights};
 use crate::product::schema::Product;
-use crate::product::write;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
-use crate::server::query::{Access, run};
 use crate::server::scope::with_settings;
 use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
@@ -24,6 +22,7 @@ use crate::settings::{Action, Settings};
 use super::advisory::lock_key;
 use super::batch::{Writer, fingerprint};
 use super::decide::{self, Decided, Due, Fill};
+use super::fill::fill;
 use super::history::{self, Earlier, Source, TickRecord};
 use super::outcome::{Attempt, Outcome, count};
 use super::plan::{Planned, plan_all};
@@ -35,7 +34,7 @@ const TRIES: usize = 3;
 const RETRY_PARTS: usize = 4;
 /// Batches that may end on an error of the server's own before the tick is given up.
 const ENDED_BATCHES: usize = 3;
-/// Batches of `next_start_at` that one tick fills in at the most.
+/// Batches of `next_start_at` that one tick of the worker's fills in at the most.
 const FILL_BATCHES: usize = 10;
 
 /// What a tick works with: found anew for each tick.
@@ -223,22 +222,14 @@ impl<'a> Executor<'a> {
         same && (no_back_off || earlier.next_attempt_at > self.at)
     }
 
-    /// Fills in `next_start_at` where nothing is due. Who has the row just now, or has
-    /// changed it, is left for the next tick.
-    fn fill(&self, fills: &[Fill]) -> Result<(), Error> {
-        attempt(|| {
-            acting_as(self.role, || {
-                run(
-                    "SET CONSTRAINTS ALL IMMEDIATE",
-                    Access::Write,
-                    vec![],
-                    |_| Ok(()),
-                )?;
-                write::next_start_at(&self.product, fills)
-            })
-        })
-        .map(drop)
-        .map_err(|error| self.name_missing_right(error))
+    /// Fills in `next_start_at` of the workspaces whose locks are held.
+    fn fill(&self, fills: &[Fill], held: &HashSet<Uuid>) -> Result<(), Error> {
+        let fills: Vec<Fill> = fills
+            .iter()
+            .filter(|(id, _, _)| held.contains(id))
+            .cloned()
+            .collect();
+        fill(&self.product, self.role, &fills).map_err(|error| self.name_missing_right(error))
     }
 
     /// The workspaces of `autobuild_attempts` that nothing is due for any more.
@@ -304,8 +295,9 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         executor
             .extension
             .as_owner(|| history::forget(&executor.extension, &stale))?;
-        for fills in fills.chunks(settings.batch_size).take(FILL_BATCHES) {
-            executor.fill(fills)?;
+        // One batch: the locks are held until the caller commits.
+        if let Some(fills) = fills.chunks(settings.batch_size).next() {
+            executor.fill(fills, &take_locks(&mut ids_of(fills)))?;
         }
         Ok(attempts)
     })
@@ -318,6 +310,10 @@ fn locked(mut due: Vec<Due>) -> Vec<Due> {
     let held = take_locks(&mut ids);
     due.retain(|due| held.contains(&due.facts.workspace_id));
     due
+}
+
+fn ids_of(fills: &[Fill]) -> Vec<Uuid> {
+    fills.iter().map(|(id, _, _)| *id).collect()
 }
 
 fn take_locks(ids: &mut [Uuid]) -> HashSet<Uuid> {
@@ -499,13 +495,10 @@ impl Executor<'_> {
         )?;
         if self.settings.action == Action::Build {
             for fills in fills.chunks(self.settings.batch_size).take(FILL_BATCHES) {
-                // Whoever changed a row meanwhile goes first; the rest comes next time.
-                if let Err(error) = transaction::repeatable_read(|| Ok(()), |()| self.fill(fills))
-                    && !error.is("40")
-                    && !error.is("55P03")
-                {
-                    return Err(error);
-                }
+                transaction::repeatable_read(
+                    || Ok(take_locks(&mut ids_of(fills))),
+                    |held| self.fill(fills, &held),
+                )?;
             }
         }
         Ok(())
