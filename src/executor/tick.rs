@@ -148,17 +148,23 @@ impl<'a> Executor<'a> {
             .collect();
         attempts.sort_by_key(|attempt| places.get(&attempt.workspace_id).copied());
 
-        count(&mut next.report, &attempts);
+        // Who still waits for a provisioner was recorded when that began.
+        let news: Vec<Attempt> = attempts
+            .iter()
+            .filter(|attempt| !history::still_waits(&next.earlier, attempt))
+            .cloned()
+            .collect();
+        count(&mut next.report, &news);
         if let Some(error) = &given_up
             && next.report.error.is_none()
         {
             next.report.error = Some((error.sqlstate(), error.message.clone()));
         }
-        if !attempts.is_empty() || given_up.is_some() {
+        if !news.is_empty() || given_up.is_some() {
             history::record(
                 &self.extension,
                 &mut next.record,
-                &attempts,
+                &news,
                 &next.report,
                 &next.earlier,
                 now,
@@ -218,8 +224,7 @@ impl<'a> Executor<'a> {
             (_, "failed") => earlier.fingerprint == fingerprint(planned),
             _ => false,
         };
-        let no_back_off = earlier.next_attempt_at <= earlier.since;
-        same && (no_back_off || earlier.next_attempt_at > self.at)
+        same && (earlier.is_waiting() || earlier.next_attempt_at > self.at)
     }
 
     /// Fills in `next_start_at` of the workspaces whose locks are held.
