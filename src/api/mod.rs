@@ -1,7 +1,10 @@
 //! The SQL functions, thin: arguments are checked, a module below does the work, rows
 //! go out. What a function promises stands in its COMMENT (`\df+`) and the README.
 
+pub mod control;
+pub mod metrics;
 pub mod previews;
 pub mod rules;
 pub mod schedules;
+pub mod status;
 pub mod tick;

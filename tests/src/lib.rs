@@ -10,6 +10,7 @@
 
 pub mod await_until;
 pub mod by_hand;
+pub mod invariants;
 pub mod product;
 pub mod provisioner;
 pub mod scene;
