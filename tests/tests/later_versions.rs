@@ -138,17 +138,13 @@ fn a_stop_takes_the_old_version_whatever_is_active() {
 fn an_active_version_that_can_not_be_built_blocks_with_its_code() {
     on_versions(&since(Version::V2_5_0), |product, operator| {
         let cases: [(&str, fn(NewVersion<'_>) -> NewVersion<'_>, &str); 3] = [
-            ("pending", NewVersion::import_pending, "import_job_pending"),
+            ("pending", |v| v.import_pending(), "import_job_pending"),
             (
                 "failed",
                 |version| version.import_failed("boom"),
                 "import_job_failed",
             ),
-            (
-                "canceled",
-                NewVersion::import_canceled,
-                "import_job_canceled",
-            ),
+            ("canceled", |v| v.import_canceled(), "import_job_canceled"),
         ];
         for (name, define, code) in cases {
             let (workspace, _) = following(product.template(name), |version| {
