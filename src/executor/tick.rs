@@ -8,12 +8,10 @@ use std::rc::Rc;
 use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
-use crate::build::codes::BlockCode;
 use crate::instant::{Instant, MINUTE};
 use crate::product::facts::Scope;
 use crate::product::role::{executor_role, missing_rights};
 use crate::product::schema::Product;
-use crate::product::write;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
@@ -24,10 +22,9 @@ use crate::server::{clock, transaction};
 use crate::settings::{Action, Settings};
 
 use super::advisory::lock_key;
-use super::batch::{
-    SAME_FAILURES, Writer, ends_batch, fingerprint, lacks_a_right, set_constraints_immediate,
-};
+use super::batch::{Writer, fingerprint};
 use super::decide::{self, Decided, Due, Fill};
+use super::fill::fill;
 use super::history::{self, Earlier, Source, TickRecord};
 use super::outcome::{Attempt, Outcome, count};
 use super::plan::{Planned, plan_all};
@@ -39,7 +36,7 @@ const TRIES: usize = 3;
 const RETRY_PARTS: usize = 4;
 /// Batches that may end on an error of the server's own before the tick is given up.
 const ENDED_BATCHES: usize = 3;
-/// Batches of `next_start_at` that one tick fills in at the most.
+/// Batches of `next_start_at` that one tick of the worker's fills in at the most.
 const FILL_BATCHES: usize = 10;
 
 /// What a tick works with: found anew for each tick.
@@ -155,17 +152,23 @@ impl<'a> Executor<'a> {
             .collect();
         attempts.sort_by_key(|attempt| places.get(&attempt.workspace_id).copied());
 
-        count(&mut next.report, &attempts);
+        // Who still waits for a provisioner was recorded when that began.
+        let news: Vec<Attempt> = attempts
+            .iter()
+            .filter(|attempt| !history::still_waits(&next.earlier, attempt))
+            .cloned()
+            .collect();
+        count(&mut next.report, &news);
         if let Some(error) = &given_up
             && next.report.error.is_none()
         {
             next.report.error = Some((error.sqlstate(), error.message.clone()));
         }
-        if !attempts.is_empty() || given_up.is_some() {
+        if !news.is_empty() || given_up.is_some() {
             history::record(
                 &self.extension,
                 &mut next.record,
-                &attempts,
+                &news,
                 &next.report,
                 &next.earlier,
                 now,
@@ -225,44 +228,17 @@ impl<'a> Executor<'a> {
             (_, "failed") => earlier.fingerprint == fingerprint(planned),
             _ => false,
         };
-        // A provisioner is looked for at each tick; while there is none nothing is tried.
-        let no_back_off = earlier.code.as_deref() == Some(BlockCode::NoProvisioner.code());
-        same && (no_back_off || earlier.next_attempt_at > self.at)
+        same && (earlier.is_waiting() || earlier.next_attempt_at > self.at)
     }
 
-    /// Fills in `next_start_at` where nothing is due. Who has the row just now, or has
-    /// changed it, is left for the next tick; so is a row that can't be written (what a
-    /// trigger of the product's says to it), and all of them if those are many.
-    fn fill(&self, fills: &[Fill]) -> Result<(), Error> {
-        self.fill_parts(fills, &mut 0)
-            .map_err(|error| self.name_missing_right(error))
-    }
-
-    fn fill_parts(&self, fills: &[Fill], failures: &mut usize) -> Result<(), Error> {
-        if *failures > SAME_FAILURES {
-            return Ok(());
-        }
-        let filled = attempt(|| {
-            acting_as(self.role, || {
-                set_constraints_immediate()?;
-                write::next_start_at(&self.product, fills)
-            })
-        });
-        match filled {
-            Ok(_) => Ok(()),
-            Err(error) if ends_batch(&error) || lacks_a_right(&error, &self.product, self.role) => {
-                Err(error)
-            }
-            Err(_) if fills.len() <= 1 => {
-                *failures += 1;
-                Ok(())
-            }
-            Err(_) => {
-                let (left, right) = fills.split_at(fills.len() / 2);
-                self.fill_parts(left, failures)?;
-                self.fill_parts(right, failures)
-            }
-        }
+    /// Fills in `next_start_at` of the workspaces whose locks are held.
+    fn fill(&self, fills: &[Fill], held: &HashSet<Uuid>) -> Result<(), Error> {
+        let fills: Vec<Fill> = fills
+            .iter()
+            .filter(|(id, _, _)| held.contains(id))
+            .cloned()
+            .collect();
+        fill(&self.product, self.role, &fills).map_err(|error| self.name_missing_right(error))
     }
 
     /// The workspaces of `autobuild_attempts` that nothing is due for any more.
@@ -341,8 +317,9 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         executor
             .extension
             .as_owner(|| history::forget(&executor.extension, &stale))?;
-        for fills in fills.chunks(settings.batch_size).take(FILL_BATCHES) {
-            executor.fill(fills)?;
+        // One batch: the locks are held until the caller commits.
+        if let Some(fills) = fills.chunks(settings.batch_size).next() {
+            executor.fill(fills, &take_locks(&mut ids_of(fills)))?;
         }
         executor.prune()?;
         Ok(attempts)
@@ -356,6 +333,10 @@ fn locked(mut due: Vec<Due>) -> Vec<Due> {
     let held = take_locks(&mut ids);
     due.retain(|due| held.contains(&due.facts.workspace_id));
     due
+}
+
+fn ids_of(fills: &[Fill]) -> Vec<Uuid> {
+    fills.iter().map(|(id, _, _)| *id).collect()
 }
 
 fn take_locks(ids: &mut [Uuid]) -> HashSet<Uuid> {
@@ -548,13 +529,11 @@ impl Executor<'_> {
         )?;
         if self.settings.action == Action::Build {
             for fills in fills.chunks(self.settings.batch_size).take(FILL_BATCHES) {
-                // Whoever changed a row meanwhile goes first; the rest comes next time.
-                if let Err(error) = timed(self.settings, || Ok(()), |()| self.fill(fills))
-                    && !error.is("40")
-                    && !error.is("55P03")
-                {
-                    return Err(error);
-                }
+                timed(
+                    self.settings,
+                    || Ok(take_locks(&mut ids_of(fills))),
+                    |held| self.fill(fills, &held),
+                )?;
             }
         }
         Ok(())
