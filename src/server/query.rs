@@ -39,6 +39,8 @@ pub enum Access {
 pub enum Arg<'a> {
     /// `uuid`.
     Uuid(Uuid),
+    /// `uuid`, or NULL.
+    OptionalUuid(Option<Uuid>),
     /// `text`.
     Text(Option<&'a str>),
     /// `int4`.
@@ -64,7 +66,7 @@ pub enum Arg<'a> {
 impl Arg<'_> {
     fn type_oid(&self) -> pg_sys::Oid {
         match self {
-            Arg::Uuid(_) => pg_sys::UUIDOID,
+            Arg::Uuid(_) | Arg::OptionalUuid(_) => pg_sys::UUIDOID,
             Arg::Text(_) => pg_sys::TEXTOID,
             Arg::Int(_) => pg_sys::INT4OID,
             Arg::BigInt(_) => pg_sys::INT8OID,
@@ -81,6 +83,7 @@ impl Arg<'_> {
     fn into_datum(self) -> Option<pg_sys::Datum> {
         match self {
             Arg::Uuid(v) => sql_uuid(v).into_datum(),
+            Arg::OptionalUuid(v) => v.and_then(|v| sql_uuid(v).into_datum()),
             Arg::Text(v) => v.and_then(|v| v.into_datum()),
             Arg::Int(v) => v.and_then(|v| v.into_datum()),
             Arg::BigInt(v) => v.and_then(|v| v.into_datum()),
