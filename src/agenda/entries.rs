@@ -23,7 +23,7 @@ pub fn entry(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -
 }
 
 /// The workspaces whose entry is due by a time.
-pub fn due(extension: &Extension, by: Instant) -> Result<Vec<Uuid>, Error> {
+pub fn due(extension: &Extension, by: Instant, access: Access) -> Result<Vec<Uuid>, Error> {
     let mut ids = Vec::new();
     extension.as_owner(|| {
         run(
@@ -31,7 +31,7 @@ pub fn due(extension: &Extension, by: Instant) -> Result<Vec<Uuid>, Error> {
                 "SELECT workspace_id FROM {} WHERE due_at <= $1",
                 extension.table("autobuild_agenda")
             ),
-            Access::Read,
+            access,
             vec![Arg::Time(Some(by))],
             |row| {
                 ids.extend(row.uuid(0)?);
@@ -76,7 +76,7 @@ fn read(
                 "SELECT workspace_id, due_at FROM {} WHERE {condition}",
                 extension.table("autobuild_agenda")
             ),
-            Access::Read,
+            Access::ReadOwn,
             args,
             |row| {
                 let id = Row::required(row.uuid(0)?, "autobuild_agenda.workspace_id")?;

@@ -27,6 +27,7 @@ use crate::lifecycle::signs::Policy;
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
+use crate::server::query::Access;
 
 /// For previews, which write nothing: the workspaces for which something may be due by a
 /// time, if the agenda can say so. Their facts are then read with the caller's rights.
@@ -42,6 +43,6 @@ pub fn due_by(product: &Product, policy: &Policy, by: Instant) -> Result<Option<
         return Ok(None);
     }
     let mut ids = marks.workspaces(product)?;
-    ids.extend(entries::due(&extension, by)?);
+    ids.extend(entries::due(&extension, by, Access::Read)?);
     Ok(Some(ids.into_iter().collect()))
 }

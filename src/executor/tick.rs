@@ -140,7 +140,7 @@ impl<'a> Executor<'a> {
             State::new(state.fingerprint).write(&self.extension)?;
             return self.decide(Scope::DueAt(self.tick));
         }
-        let ids = entries::due(&self.extension, self.tick)?;
+        let ids = entries::due(&self.extension, self.tick, Access::ReadOwn)?;
         if ids.is_empty() {
             return Ok(Decided::default());
         }

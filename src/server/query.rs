@@ -28,8 +28,11 @@ thread_local! {
 /// Does a statement write?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// It reads, under the snapshot that is active.
+    /// It reads, under the snapshot that is active: what the calling statement itself
+    /// wrote is not seen.
     Read,
+    /// It reads, and sees what this transaction wrote up to now.
+    ReadOwn,
     /// It writes.
     Write,
 }
