@@ -10,6 +10,7 @@ pub mod build;
 pub mod instant;
 pub mod lifecycle;
 pub mod schedule;
+pub mod worker;
 
 #[cfg(feature = "pgrx")]
 pub mod agenda;
@@ -41,5 +42,6 @@ mod load {
     #[pg_guard]
     extern "C-unwind" fn _PG_init() {
         crate::settings::register();
+        crate::worker::register();
     }
 }

@@ -2,7 +2,10 @@
 //! go out. What a function promises stands in its COMMENT (`\df+`) and the README.
 
 pub mod agenda;
+pub mod control;
+pub mod metrics;
 pub mod previews;
 pub mod rules;
 pub mod schedules;
+pub mod status;
 pub mod tick;

@@ -1,5 +1,7 @@
 //! The extension as this database has it: its schema, its owner, its tables.
 
+use std::ffi::CStr;
+
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::error::Error;
@@ -68,5 +70,18 @@ impl Extension {
     /// calls, and never while acting as the product's role.
     pub fn as_owner<R>(&self, work: impl FnOnce() -> R) -> R {
         acting_as(self.owner, work)
+    }
+}
+
+/// The name of the database that this session is connected to.
+pub fn database() -> String {
+    // SAFETY: a catalog look-up inside a transaction; the name is palloc'd, or NULL if
+    // the database is gone, which it can't be while we are connected.
+    unsafe {
+        let name = pg_sys::get_database_name(pg_sys::MyDatabaseId);
+        if name.is_null() {
+            return String::new();
+        }
+        CStr::from_ptr(name).to_string_lossy().into_owned()
     }
 }

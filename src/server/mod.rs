@@ -11,6 +11,7 @@ pub mod extension;
 pub mod identity;
 pub mod query;
 pub mod scope;
+pub mod statement_timeout;
 pub mod subtransaction;
 pub mod transaction;
 pub mod zones;

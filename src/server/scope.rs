@@ -1,6 +1,6 @@
 //! Settings of the server's that hold for one piece of work, and are put back after it.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
@@ -38,4 +38,19 @@ pub fn with_settings<R>(settings: &[(&str, &str)], work: impl FnOnce() -> R) -> 
         }
     }
     work()
+}
+
+/// A setting as it stands, for a user who may read all settings; `None` for others.
+pub fn setting_if_allowed(name: &str) -> Option<String> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: look-ups inside a transaction; the value is the server's own C string, or
+    // NULL for a setting that there isn't.
+    unsafe {
+        let all = pg_sys::Oid::from(pg_sys::ROLE_PG_READ_ALL_SETTINGS);
+        if !pg_sys::has_privs_of_role(pg_sys::GetUserId(), all) {
+            return None;
+        }
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
+    }
 }

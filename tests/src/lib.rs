@@ -7,6 +7,7 @@
 //! seen: a test can do nothing better with it.
 
 pub mod await_until;
+pub mod invariants;
 pub mod product;
 pub mod provisioner;
 pub mod scene;

@@ -127,16 +127,22 @@ fn upcoming(client: &mut Client) {
 }
 
 fn unmoving(client: &mut Client) {
-    title("autobuild_explain: what keeps the others from moving");
+    title("autobuild_next_transition: what keeps the others from moving");
     table(
         client,
-        &["owner/workspace", "skip or block", "rule", "observed"],
-        "SELECT u.username || '/' || w.name, n.skip_reason, e.rule, e.observed
+        &["owner/workspace", "skip or block", "detail"],
+        "SELECT u.username || '/' || w.name, n.skip_reason, n.detail
            FROM workspaces w JOIN users u ON u.id = w.owner_id
           CROSS JOIN LATERAL autobuild_next_transition(w.id) n
-           LEFT JOIN LATERAL (SELECT rule, observed FROM autobuild_explain(w.id)
-                               ORDER BY step DESC LIMIT 1) e ON true
           WHERE n.skip_reason IS NOT NULL ORDER BY w.name",
+    );
+    title("autobuild_explain: the rules in order, for anna/asleep");
+    table(
+        client,
+        &["step", "rule", "passed", "observed"],
+        "SELECT e.step, e.rule, e.passed, e.observed
+           FROM workspaces w CROSS JOIN LATERAL autobuild_explain(w.id) e
+          WHERE w.name = 'asleep' ORDER BY e.step",
     );
 }
 

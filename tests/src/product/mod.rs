@@ -228,6 +228,15 @@ pub fn texts(client: &mut Client, sql: &str) -> Vec<Vec<Option<String>>> {
         .collect()
 }
 
+/// The schema that the extension is in, as an identifier; none without it.
+#[track_caller]
+pub fn extension_schema(client: &mut Client) -> Option<String> {
+    let sql = "SELECT quote_ident(nspname) FROM pg_extension e
+                 JOIN pg_namespace n ON n.oid = e.extnamespace
+                WHERE extname = 'workspace-autobuild'";
+    texts(client, sql).into_iter().flatten().flatten().next()
+}
+
 /// Makes the role that owns the product's tables, once for a server.
 fn ensure_owner(client: &mut Client) {
     // Tests run side by side: one of two CREATE ROLE fails, and that is as good.
