@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::agenda::entries;
 use crate::agenda::pass::Pass;
 use crate::agenda::state::{Agenda, State};
+use crate::build::codes::BlockCode;
 use crate::instant::{Instant, MINUTE, SECOND};
 use crate::product::facts::Scope;
 use crate::product::role::{executor_role, missing_rights};
@@ -292,7 +293,8 @@ impl<'a> Executor<'a> {
             (_, "failed") => earlier.fingerprint == fingerprint(planned),
             _ => false,
         };
-        let no_back_off = earlier.next_attempt_at <= earlier.since;
+        // A provisioner is looked for at each tick; while there is none nothing is tried.
+        let no_back_off = earlier.code.as_deref() == Some(BlockCode::NoProvisioner.code());
         same && (no_back_off || earlier.next_attempt_at > self.at)
     }
 
