@@ -2,6 +2,7 @@
 //! a preview that writes nothing.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
@@ -16,14 +17,16 @@ use crate::product::write;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
-use crate::server::query::{Access, run};
 use crate::server::scope::with_settings;
+use crate::server::statement_timeout::armed;
 use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
 use crate::settings::{Action, Settings};
 
 use super::advisory::lock_key;
-use super::batch::{Writer, fingerprint};
+use super::batch::{
+    SAME_FAILURES, Writer, ends_batch, fingerprint, lacks_a_right, set_constraints_immediate,
+};
 use super::decide::{self, Decided, Due, Fill};
 use super::history::{self, Earlier, Source, TickRecord};
 use super::outcome::{Attempt, Outcome, count};
@@ -139,7 +142,9 @@ impl<'a> Executor<'a> {
                 licensed: self.settings.policy.licensed,
                 notify_jobs: self.settings.notify_jobs,
             };
-            let written = writer.write(&ready)?;
+            let written = writer
+                .write(&ready)
+                .map_err(|error| self.name_missing_right(error))?;
             attempts.extend(written.attempts);
             given_up = written.given_up;
         }
@@ -226,21 +231,38 @@ impl<'a> Executor<'a> {
     }
 
     /// Fills in `next_start_at` where nothing is due. Who has the row just now, or has
-    /// changed it, is left for the next tick.
+    /// changed it, is left for the next tick; so is a row that can't be written (what a
+    /// trigger of the product's says to it), and all of them if those are many.
     fn fill(&self, fills: &[Fill]) -> Result<(), Error> {
-        attempt(|| {
+        self.fill_parts(fills, &mut 0)
+            .map_err(|error| self.name_missing_right(error))
+    }
+
+    fn fill_parts(&self, fills: &[Fill], failures: &mut usize) -> Result<(), Error> {
+        if *failures > SAME_FAILURES {
+            return Ok(());
+        }
+        let filled = attempt(|| {
             acting_as(self.role, || {
-                run(
-                    "SET CONSTRAINTS ALL IMMEDIATE",
-                    Access::Write,
-                    vec![],
-                    |_| Ok(()),
-                )?;
+                set_constraints_immediate()?;
                 write::next_start_at(&self.product, fills)
             })
-        })
-        .map(drop)
-        .map_err(|error| self.name_missing_right(error))
+        });
+        match filled {
+            Ok(_) => Ok(()),
+            Err(error) if ends_batch(&error) || lacks_a_right(&error, &self.product, self.role) => {
+                Err(error)
+            }
+            Err(_) if fills.len() <= 1 => {
+                *failures += 1;
+                Ok(())
+            }
+            Err(_) => {
+                let (left, right) = fills.split_at(fills.len() / 2);
+                self.fill_parts(left, failures)?;
+                self.fill_parts(right, failures)
+            }
+        }
     }
 
     /// The workspaces of `autobuild_attempts` that nothing is due for any more.
@@ -251,6 +273,19 @@ impl<'a> Executor<'a> {
             .copied()
             .filter(|id| !due.contains(id))
             .collect()
+    }
+
+    /// Removes history that is older than it is to be kept. Looks first, so that nothing
+    /// is written where there is none.
+    fn prune(&self) -> Result<(), Error> {
+        let Some(minutes) = self.settings.history_retention else {
+            return Ok(());
+        };
+        let before = clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE);
+        if history::has_older(&self.extension, before)? {
+            history::prune(&self.extension, before)?;
+        }
+        Ok(())
     }
 
     /// NOTIFY of each transition made, as JSON, for whoever listens.
@@ -309,6 +344,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         for fills in fills.chunks(settings.batch_size).take(FILL_BATCHES) {
             executor.fill(fills)?;
         }
+        executor.prune()?;
         Ok(attempts)
     })
 }
@@ -360,17 +396,20 @@ pub fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> 
 }
 
 /// One tick of the worker's, in transactions of its own. `progress` is told how far it
-/// is.
+/// is, and may break it off between two batches: what is left is the next tick's.
 ///
 /// An error is an unexpected failure of the tick as a whole; what single workspaces or
 /// batches met is in the report.
 pub fn worker(
     at: Instant,
     settings: &Settings,
-    progress: &dyn Fn(Progress),
+    progress: &dyn Fn(Progress) -> ControlFlow<()>,
 ) -> Result<Tick, Error> {
-    progress(Progress::Reading);
-    let read = transaction::repeatable_read(
+    if progress(Progress::Reading).is_break() {
+        return Ok(Tick::Done(TickReport::default()));
+    }
+    let read = timed(
+        settings,
         || Ok(()),
         |()| {
             let executor = Executor::new(settings, at, Source::Worker)?;
@@ -399,10 +438,13 @@ pub fn worker(
 
     let mut ended = 0;
     for (number, ids) in due.chunks(settings.batch_size).enumerate() {
-        progress(Progress::Building {
+        let building = Progress::Building {
             done: number * settings.batch_size,
             of: due.len(),
-        });
+        };
+        if progress(building).is_break() {
+            break;
+        }
         match executor.batch(&mut run, ids, TRIES) {
             Ok(()) => {}
             Err(error) => {
@@ -419,9 +461,21 @@ pub fn worker(
             break;
         }
     }
-    progress(Progress::Recording);
+    // What was built is recorded, whoever wants it to end.
+    let _ = progress(Progress::Recording);
     executor.finish(&mut run, &due, &decided.fills)?;
     Ok(Tick::Done(run.report))
+}
+
+/// A transaction of the worker's, which may take no longer than `statement_timeout`.
+fn timed<L, R>(
+    settings: &Settings,
+    before_snapshot: impl FnOnce() -> Result<L, Error>,
+    work: impl FnOnce(L) -> Result<R, Error>,
+) -> Result<R, Error> {
+    armed(settings.statement_timeout, || {
+        transaction::repeatable_read(before_snapshot, work)
+    })
 }
 
 /// Is this an error that a worker waits out: the product's tables, the role or its
@@ -452,7 +506,8 @@ impl Executor<'_> {
 
     /// Locks first, then the snapshot, then decision and writing, in one transaction.
     fn try_batch(&self, run: &mut Run, ids: &[Uuid]) -> Result<(), Error> {
-        transaction::repeatable_read(
+        timed(
+            self.settings,
             || {
                 transaction::lock_relation(self.extension.executor_lock);
                 Ok(take_locks(&mut ids.to_vec()))
@@ -470,11 +525,8 @@ impl Executor<'_> {
     /// this to do writes nothing.
     fn finish(&self, run: &mut Run, due: &[Uuid], fills: &[Fill]) -> Result<(), Error> {
         let stale = self.no_longer_due(run, due);
-        let before = self
-            .settings
-            .history_retention
-            .map(|minutes| clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE));
-        transaction::repeatable_read(
+        timed(
+            self.settings,
             || Ok(()),
             |()| {
                 self.extension
@@ -491,18 +543,13 @@ impl Executor<'_> {
                         clock::now(),
                     )?;
                 }
-                if let Some(before) = before
-                    && history::has_older(&self.extension, before)?
-                {
-                    history::prune(&self.extension, before)?;
-                }
-                Ok(())
+                self.prune()
             },
         )?;
         if self.settings.action == Action::Build {
             for fills in fills.chunks(self.settings.batch_size).take(FILL_BATCHES) {
                 // Whoever changed a row meanwhile goes first; the rest comes next time.
-                if let Err(error) = transaction::repeatable_read(|| Ok(()), |()| self.fill(fills))
+                if let Err(error) = timed(self.settings, || Ok(()), |()| self.fill(fills))
                     && !error.is("40")
                     && !error.is("55P03")
                 {
