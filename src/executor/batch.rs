@@ -167,9 +167,10 @@ impl Writer<'_> {
             .iter()
             .map(|item| {
                 let template = item.planned.due.facts.template.as_ref()?;
+                let ttl = template.time_til_dormant_autodelete;
                 // Nanoseconds, which the product cuts to milliseconds.
-                let ttl = template.time_til_dormant_autodelete / 1_000_000 * 1_000;
-                (self.licensed && self.product.signs.deletion && ttl > 0).then_some(ttl)
+                (self.licensed && self.product.signs.deletion && ttl > 0)
+                    .then_some(ttl / 1_000_000 * 1_000)
             })
             .collect();
         write::dormancy_marks(self.product, &workspaces, self.now, &delete_after)

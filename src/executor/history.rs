@@ -59,6 +59,22 @@ pub struct Earlier {
     pub fingerprint: i64,
 }
 
+impl Earlier {
+    /// Does it wait for a provisioner? That is looked for at each tick, without back-off.
+    pub fn is_waiting(&self) -> bool {
+        self.outcome == Outcome::Blocked.name()
+            && self.code.as_deref() == Some(BlockCode::NoProvisioner.code())
+    }
+}
+
+/// Did this workspace wait for a provisioner before, and does it still?
+pub fn still_waits(earlier: &HashMap<Uuid, Earlier>, attempt: &Attempt) -> bool {
+    attempt.code == Some(BlockCode::NoProvisioner.code())
+        && earlier
+            .get(&attempt.workspace_id)
+            .is_some_and(|earlier| earlier.is_waiting() && same_matter(earlier, attempt))
+}
+
 /// Every workspace that can't move, with what was tried last.
 pub fn earlier_attempts(extension: &Extension) -> Result<HashMap<Uuid, Earlier>, Error> {
     let mut earlier = HashMap::new();

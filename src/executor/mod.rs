@@ -7,6 +7,7 @@
 pub mod advisory;
 pub mod batch;
 pub mod decide;
+pub mod fill;
 pub mod history;
 pub mod notify;
 pub mod outcome;
