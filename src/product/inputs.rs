@@ -99,7 +99,7 @@ fn read_versions(
                     template_id: row.uuid(1)?,
                     import,
                     external_agent: row.bool(11)?,
-                legacy_parameter_schemas: row.bool(7)?,
+                    legacy_parameter_schemas: row.bool(7)?,
                     workspace_tags: row.bool(8)?,
                     classic_flow: row.optional_bool(9)?,
                     provisionerd_version: row.text(10)?,
