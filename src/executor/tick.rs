@@ -21,9 +21,7 @@ use crate::server::{clock, transaction};
 use crate::settings::{Action, Settings};
 
 use super::advisory::lock_key;
-use super::batch::{
-    SAME_FAILURES, Writer, ends_batch, fingerprint, lacks_a_right, set_constraints_immediate,
-};
+use super::batch::{SAME_FAILURES, Writer, ends_batch, fingerprint, lacks_a_right, writing};
 use super::decide::{self, Decided, Due, Fill};
 use super::history::{self, Earlier, Source, TickRecord};
 use super::outcome::{Attempt, Outcome, count};
@@ -238,11 +236,8 @@ impl<'a> Executor<'a> {
         if *failures > SAME_FAILURES {
             return Ok(());
         }
-        let filled = attempt(|| {
-            acting_as(self.role, || {
-                set_constraints_immediate()?;
-                write::next_start_at(&self.product, fills)
-            })
+        let filled = writing(&self.product, self.role, || {
+            write::next_start_at(&self.product, fills)
         });
         match filled {
             Ok(_) => Ok(()),
