@@ -74,6 +74,13 @@ impl Product {
         &self.name
     }
 
+    /// The `search_path` under which the product's tables are written: what the product's
+    /// own triggers name without a schema is found as in the product's sessions. Our own
+    /// statements name every table with its schema; `pg_catalog` comes first unsaid.
+    pub fn search_path(&self) -> String {
+        format!("{}, pg_temp", self.schema)
+    }
+
     /// A table, with its schema, for SQL.
     pub fn table(&self, table: &str) -> String {
         format!("{}.{table}", self.schema)
