@@ -5,13 +5,15 @@ use pgrx::iter::TableIterator;
 use pgrx::{JsonB, extension_sql_file, name, pg_extern, search_path};
 use serde_json::{Value, json};
 
+use crate::executor::report::{KINDS, OUTCOMES};
 use crate::instant::{Instant, SECOND};
 use crate::server::clock;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::Extension;
+use crate::server::query::{Access, run};
 use crate::server::transaction::in_recovery;
 use crate::settings;
-use crate::worker::state::{BUCKETS_MS, Counters, OUTCOMES, Slot, TICKS};
+use crate::worker::state::{BUCKETS_MS, Counters, Slot, TICKS};
 
 use super::{control, status};
 
@@ -51,12 +53,11 @@ impl Rows {
         for (result, &count) in TICKS.iter().zip(&counters.ticks) {
             self.add("ticks_total", json!({"result": result}), count as f64);
         }
-        for (outcome, &count) in OUTCOMES.iter().zip(&counters.outcomes) {
-            self.add(
-                "transitions_total",
-                json!({"outcome": outcome}),
-                count as f64,
-            );
+        for (kind, outcomes) in KINDS.iter().zip(&counters.tried) {
+            for (outcome, &count) in OUTCOMES.iter().zip(outcomes) {
+                let labels = json!({"transition": kind, "outcome": outcome});
+                self.add("transitions_total", labels, count as f64);
+            }
         }
         for (sqlstate, count) in &counters.errors {
             if let Some(sqlstate) = sqlstate.get() {
@@ -87,6 +88,24 @@ fn seconds(micros: i64) -> f64 {
     micros as f64 / SECOND as f64
 }
 
+/// Workspaces that should have moved and can't.
+fn blocked(extension: &Extension) -> Result<i64, Error> {
+    let mut count = 0;
+    run(
+        &format!(
+            "SELECT pg_catalog.count(*) FROM {}",
+            extension.table("autobuild_blocked")
+        ),
+        Access::Read,
+        Vec::new(),
+        |row| {
+            count = row.bigint(0)?.unwrap_or(0);
+            Ok(())
+        },
+    )?;
+    Ok(count)
+}
+
 fn metrics() -> Result<Rows, Error> {
     let extension = Extension::get()?;
     let seen = status::seen()?;
@@ -99,6 +118,10 @@ fn metrics() -> Result<Rows, Error> {
     rows.gauge(
         "starved",
         f64::from(seen.as_ref().is_some_and(|seen| seen.starved)),
+    );
+    rows.gauge(
+        "blocked",
+        extension.as_owner(|| blocked(&extension))? as f64,
     );
     if let Some(slot) = seen.and_then(|seen| seen.slot) {
         rows.slot(&slot);

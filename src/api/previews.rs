@@ -216,7 +216,10 @@ fn autobuild_upcoming(
     let product = Product::find(&settings.product_schema).or_raise();
     let tick = at.truncate_to_minute();
     let mut upcoming: Vec<(Uuid, Next)> = Vec::new();
-    facts::read(&product, Scope::Candidates, |facts| {
+    let scope = crate::agenda::due_by(&product, &settings.policy, until.max(tick))
+        .or_raise()
+        .map_or(Scope::Candidates, Scope::These);
+    facts::read(&product, scope, |facts| {
         let verdict = judge(&product, &settings.policy, &facts, tick);
         if let Ok(next) = verdict.outcome
             && (next.due || next.at <= until)

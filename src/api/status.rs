@@ -9,6 +9,7 @@ use pgrx::iter::TableIterator;
 use pgrx::{extension_sql_file, name, pg_extern, search_path};
 
 use crate::instant::Instant;
+use crate::product::role::executor_role;
 use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::Extension;
@@ -90,6 +91,8 @@ struct Status {
     pause: Option<Pause>,
     seen: Option<Seen>,
     last_tick: Option<LastTick>,
+    /// The role as which the product's tables are used, or what is missing there.
+    product: Result<Option<String>, String>,
 }
 
 impl Status {
@@ -101,8 +104,10 @@ impl Status {
             Some(slot) if slot.last_tick.made => Some(slot.last_tick),
             _ => extension.as_owner(|| last_recorded_tick(&extension))?,
         };
+        let settings = settings::read();
         Ok(Status {
-            settings: settings::read(),
+            product: role(&settings).map_err(|error| error.to_string()),
+            settings,
             extension,
             pause,
             seen,
@@ -132,12 +137,24 @@ impl Status {
             _ if !seen.launcher || seen.starved => WorkerState::Failing,
             Some(slot) if slot.failures > 0 => WorkerState::Failing,
             Some(slot) if slot.health == Health::Waiting => WorkerState::Waiting,
+            _ if self.product.is_err() => WorkerState::Waiting,
             _ => WorkerState::Idle,
         }
     }
 
     /// What is wrong and what to do about it; `None` when all is well.
     fn problem(&self, state: WorkerState) -> Option<String> {
+        let mut problems: Vec<String> = self.problem_of_worker(state).into_iter().collect();
+        // What the last tick waited for may be the very same.
+        if let Err(problem) = &self.product
+            && !problems.contains(problem)
+        {
+            problems.push(problem.clone());
+        }
+        (!problems.is_empty()).then(|| problems.join("; "))
+    }
+
+    fn problem_of_worker(&self, state: WorkerState) -> Option<String> {
         let Some(seen) = &self.seen else {
             return Some(format!(
                 "no ticks are made: the library is not preloaded; {}, or run autobuild_start_worker() for a worker until then",
@@ -188,6 +205,10 @@ fn problem_of(slot: &Slot) -> Option<String> {
     if slot.health == Health::Waiting {
         return slot.problem.get();
     }
+    if slot.last_tick.troubled {
+        let error = slot.last_error.get().unwrap_or_default();
+        return Some(format!("a batch of the last tick failed with: {error}"));
+    }
     (slot.last_tick.held_back > 0).then(|| {
         format!(
             "max_builds_per_tick holds back {} transitions that are due",
@@ -217,7 +238,8 @@ fn last_recorded_tick(extension: &Extension) -> Result<Option<LastTick>, Error> 
     let mut last = None;
     run(
         &format!(
-            "SELECT t.tick_at, t.started_at, t.finished_at, t.due, t.built, t.blocked, t.failed \
+            "SELECT t.tick_at, t.started_at, t.finished_at, t.due, t.built, t.blocked, t.failed, \
+             t.sqlstate IS NOT NULL \
              FROM {} t ORDER BY t.tick_id USING OPERATOR(pg_catalog.>) LIMIT 1",
             extension.table("autobuild_ticks")
         ),
@@ -235,6 +257,7 @@ fn last_recorded_tick(extension: &Extension) -> Result<Option<LastTick>, Error> 
                 blocked: row.int(5)?.unwrap_or(0),
                 failed: row.int(6)?.unwrap_or(0),
                 held_back: 0,
+                troubled: row.bool(7)?,
             });
             Ok(())
         },
@@ -242,13 +265,10 @@ fn last_recorded_tick(extension: &Extension) -> Result<Option<LastTick>, Error> 
     Ok(last)
 }
 
-/// The role as which the product's tables are read and written.
-fn role(settings: &Settings) -> Option<String> {
-    settings.role.clone().or_else(|| {
-        Product::find(&settings.product_schema)
-            .ok()
-            .and_then(|product| role_name(product.owner))
-    })
+/// The role as which the product's tables are read and written, or what is missing.
+fn role(settings: &Settings) -> Result<Option<String>, Error> {
+    let product = Product::find(&settings.product_schema)?;
+    executor_role(&product, settings).map(role_name)
 }
 
 fn time(micros: i64) -> Option<TimestampWithTimeZone> {
@@ -297,7 +317,10 @@ fn autobuild_worker_status() -> TableIterator<
         "scan".to_owned(),
         status.pause.is_some(),
         status.pause.as_ref().and_then(|pause| pause.reason.clone()),
-        role(&status.settings),
+        status
+            .product
+            .clone()
+            .unwrap_or_else(|_| status.settings.role.clone()),
         tick.and_then(|tick| time(tick.at)),
         tick.map(|tick| tick.ms),
         tick.map(|tick| tick.due),

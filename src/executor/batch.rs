@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::build::job_input::job_posted_payload;
 use crate::build::plan::Plan;
 use crate::instant::Instant;
+use crate::product::role::missing_rights;
 use crate::product::schema::Product;
 use crate::product::write::{self, NewBuild};
 use crate::server::error::Error;
@@ -26,7 +27,7 @@ use super::plan::Planned;
 
 /// Rows of a batch that may fail with the same SQLSTATE before the batch is given up:
 /// by then it is not the rows.
-const SAME_FAILURES: usize = 20;
+pub const SAME_FAILURES: usize = 20;
 
 /// What came of a batch.
 #[derive(Debug, Default)]
@@ -61,7 +62,7 @@ impl Writer<'_> {
     /// Writes what is planned. Workspaces that are blocked are not in `planned`.
     ///
     /// Errors: 40001 and 40P01 (to be tried again in a new transaction), and whatever
-    /// ends a batch at once (classes 53 and 57, 55P03).
+    /// ends a batch at once (classes 53 and 57, 55P03; 42501 where a grant is missing).
     pub fn write(&self, planned: &[&Planned]) -> Result<Written, Error> {
         let mut items: Vec<Item<'_>> = planned.iter().map(|planned| self.item(planned)).collect();
         // Rows are locked and inserted by workspace id, so that two writers can't wait
@@ -110,7 +111,7 @@ impl Writer<'_> {
             }
             Err(error) => error,
         };
-        if ends_batch(&error) {
+        if ends_batch(&error) || lacks_a_right(&error, self.product, self.role) {
             return Err(error);
         }
         if let [item] = items {
@@ -131,14 +132,7 @@ impl Writer<'_> {
 
     /// Writes all of the items, or raises.
     fn write_once(&self, items: &[Item<'_>]) -> Result<(), Error> {
-        // What a table's owner planted to run at commit runs here, as the role: at
-        // commit it would run as whoever commits.
-        run(
-            "SET CONSTRAINTS ALL IMMEDIATE",
-            Access::Write,
-            vec![],
-            |_| Ok(()),
-        )?;
+        set_constraints_immediate()?;
         let builds: Vec<NewBuild> = items.iter().filter_map(|item| item.build.clone()).collect();
         write::builds(self.product, &builds, self.now)?;
         self.write_marks(items)?;
@@ -210,11 +204,30 @@ impl Writer<'_> {
     }
 }
 
+/// Lets what a table's owner planted to run at commit run in the statement, as the role:
+/// at commit it would run as whoever commits. Holds for the rest of the
+/// transaction.
+pub fn set_constraints_immediate() -> Result<(), Error> {
+    run(
+        "SET CONSTRAINTS ALL IMMEDIATE",
+        Access::Write,
+        vec![],
+        |_| Ok(()),
+    )
+    .map(drop)
+}
+
 /// Does an error end the batch, since no single row causes it?
-fn ends_batch(error: &Error) -> bool {
+pub fn ends_batch(error: &Error) -> bool {
     ["40001", "40P01", "53", "57", "55P03"]
         .iter()
         .any(|state| error.is(state))
+}
+
+/// Is the error for want of a grant, which no row can help? A permission can also be
+/// denied to a single row: by row security, or by what a trigger does.
+pub fn lacks_a_right(error: &Error, product: &Product, role: pg_sys::Oid) -> bool {
+    error.is("42501") && matches!(missing_rights(product, role), Ok(Some(_)))
 }
 
 fn built(item: &Item<'_>) -> Attempt {

@@ -11,9 +11,9 @@ use crate::product::schema::Product;
 use crate::product::write;
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
-use crate::server::query::{Access, run};
 use crate::server::subtransaction::attempt;
 
+use super::batch::{lacks_a_right, set_constraints_immediate};
 use super::decide::Fill;
 
 /// Rows that may refuse before the rest is left for the next tick.
@@ -39,18 +39,14 @@ fn halve(
     }
     let filled = attempt(|| {
         acting_as(role, || {
-            run(
-                "SET CONSTRAINTS ALL IMMEDIATE",
-                Access::Write,
-                vec![],
-                |_| Ok(()),
-            )?;
+            set_constraints_immediate()?;
             write::free_next_start_at(product, fills)
         })
     });
     match filled {
         Ok(_) => Ok(()),
-        Err(error) if ["42501", "53", "57"].iter().any(|state| error.is(state)) => Err(error),
+        Err(error) if ["53", "57"].iter().any(|state| error.is(state)) => Err(error),
+        Err(error) if lacks_a_right(&error, product, role) => Err(error),
         // Someone has the whole table: none of the rows is to be had now.
         Err(error) if error.is("55P03") => {
             *refusals = REFUSALS;

@@ -135,7 +135,13 @@ pub fn record(
             return Ok(());
         }
         record_transitions(extension, tick_id, attempts, now)?;
-        record_back_off(extension, attempts, earlier, now)
+        // The worker's ticks are on the minute: counted from the tick, "in a minute" is
+        // the next one; counted from the clock it would be the one after.
+        let begun = match tick.source {
+            Source::Worker => tick.tick_at,
+            Source::Manual => now,
+        };
+        record_back_off(extension, attempts, earlier, now, begun)
     })
 }
 
@@ -249,6 +255,7 @@ fn record_back_off(
     attempts: &[Attempt],
     earlier: &HashMap<Uuid, Earlier>,
     now: Instant,
+    begun: Instant,
 ) -> Result<(), Error> {
     let (stuck, moved): (Vec<&Attempt>, Vec<&Attempt>) = attempts
         .iter()
@@ -325,7 +332,7 @@ fn record_back_off(
                     .iter()
                     .zip(&history)
                     .map(|(attempt, (_, attempts))| {
-                        Some(now.saturating_add_micros(back_off(attempt, *attempts)))
+                        Some(begun.saturating_add_micros(back_off(attempt, *attempts)))
                     })
                     .collect(),
             ),

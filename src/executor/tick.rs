@@ -2,19 +2,25 @@
 //! a preview that writes nothing.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
-use crate::instant::{Instant, MINUTE};
+use crate::agenda::entries;
+use crate::agenda::pass::Pass;
+use crate::agenda::state::{Agenda, State};
+use crate::instant::{Instant, MINUTE, SECOND};
 use crate::product::facts::Scope;
 use crate::product::role::{executor_role, missing_rights};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
+use crate::server::query::Access;
 use crate::server::scope::with_settings;
+use crate::server::statement_timeout::armed;
 use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
 use crate::settings::{Action, Settings};
@@ -34,6 +40,11 @@ const TRIES: usize = 3;
 const RETRY_PARTS: usize = 4;
 /// Batches that may end on an error of the server's own before the tick is given up.
 const ENDED_BATCHES: usize = 3;
+/// Pieces of a pass over all workspaces that a tick by hand goes on with: a server
+/// without the worker builds and audits its agenda so.
+const PIECES_BY_HAND: usize = 5;
+/// How much of the time between two ticks the worker spends on such a pass: 3/4.
+const PASS_SHARE: (i64, i64) = (3, 4);
 /// Batches of `next_start_at` that one tick of the worker's fills in at the most.
 const FILL_BATCHES: usize = 10;
 
@@ -48,6 +59,7 @@ struct Executor<'a> {
     /// The same, cut down to the minute: what rules compare with.
     tick: Instant,
     source: Source,
+    agenda: Agenda,
 }
 
 /// How far a tick is.
@@ -55,7 +67,7 @@ struct Executor<'a> {
 struct Run {
     record: TickRecord,
     report: TickReport,
-    earlier: HashMap<Uuid, Earlier>,
+    earlier: Rc<HashMap<Uuid, Earlier>>,
     /// Builds that may still be made.
     builds_left: Option<usize>,
 }
@@ -65,6 +77,12 @@ impl<'a> Executor<'a> {
         let extension = Extension::get()?;
         let product = Product::find(&settings.product_schema)?;
         let role = executor_role(&product, settings)?;
+        // A tick for a time to come, by hand, must not write entries as of then.
+        let agenda = if at > clock::now().saturating_add_micros(SECOND) {
+            Agenda::Detached
+        } else {
+            Agenda::find(&extension, &product, &settings.policy)?
+        };
         Ok(Executor {
             settings,
             extension,
@@ -73,6 +91,7 @@ impl<'a> Executor<'a> {
             at,
             tick: at.truncate_to_minute(),
             source,
+            agenda,
         })
     }
 
@@ -83,10 +102,10 @@ impl<'a> Executor<'a> {
                 tick_at: self.at,
                 started_at: clock::now(),
                 source: self.source,
-                mode: "scan",
+                mode: self.agenda.mode(),
             },
             report: TickReport::default(),
-            earlier: history::earlier_attempts(&self.extension)?,
+            earlier: Rc::new(history::earlier_attempts(&self.extension)?),
             builds_left: self.settings.max_builds_per_tick,
         })
     }
@@ -110,6 +129,63 @@ impl<'a> Executor<'a> {
             Ok(Some(named)) => named.detail(error.message),
             Ok(None) | Err(_) => error,
         }
+    }
+
+    /// What is due at the tick: by a look at every workspace, or at those that the agenda
+    /// has as due. Entries of those that are not due after all are moved.
+    fn decide_due(&self) -> Result<Decided, Error> {
+        let Agenda::Ready(state) = &self.agenda else {
+            return self.decide(Scope::DueAt(self.tick));
+        };
+        let pass = self.pass();
+        if !pass.take_marks()? {
+            State::new(state.fingerprint).write(&self.extension)?;
+            return self.decide(Scope::DueAt(self.tick));
+        }
+        let ids = entries::due(&self.extension, self.tick, Access::ReadOwn)?;
+        if ids.is_empty() {
+            return Ok(Decided::default());
+        }
+        let mut wanted: HashMap<Uuid, Option<Instant>> = ids.iter().map(|id| (*id, None)).collect();
+        let decided = self.decide(Scope::These(ids))?;
+        for (id, at) in &decided.later {
+            wanted.insert(*id, Some(*at));
+        }
+        for due in &decided.due {
+            wanted.remove(&due.facts.workspace_id);
+        }
+        let ids: Vec<Uuid> = wanted.keys().copied().collect();
+        let there = entries::of(&self.extension, &ids)?;
+        entries::set(&self.extension, &there, &wanted)?;
+        Ok(decided)
+    }
+
+    fn pass(&self) -> Pass<'_> {
+        Pass {
+            extension: &self.extension,
+            product: &self.product,
+            policy: &self.settings.policy,
+            role: self.role,
+            tick: self.tick,
+        }
+    }
+
+    /// The pass that is to go on: the agenda is being built, or an audit is under way or
+    /// falls due (after `audit_interval`, and after a start of the server, which may have
+    /// brought other time zones).
+    fn pass_due(&self) -> Result<Option<State>, Error> {
+        Ok(match &self.agenda {
+            Agenda::Detached => None,
+            Agenda::Building(state) => Some(state.clone()),
+            Agenda::Ready(state) => {
+                let audited_at = state.audited_at.unwrap_or(Instant::NO_TIME);
+                let overdue = self.settings.audit_interval.is_some_and(|seconds| {
+                    audited_at.saturating_add_micros(seconds * SECOND) <= self.at
+                });
+                let due = state.position.is_some() || overdue || audited_at < clock::server_start();
+                due.then(|| state.clone())
+            }
+        })
     }
 
     /// Plans, writes and records a batch; nothing of `run` is changed if it fails.
@@ -137,7 +213,9 @@ impl<'a> Executor<'a> {
                 licensed: self.settings.policy.licensed,
                 notify_jobs: self.settings.notify_jobs,
             };
-            let written = writer.write(&ready)?;
+            let written = writer
+                .write(&ready)
+                .map_err(|error| self.name_missing_right(error))?;
             attempts.extend(written.attempts);
             given_up = written.given_up;
         }
@@ -247,6 +325,19 @@ impl<'a> Executor<'a> {
             .collect()
     }
 
+    /// Removes history that is older than it is to be kept. Looks first, so that nothing
+    /// is written where there is none.
+    fn prune(&self) -> Result<(), Error> {
+        let Some(minutes) = self.settings.history_retention else {
+            return Ok(());
+        };
+        let before = clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE);
+        if history::has_older(&self.extension, before)? {
+            history::prune(&self.extension, before)?;
+        }
+        Ok(())
+    }
+
     /// NOTIFY of each transition made, as JSON, for whoever listens.
     fn notify(&self, attempts: &[Attempt]) -> Result<(), Error> {
         self.extension
@@ -288,7 +379,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
             ));
         }
         let mut run = executor.new_run()?;
-        let Decided { due, fills } = executor.decide(Scope::DueAt(executor.tick))?;
+        let Decided { due, fills, .. } = executor.decide_due()?;
         run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
         let ids: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
         let mut attempts = Vec::new();
@@ -303,6 +394,16 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         // One batch: the locks are held until the caller commits.
         if let Some(fills) = fills.chunks(settings.batch_size).next() {
             executor.fill(fills, &take_locks(&mut ids_of(fills)))?;
+        }
+        executor.prune()?;
+        if let Some(mut state) = executor.pass_due()? {
+            for _ in 0..PIECES_BY_HAND {
+                state = executor.pass().piece(&state)?;
+                if state.position.is_none() {
+                    break;
+                }
+            }
+            state.write(&executor.extension)?;
         }
         Ok(attempts)
     })
@@ -334,7 +435,9 @@ fn take_locks(ids: &mut [Uuid]) -> HashSet<Uuid> {
 pub fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
     let product = Product::find(&settings.product_schema)?;
     let tick = at.truncate_to_minute();
-    let Decided { due, .. } = decide::due(&product, &settings.policy, Scope::DueAt(tick), tick)?;
+    let scope = crate::agenda::due_by(&product, &settings.policy, tick)?
+        .map_or(Scope::DueAt(tick), Scope::These);
+    let Decided { due, .. } = decide::due(&product, &settings.policy, scope, tick)?;
     let planned = plan_all(&product, &settings.policy, due, at)?;
     let mut builds_left = settings.max_builds_per_tick;
     Ok(planned
@@ -359,25 +462,39 @@ pub fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> 
 }
 
 /// One tick of the worker's, in transactions of its own. `progress` is told how far it
-/// is.
+/// is, and may break it off between two batches: what is left is the next tick's.
 ///
 /// An error is an unexpected failure of the tick as a whole; what single workspaces or
 /// batches met is in the report.
 pub fn worker(
     at: Instant,
     settings: &Settings,
-    progress: &dyn Fn(Progress),
+    progress: &dyn Fn(Progress) -> ControlFlow<()>,
 ) -> Result<Tick, Error> {
-    progress(Progress::Reading);
-    let read = transaction::repeatable_read(
+    if progress(Progress::Reading).is_break() {
+        return Ok(Tick::Done(TickReport::default()));
+    }
+    let read = timed(
+        settings,
         || Ok(()),
         |()| {
             let executor = Executor::new(settings, at, Source::Worker)?;
             let run = executor.new_run()?;
-            let decided = executor.decide(Scope::DueAt(executor.tick))?;
-            Ok((executor, run, decided))
+            let scanned = match executor.agenda {
+                Agenda::Ready(_) => None,
+                Agenda::Detached | Agenda::Building(_) => Some(executor.decide_due()?),
+            };
+            Ok((executor, run, scanned))
         },
-    );
+    )
+    .and_then(|(executor, run, scanned)| {
+        let decided = match scanned {
+            Some(decided) => decided,
+            // Taking marks writes, so only the one executor may.
+            None => executor.locked(|| executor.decide_due())?,
+        };
+        Ok((executor, run, decided))
+    });
     let (executor, mut run, decided) = match read {
         Ok(read) => read,
         Err(error) if waits_for(&error) => {
@@ -398,10 +515,13 @@ pub fn worker(
 
     let mut ended = 0;
     for (number, ids) in due.chunks(settings.batch_size).enumerate() {
-        progress(Progress::Building {
+        let building = Progress::Building {
             done: number * settings.batch_size,
             of: due.len(),
-        });
+        };
+        if progress(building).is_break() {
+            break;
+        }
         match executor.batch(&mut run, ids, TRIES) {
             Ok(()) => {}
             Err(error) => {
@@ -418,9 +538,26 @@ pub fn worker(
             break;
         }
     }
-    progress(Progress::Recording);
+    // What was built is recorded, whoever wants it to end.
+    let _ = progress(Progress::Recording);
     executor.finish(&mut run, &due, &decided.fills)?;
+    if let Err(error) = executor.go_on_with_pass(progress)
+        && run.report.error.is_none()
+    {
+        run.report.error = Some((error.sqlstate(), error.to_string()));
+    }
     Ok(Tick::Done(run.report))
+}
+
+/// A transaction of the worker's, which may take no longer than `statement_timeout`.
+fn timed<L, R>(
+    settings: &Settings,
+    before_snapshot: impl FnOnce() -> Result<L, Error>,
+    work: impl FnOnce(L) -> Result<R, Error>,
+) -> Result<R, Error> {
+    armed(settings.statement_timeout, || {
+        transaction::repeatable_read(before_snapshot, work)
+    })
 }
 
 /// Is this an error that a worker waits out: the product's tables, the role or its
@@ -451,7 +588,8 @@ impl Executor<'_> {
 
     /// Locks first, then the snapshot, then decision and writing, in one transaction.
     fn try_batch(&self, run: &mut Run, ids: &[Uuid]) -> Result<(), Error> {
-        transaction::repeatable_read(
+        timed(
+            self.settings,
             || {
                 transaction::lock_relation(self.extension.executor_lock);
                 Ok(take_locks(&mut ids.to_vec()))
@@ -464,16 +602,52 @@ impl Executor<'_> {
         )
     }
 
+    /// Runs something in a transaction of its own, as the one executor of this database.
+    fn locked<R>(&self, work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+        transaction::repeatable_read(
+            || {
+                transaction::lock_relation(self.extension.executor_lock);
+                Ok(())
+            },
+            |()| work(),
+        )
+    }
+
+    /// Goes on with a pass over all workspaces, if one is due, for as long as the next
+    /// tick allows.
+    fn go_on_with_pass(&self, progress: &dyn Fn(Progress) -> ControlFlow<()>) -> Result<(), Error> {
+        let Some(mut state) = transaction::repeatable_read(|| Ok(()), |()| self.pass_due())? else {
+            return Ok(());
+        };
+        let (share, of) = PASS_SHARE;
+        let until = self
+            .at
+            .saturating_add_micros(crate::settings::tick_interval() * SECOND * share / of);
+        loop {
+            let passing = Progress::Passing {
+                passed: state.passed,
+            };
+            if progress(passing).is_break() {
+                return Ok(());
+            }
+            state = self.locked(|| {
+                let state = self.pass().piece(&state)?;
+                state.write(&self.extension)?;
+                Ok(state)
+            })?;
+            if state.position.is_none() || clock::now() >= until {
+                return Ok(());
+            }
+        }
+    }
+
     /// Ends a tick: what is no longer stuck is forgotten, `next_start_at` is filled in,
     /// an error that ended a batch is recorded, old history goes. A tick with nothing of
     /// this to do writes nothing.
     fn finish(&self, run: &mut Run, due: &[Uuid], fills: &[Fill]) -> Result<(), Error> {
         let stale = self.no_longer_due(run, due);
-        let before = self
-            .settings
-            .history_retention
-            .map(|minutes| clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE));
-        transaction::repeatable_read(
+        timed(
+            self.settings,
             || Ok(()),
             |()| {
                 self.extension
@@ -490,17 +664,13 @@ impl Executor<'_> {
                         clock::now(),
                     )?;
                 }
-                if let Some(before) = before
-                    && history::has_older(&self.extension, before)?
-                {
-                    history::prune(&self.extension, before)?;
-                }
-                Ok(())
+                self.prune()
             },
         )?;
         if self.settings.action == Action::Build {
             for fills in fills.chunks(self.settings.batch_size).take(FILL_BATCHES) {
-                transaction::repeatable_read(
+                timed(
+                    self.settings,
                     || Ok(take_locks(&mut ids_of(fills))),
                     |held| self.fill(fills, &held),
                 )?;

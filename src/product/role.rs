@@ -84,7 +84,7 @@ struct Need {
 /// Every privilege that the executor needs on the product's tables as they are.
 fn needs(product: &Product) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
-    let mut add = |privilege, table, column| match needs
+    let mut add = |privilege: &'static str, table, column| match needs
         .iter_mut()
         .find(|need| need.privilege == privilege && need.table == table)
     {
@@ -96,14 +96,18 @@ fn needs(product: &Product) -> Vec<Need> {
         }),
     };
     for column in COLUMNS {
-        if column.usage == Use::Sign || !product.has(column.table, column.name) {
+        if !product.has(column.table, column.name) {
             continue;
         }
-        add("SELECT", column.table, column.name);
-        match column.usage {
-            Use::Insert => add("INSERT", column.table, column.name),
-            Use::Update => add("UPDATE", column.table, column.name),
-            Use::Read | Use::Sign => {}
+        let privileges: &[&'static str] = match column.usage {
+            Use::Read => &["SELECT"],
+            Use::Insert => &["SELECT", "INSERT"],
+            Use::Update => &["SELECT", "UPDATE"],
+            Use::Write => &["INSERT"],
+            Use::Show | Use::Sign => &[],
+        };
+        for privilege in privileges {
+            add(privilege, column.table, column.name);
         }
     }
     needs

@@ -2,11 +2,10 @@
 //!
 //! A session's call runs in its caller's transaction and never comes here.
 
-use std::panic::AssertUnwindSafe;
+use pgrx::pg_sys;
 
-use pgrx::{PgTryBuilder, pg_sys};
-
-use super::error::{Error, flush_error_state};
+use super::catch::catching;
+use super::error::Error;
 
 /// Runs the work in a REPEATABLE READ transaction of its own and commits it.
 ///
@@ -17,7 +16,7 @@ pub fn repeatable_read<L, R>(
     before_snapshot: impl FnOnce() -> Result<L, Error>,
     work: impl FnOnce(L) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let whole = AssertUnwindSafe(|| {
+    let result = catching(|| {
         // SAFETY: a worker's process is between transactions here; the isolation level
         // may be set as long as no snapshot was taken.
         unsafe {
@@ -36,14 +35,6 @@ pub fn repeatable_read<L, R>(
         }
         Ok(value)
     });
-    let result = PgTryBuilder::new(whole)
-        .catch_others(|caught| {
-            let error = Error::from(caught);
-            flush_error_state();
-            Err(error)
-        })
-        .catch_rust_panic(|caught| Err(Error::from(caught)))
-        .execute();
     if result.is_err() {
         // SAFETY: ends whatever is left of the transaction; without one it does nothing.
         unsafe { pg_sys::AbortCurrentTransaction() };

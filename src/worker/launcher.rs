@@ -122,7 +122,7 @@ impl Launcher {
         let databases: Vec<Database> = left.iter().map(|&(database, _)| database).collect();
         roster.list(now, &databases);
         for &database in &databases {
-            roster.started(database, Errand::Probe);
+            roster.started(database, Errand::Probe, now);
         }
         Launcher {
             only,
@@ -302,7 +302,7 @@ impl Launcher {
             };
             match Worker::start(database, orders) {
                 Some(worker) => {
-                    self.roster.started(database, errand);
+                    self.roster.started(database, errand, now);
                     self.running.insert(database, Running::Ours(worker));
                     self.fed();
                 }

@@ -196,9 +196,11 @@ impl Roster {
     }
 
     /// A worker was started for this errand.
-    pub fn started(&mut self, database: Database, errand: Errand) {
+    pub fn started(&mut self, database: Database, errand: Errand, now: Instant) {
+        let next = self.next_multiple(now);
         if let Some(entry) = self.entries.get_mut(&database) {
             entry.running = true;
+            entry.next_at = next;
             // What is asked while the worker is at it may have come too late for it,
             // and is asked of the next one.
             match errand {

@@ -9,7 +9,7 @@ fn ticking() -> Roster {
     let mut roster = Roster::new(60, at(30), false);
     roster.list(at(30), &[1]);
     assert_eq!(roster.due(at(30)), [(1, Errand::Probe)]);
-    roster.started(1, Errand::Probe);
+    roster.started(1, Errand::Probe, at(30));
     roster.ended(1, Ending::Present, at(31));
     roster
 }
@@ -17,7 +17,7 @@ fn ticking() -> Roster {
 /// Runs the errand that is due at a time, and ends it the same second.
 fn run(roster: &mut Roster, now: i64, ending: Ending) -> Option<Errand> {
     let errand = roster.due(at(now)).first().map(|&(_, errand)| errand)?;
-    roster.started(1, errand);
+    roster.started(1, errand, at(now));
     roster.ended(1, ending, at(now));
     Some(errand)
 }
@@ -41,7 +41,7 @@ fn a_new_database_is_probed_at_once_and_ticks_from_the_next_multiple_on() {
 #[test]
 fn a_database_has_one_errand_at_a_time() {
     let mut roster = ticking();
-    roster.started(1, Errand::Tick(at(60)));
+    roster.started(1, Errand::Tick(at(60)), at(60));
     assert_eq!(roster.due(at(500)), []);
     assert_eq!(roster.next_event(), None);
 }
@@ -49,7 +49,7 @@ fn a_database_has_one_errand_at_a_time() {
 #[test]
 fn missed_ticks_make_one_tick_of_the_last_multiple() {
     let mut roster = ticking();
-    roster.started(1, Errand::Tick(at(60)));
+    roster.started(1, Errand::Tick(at(60)), at(60));
     roster.ended(1, Ending::Ticked, at(317));
     assert_eq!(roster.next_event(), Some(at(360)));
     // Nobody came to start it for a while.
@@ -92,7 +92,7 @@ fn a_look_probes_at_once_whatever_is_known() {
 fn a_look_during_a_probe_probes_again() {
     let mut roster = Roster::new(60, at(30), false);
     roster.list(at(30), &[1]);
-    roster.started(1, Errand::Probe);
+    roster.started(1, Errand::Probe, at(30));
     roster.knock(1, Knock::Look, at(31));
     roster.ended(1, Ending::Absent, at(32));
     assert_eq!(roster.due(at(32)), [(1, Errand::Probe)]);
@@ -110,9 +110,17 @@ fn a_wake_ticks_at_once_and_the_multiple_still_has_its_tick() {
 }
 
 #[test]
+fn while_a_tick_runs_the_next_one_is_at_the_next_multiple() {
+    let mut roster = ticking();
+    roster.knock(1, Knock::Wake, at(75));
+    roster.started(1, Errand::Tick(at(75)), at(75));
+    assert_eq!(roster.entries().next().unwrap().1.next_at, at(120));
+}
+
+#[test]
 fn a_wake_during_a_tick_is_answered_after_it() {
     let mut roster = ticking();
-    roster.started(1, Errand::Tick(at(60)));
+    roster.started(1, Errand::Tick(at(60)), at(60));
     roster.knock(1, Knock::Wake, at(61));
     roster.ended(1, Ending::Ticked, at(62));
     assert_eq!(roster.due(at(62)), [(1, Errand::Tick(at(62)))]);
@@ -194,7 +202,7 @@ fn those_that_wait_longest_come_first() {
 #[test]
 fn a_database_that_is_gone_is_forgotten_also_while_its_worker_runs() {
     let mut roster = ticking();
-    roster.started(1, Errand::Tick(at(60)));
+    roster.started(1, Errand::Tick(at(60)), at(60));
     assert_eq!(roster.list(at(61), &[2]), [1]);
     roster.ended(1, Ending::Died, at(62));
     roster.knock(1, Knock::Wake, at(62));

@@ -3,7 +3,7 @@
 //! Plain data of fixed size, in which all bytes zero is the empty state, so that it can
 //! lie in shared memory. Nothing here calls the server: it is used under a lock.
 
-use crate::executor::report::TickReport;
+use crate::executor::report::{KINDS, OUTCOMES, TickReport};
 use crate::instant::{Instant, SECOND};
 
 use super::roster::{Database, Ending, Knock};
@@ -20,9 +20,6 @@ const SQLSTATES: usize = 8;
 pub const BUCKETS_MS: [u64; 12] = [
     5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 15_000, 60_000,
 ];
-
-/// The outcomes that [`Counters::outcomes`] counts, by their names.
-pub const OUTCOMES: [&str; 5] = ["built", "conflict", "blocked", "failed", "observed"];
 
 /// The ways in which a tick ends, as [`Counters::ticks`] counts them.
 pub const TICKS: [&str; 4] = ["done", "waiting", "failed", "died"];
@@ -103,6 +100,8 @@ pub struct LastTick {
     pub failed: i32,
     /// Held back by the cap.
     pub held_back: i32,
+    /// A batch of it ended on an error.
+    pub troubled: bool,
 }
 
 /// Sums since the server started.
@@ -111,8 +110,8 @@ pub struct LastTick {
 pub struct Counters {
     /// Ticks, in the order of [`TICKS`].
     pub ticks: [u64; 4],
-    /// Transitions tried, in the order of [`OUTCOMES`].
-    pub outcomes: [u64; 5],
+    /// Transitions tried, in the orders of [`KINDS`] and [`OUTCOMES`].
+    pub tried: [[u64; OUTCOMES.len()]; KINDS.len()],
     /// Ticks whose time is at most that of the bucket, and above that of the one before.
     pub histogram: [u64; BUCKETS_MS.len()],
     /// Ticks measured.
@@ -182,6 +181,7 @@ impl Slot {
                 blocked: 0,
                 failed: 0,
                 held_back: 0,
+                troubled: false,
             },
             problem: Text {
                 len: 0,
@@ -197,7 +197,7 @@ impl Slot {
             },
             counters: Counters {
                 ticks: [0; 4],
-                outcomes: [0; 5],
+                tried: [[0; OUTCOMES.len()]; KINDS.len()],
                 histogram: [0; BUCKETS_MS.len()],
                 measured: 0,
                 measured_ms: 0,
@@ -226,15 +226,10 @@ impl Slot {
             blocked: report.blocked,
             failed: report.failed,
             held_back: report.held_back,
+            troubled: report.error.is_some(),
         };
-        let outcomes = [
-            report.built,
-            report.conflict,
-            report.blocked,
-            report.failed,
-            report.observed,
-        ];
-        for (sum, count) in self.counters.outcomes.iter_mut().zip(outcomes) {
+        let sums = self.counters.tried.iter_mut().flatten();
+        for (sum, &count) in sums.zip(report.tried.iter().flatten()) {
             *sum = sum.saturating_add(u64::try_from(count).unwrap_or(0));
         }
         self.count_tick(0);

@@ -86,13 +86,17 @@ fn ticks_are_counted_by_time_and_outcome() {
         built: 3,
         blocked: 1,
         failed: 1,
+        tried: [[1, 0, 1, 0, 0], [2, 0, 0, 1, 0], [0; 5], [0; 5]],
         ..TickReport::default()
     };
     slot.record_tick(at(60), 5, &report);
     slot.record_tick(at(120), 6, &report);
     slot.record_tick(at(180), 60_001, &report);
     assert_eq!(slot.counters.ticks, [3, 0, 0, 0]);
-    assert_eq!(slot.counters.outcomes, [9, 0, 3, 3, 0]);
+    assert_eq!(
+        slot.counters.tried,
+        [[3, 0, 3, 0, 0], [6, 0, 0, 3, 0], [0; 5], [0; 5]]
+    );
     assert_eq!(slot.counters.histogram[..3], [1, 1, 0]);
     assert_eq!(slot.counters.histogram.iter().sum::<u64>(), 2);
     assert_eq!(

@@ -4,6 +4,7 @@
 //! before the start is "died", and stands when the process is ended by force.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_guard, pg_sys};
@@ -162,10 +163,21 @@ fn tick(desk: Desk, at: Instant) {
         }
         Ok(Standing::Free) => {}
     }
+    let database = desk.database;
     desk.with(|slot| slot.phase = Phase::Ticking);
+    let broken_off = Cell::new(None);
     let progress = |progress: Progress| {
         show_progress(progress);
-        make_room_if_wanted(desk);
+        let building = matches!(progress, Progress::Building { .. });
+        if is_wanted(database) {
+            broken_off.set(Some(Ending::Yielded));
+        } else if building && is_paused() {
+            broken_off.set(Some(Ending::Paused));
+        }
+        match broken_off.get() {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
     };
     let result = worker_tick(at, &settings, &progress);
     if !matches!(result, Ok(Tick::Done(_))) && is_gone() {
@@ -177,14 +189,23 @@ fn tick(desk: Desk, at: Instant) {
         Ok(Tick::Done(report)) => {
             let ms = milliseconds_since(begun);
             let before = desk.with(|slot| {
-                let before = slot.health;
+                let before = (slot.health, slot.last_tick.troubled, slot.last_error.get());
                 slot.record_tick(at, ms, &report);
-                before
+                if let Some(ending) = broken_off.get() {
+                    slot.ending = ending;
+                }
+                (before, slot.last_error.get())
             });
-            if matches!(before, Some(Health::Failing | Health::Waiting)) {
-                log("ticks are made again".into());
+            if let Some(((health, troubled, error_before), error)) = before {
+                if matches!(health, Health::Failing | Health::Waiting) {
+                    log("ticks are made again".into());
+                }
+                // The same trouble again is in the counters; the log has it once.
+                if report.error.is_some() && !(troubled && error_before == error) {
+                    log(format!("a batch failed: {}", error.unwrap_or_default()));
+                }
             }
-            if report != Default::default() {
+            if report.tried != [[0; 5]; 4] {
                 log(format!(
                     "tick={at} due={} built={} conflict={} blocked={} failed={} observed={} held_back={} ms={ms}",
                     report.due,
@@ -253,6 +274,12 @@ fn show_progress(progress: Progress) {
             format!("building {} of {}", grouped(done), grouped(of))
         }
         Progress::Recording => "recording".into(),
+        Progress::Passing { passed } => {
+            format!(
+                "agenda: looked at {}",
+                grouped(usize::try_from(passed).unwrap_or(0))
+            )
+        }
     };
     process::show(Some(&text));
 }
@@ -270,32 +297,32 @@ fn grouped(number: usize) -> String {
     text
 }
 
-/// Somebody wants the database for himself (DROP DATABASE, RENAME, CREATE DATABASE ...
-/// TEMPLATE): he holds a lock that a new connection would wait for, and gives up when
-/// we stay for five seconds. What is built so far is committed; the rest is the next
-/// tick's.
-fn make_room_if_wanted(desk: Desk) {
+/// Does somebody want the database for himself (DROP DATABASE, RENAME, CREATE DATABASE
+/// ... TEMPLATE)? He holds a lock that a new connection would wait for, and gives up
+/// when we stay for five seconds.
+fn is_wanted(database: Database) -> bool {
     let tag = pg_sys::LOCKTAG {
         locktag_field1: 0,
         locktag_field2: pg_sys::DatabaseRelationId.to_u32(),
-        locktag_field3: desk.database,
+        locktag_field3: database,
         locktag_field4: 0,
         locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
         locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
     };
     let mode = pg_sys::RowExclusiveLock as i32;
     // SAFETY: a session-level lock, which needs no transaction and is given back at once.
-    let wanted = unsafe {
+    unsafe {
         let taken = pg_sys::LockAcquire(&tag, mode, true, true);
         if taken == pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL {
-            true
-        } else {
-            pg_sys::LockRelease(&tag, mode, true);
-            false
+            return true;
         }
-    };
-    if wanted {
-        desk.with(|slot| slot.ending = Ending::Yielded);
-        process::exit(0);
+        pg_sys::LockRelease(&tag, mode, true);
+        false
     }
+}
+
+/// Was the database paused meanwhile? What can't be told is the next tick's to find out.
+fn is_paused() -> bool {
+    let standing = transaction::repeatable_read(|| Ok(()), |()| standing());
+    matches!(standing, Ok(Standing::Paused))
 }

@@ -147,10 +147,7 @@ fn a_database_that_takes_no_connections_is_left_alone_and_found_again() {
         &mut client,
         &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"),
     );
-    let mut witness = server.client(&{
-        let other = database_with_ticks(&server);
-        other
-    });
+    let mut witness = server.client(&database_with_ticks(&server));
     for _ in 0..3 {
         await_tick(&mut witness, "done");
     }

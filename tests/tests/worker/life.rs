@@ -327,3 +327,115 @@ fn the_interval_follows_a_reload() {
     await_tick(&mut client, "done");
     await_tick(&mut client, "done");
 }
+
+#[test]
+fn statement_timeout_ends_what_takes_too_long() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "0")
+        .set("workspace_autobuild.statement_timeout", "300ms")
+        .start();
+    let product = with_product(&server);
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    product.execute("BEGIN; LOCK TABLE workspaces");
+    await_tick(&mut client, "failed");
+    let error = status(&mut client, "last_error").unwrap_or_default();
+    assert!(error.starts_with("57014: "), "{error}");
+    assert!(error.contains("statement timeout"), "{error}");
+    product.execute("COMMIT");
+    await_tick(&mut client, "done");
+}
+
+#[test]
+fn the_metrics_count_transitions_by_kind_and_outcome_and_ticks_by_time() {
+    let server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 4);
+    product.create_extension();
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    let counted = texts(
+        &mut client,
+        "SELECT labels->>'transition', labels->>'outcome', value FROM autobuild_metrics
+         WHERE metric = 'workspace_autobuild_transitions_total' AND value > 0",
+    );
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(counted, [[some("stop"), some("built"), some("4")]]);
+    // The buckets are cumulative, and the last one counts every tick.
+    let buckets = "SELECT bool_and(value <= next) FROM (
+            SELECT value, lead(value, 1, value) OVER (ORDER BY (labels->>'le')::float8) AS next
+            FROM autobuild_metrics WHERE metric = 'workspace_autobuild_tick_seconds_bucket') b";
+    assert_eq!(value(&mut client, buckets).as_deref(), Some("t"));
+    let same = "SELECT count(DISTINCT value) FROM autobuild_metrics
+        WHERE metric = 'workspace_autobuild_tick_seconds_count'
+           OR (metric = 'workspace_autobuild_tick_seconds_bucket' AND labels->>'le' = '+Inf')";
+    assert_eq!(value(&mut client, same).as_deref(), Some("1"));
+    let columns = "SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
+        FROM pg_attribute WHERE attrelid = 'autobuild_metrics'::regclass";
+    assert_eq!(
+        value(&mut client, columns).as_deref(),
+        Some("metric text, labels jsonb, value double precision")
+    );
+}
+
+#[test]
+fn a_dump_takes_the_pause_along() {
+    let server = ticking().start();
+    let product = with_product(&server);
+    texts(
+        &mut product.superuser(),
+        "SELECT autobuild_pause('it''s moving')",
+    );
+    let dump = server
+        .installation()
+        .command("pg_dump")
+        .args(["-h", &server.folder().display().to_string()])
+        .args(["-p", &server.address().port.to_string(), "-U", "postgres"])
+        .arg(product.database())
+        .output()
+        .expect("pg_dump runs");
+    assert!(dump.status.success(), "{dump:?}");
+    server.create_database("restored", "product");
+    let file = server.folder().join("dump.sql");
+    std::fs::write(&file, &dump.stdout).expect("a file");
+    let restore = server
+        .installation()
+        .command("psql")
+        .args(["-h", &server.folder().display().to_string()])
+        .args(["-p", &server.address().port.to_string(), "-U", "postgres"])
+        .args(["-q", "-v", "ON_ERROR_STOP=1", "-d", "restored", "-f"])
+        .arg(&file)
+        .output()
+        .expect("psql runs");
+    assert!(restore.status.success(), "{restore:?}");
+    let mut restored = server.client("restored");
+    await_status(&mut restored, "worker_state", "paused");
+    assert_eq!(
+        status(&mut restored, "pause_reason").as_deref(),
+        Some("it's moving")
+    );
+}
+
+#[test]
+fn a_batch_that_fails_is_a_problem_until_it_works() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "1ms")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 2);
+    product.execute("BEGIN; LOCK TABLE provisioner_jobs IN EXCLUSIVE MODE");
+    product.create_extension();
+    let mut client = product.superuser();
+    await_until("the problem shows", SOON, || {
+        status(&mut client, "problem").is_some_and(|problem| problem.contains("55P03"))
+    });
+    assert_eq!(
+        status(&mut client, "lag < interval '3 s'").as_deref(),
+        Some("t")
+    );
+    await_tick(&mut client, "done");
+    await_tick(&mut client, "done");
+    assert_eq!(log_lines(&server, "a batch failed: "), 1);
+    product.execute("COMMIT");
+    await_status(&mut client, "problem IS NULL", "t");
+}

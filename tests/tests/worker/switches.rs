@@ -3,7 +3,7 @@
 use postgres::error::SqlState;
 use workspace_autobuild_tests::product::texts;
 use workspace_autobuild_tests::server::Options;
-use workspace_autobuild_tests::{Product, StopMode, Version};
+use workspace_autobuild_tests::{Product, StopMode, Version, await_until};
 
 use super::support::*;
 
@@ -26,9 +26,7 @@ fn a_wake_is_a_tick_now() {
             value(&mut client, "SELECT autobuild_wake()").as_deref(),
             Some("t")
         );
-        workspace_autobuild_tests::await_until("a tick", SOON, || {
-            ticks(&mut client, "done") == before + 1
-        });
+        await_until("a tick", SOON, || ticks(&mut client, "done") == before + 1);
     }
     await_status(&mut client, "last_tick_at > now() - interval '1 min'", "t");
     assert_eq!(
@@ -47,7 +45,7 @@ fn a_wake_for_an_extension_of_just_now_is_not_lost() {
         value(&mut client, "SELECT autobuild_wake()").as_deref(),
         Some("t")
     );
-    workspace_autobuild_tests::await_until("a tick", SOON, || ticks(&mut client, "done") == 1);
+    await_until("a tick", SOON, || ticks(&mut client, "done") == 1);
 }
 
 #[test]
@@ -85,7 +83,7 @@ fn a_pause_holds_across_a_restart_until_it_is_ended() {
     assert_eq!(status(&mut client, "pause_reason"), None);
     assert_eq!(status(&mut client, "paused").as_deref(), Some("t"));
     // The worker has looked at least once since.
-    workspace_autobuild_tests::await_until("the launcher knows the database", SOON, || {
+    await_until("the launcher knows the database", SOON, || {
         value(
             &mut client,
             "SELECT count(*) FROM autobuild_metrics WHERE metric LIKE '%consecutive_failures'",
@@ -227,4 +225,40 @@ fn a_database_that_is_not_named_is_left_alone() {
     await_status(&mut client, "worker_state", "idle");
     await_tick(&mut client, "done");
     assert_eq!(status(&mut client, "problem"), None);
+}
+
+#[test]
+fn a_pause_breaks_off_a_long_tick_between_two_batches() {
+    let server = hourly().set("workspace_autobuild.batch_size", "1").start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 3000);
+    product.create_extension();
+    let mut client = product.superuser();
+    assert_eq!(
+        value(&mut client, "SELECT autobuild_wake()").as_deref(),
+        Some("t")
+    );
+    let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
+    await_until("some stops", SOON, || {
+        product.value(stops).as_deref() != Some("0")
+    });
+    texts(&mut client, "SELECT autobuild_pause('enough')");
+    await_status(&mut client, "worker_pid IS NULL", "t");
+    let built = product.value(stops);
+    assert_ne!(
+        built.as_deref(),
+        Some("3000"),
+        "the tick was over too soon to tell"
+    );
+    // What it did until then is counted and in the history.
+    assert_eq!(status(&mut client, "last_tick_built"), built);
+    assert_eq!(
+        value(&mut client, "SELECT built FROM autobuild_ticks"),
+        built
+    );
+    texts(&mut client, "SELECT autobuild_resume()");
+    texts(&mut client, "SELECT autobuild_wake()");
+    await_until("the rest", 6 * SOON, || {
+        product.value(stops).as_deref() == Some("3000")
+    });
 }
