@@ -15,6 +15,7 @@ use crate::lifecycle::signs::Signs;
 use crate::server::catalog;
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run};
+use crate::server::transaction::with_latest_catalog;
 
 use super::catalogue::{self, COLUMNS, Kind};
 
@@ -64,7 +65,7 @@ impl Product {
         if let Some(product) = known {
             return Ok(product);
         }
-        let product = Rc::new(look_up(schema)?);
+        let product = Rc::new(with_latest_catalog(|| look_up(schema))?);
         FOUND.set(Some((schema.to_owned(), generation, Rc::clone(&product))));
         Ok(product)
     }
