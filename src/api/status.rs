@@ -8,6 +8,8 @@ use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::iter::TableIterator;
 use pgrx::{extension_sql_file, name, pg_extern, search_path};
 
+use crate::agenda;
+use crate::agenda::state::Agenda;
 use crate::instant::Instant;
 use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
@@ -90,6 +92,9 @@ struct Status {
     pause: Option<Pause>,
     seen: Option<Seen>,
     last_tick: Option<LastTick>,
+    agenda: Agenda,
+    /// What is wrong with the agenda.
+    agenda_problem: Option<String>,
 }
 
 impl Status {
@@ -101,8 +106,20 @@ impl Status {
             Some(slot) if slot.last_tick.made => Some(slot.last_tick),
             _ => extension.as_owner(|| last_recorded_tick(&extension))?,
         };
+        let settings = settings::read();
+        // Without the product's tables there is none.
+        let product = Product::find(&settings.product_schema).ok();
+        let agenda = match &product {
+            Some(product) => Agenda::find(&extension, product, &settings, Access::Read)?,
+            None => Agenda::Detached,
+        };
         Ok(Status {
-            settings: settings::read(),
+            agenda_problem: match &product {
+                Some(product) => agenda::problem(&extension, &agenda, product)?,
+                None => None,
+            },
+            agenda,
+            settings,
             extension,
             pause,
             seen,
@@ -138,6 +155,13 @@ impl Status {
 
     /// What is wrong and what to do about it; `None` when all is well.
     fn problem(&self, state: WorkerState) -> Option<String> {
+        let problems = [self.worker_problem(state), self.agenda_problem.clone()];
+        let problems: Vec<String> = problems.into_iter().flatten().collect();
+        (!problems.is_empty()).then(|| problems.join("; also: "))
+    }
+
+    /// What is wrong with the ticks.
+    fn worker_problem(&self, state: WorkerState) -> Option<String> {
         let Some(seen) = &self.seen else {
             return Some(format!(
                 "no ticks are made: the library is not preloaded; {}, or run autobuild_start_worker() for a worker until then",
@@ -294,7 +318,7 @@ fn autobuild_worker_status() -> TableIterator<
     TableIterator::once((
         slot.map(|slot| slot.worker_pid).filter(|&pid| pid != 0),
         state.name().to_owned(),
-        "scan".to_owned(),
+        status.agenda.mode().to_owned(),
         status.pause.is_some(),
         status.pause.as_ref().and_then(|pause| pause.reason.clone()),
         role(&status.settings),
