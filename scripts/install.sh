@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the extension and puts it into a PostgreSQL: `install.sh system` into the
 # machine's own (or PG_CONFIG's), optimized; `install.sh private` into the private copy
-# that tests and demo run on, quick to build.
+# that tests and demo run on, quick to build; `install.sh private-release` there too, but
+# optimized, to be measured.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$project"
@@ -15,6 +16,10 @@ case ${1:-} in
     [ -w "$("$target" --pkglibdir)" ] || options+=(--sudo)
     ;;
   private) target=$PG_CONFIG ;;
-  *) sed -n '2,4p' "$0" && exit 2 ;;
+  private-release)
+    target=$PG_CONFIG
+    options+=(--release)
+    ;;
+  *) sed -n '2,5p' "$0" && exit 2 ;;
 esac
 cargo pgrx install --pg-config "$target" "${options[@]}"

@@ -10,4 +10,5 @@ cargo fmt --all --check
 clippy --no-default-features
 clippy --no-default-features --features "pg$PG_MAJOR pg_test"
 clippy --package workspace-autobuild-tests
+clippy --package workspace-autobuild-bench
 shellcheck scripts/*.sh .ci/run

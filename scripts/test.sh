@@ -61,3 +61,4 @@ step in-server pgrx_tests
 step install scripts/install.sh private
 step sql-scripts scripts/check-sql.sh
 step on-servers cargo test --package workspace-autobuild-tests
+step bench cargo run --quiet --package workspace-autobuild-bench -- --check

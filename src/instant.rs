@@ -38,7 +38,7 @@ impl Instant {
     }
 
     /// Microseconds since 2000-01-01 00:00:00 UTC.
-    pub fn micros(self) -> i64 {
+    pub const fn micros(self) -> i64 {
         self.0
     }
 

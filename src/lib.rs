@@ -13,6 +13,8 @@ pub mod schedule;
 pub mod worker;
 
 #[cfg(feature = "pgrx")]
+pub mod agenda;
+#[cfg(feature = "pgrx")]
 pub mod api;
 #[cfg(feature = "pgrx")]
 pub mod executor;
@@ -33,6 +35,7 @@ mod load {
     use pgrx::prelude::*;
 
     extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
+    extension_sql_file!("../sql/agenda.sql", name = "agenda", requires = ["tables"]);
     extension_sql_file!("../sql/functions.sql", name = "functions", finalize);
 
     /// Called by the server when it loads the library.

@@ -254,6 +254,8 @@ pub struct Settings {
     pub statement_timeout: i32,
     /// `history_retention` in minutes; `None` for ever.
     pub history_retention: Option<i32>,
+    /// `audit_interval` in seconds; `None` for never.
+    pub audit_interval: Option<i64>,
     /// `notify_jobs`.
     pub notify_jobs: bool,
     /// `notify_transitions`.
@@ -281,6 +283,7 @@ pub fn read() -> Settings {
         lock_timeout: LOCK_TIMEOUT.get(),
         statement_timeout: STATEMENT_TIMEOUT.get(),
         history_retention: Some(HISTORY_RETENTION.get()).filter(|&minutes| minutes > 0),
+        audit_interval: Some(i64::from(AUDIT_INTERVAL.get())).filter(|&seconds| seconds > 0),
         notify_jobs: NOTIFY_JOBS.get(),
         notify_transitions: NOTIFY_TRANSITIONS.get(),
     }

@@ -1,6 +1,7 @@
 //! The SQL functions, thin: arguments are checked, a module below does the work, rows
 //! go out. What a function promises stands in its COMMENT (`\df+`) and the README.
 
+pub mod agenda;
 pub mod control;
 pub mod metrics;
 pub mod previews;

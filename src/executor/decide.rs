@@ -48,6 +48,8 @@ pub struct Decided {
     pub due: Vec<Due>,
     /// `next_start_at` of workspaces for which nothing is due.
     pub fills: Vec<Fill>,
+    /// When something is due for the workspaces for which nothing is due yet.
+    pub later: Vec<(Uuid, Instant)>,
 }
 
 /// The verdict on one workspace's facts.
@@ -71,9 +73,13 @@ pub fn due(
                 fill_next_start_at: verdict.fill_next_start_at,
                 facts,
             }),
-            _ => {
+            outcome => {
                 if let (Some(at), Some(text)) = (verdict.fill_next_start_at, facts.schedule) {
                     decided.fills.push((facts.workspace_id, text, at));
+                    // Looked at again until it is filled in.
+                    decided.later.push((facts.workspace_id, tick));
+                } else if let Ok(next) = outcome {
+                    decided.later.push((facts.workspace_id, next.at));
                 }
             }
         }

@@ -42,6 +42,11 @@ pub enum Progress {
     },
     /// Writing history, pruning it.
     Recording,
+    /// Building or auditing the agenda.
+    Passing {
+        /// Workspaces that were looked at.
+        passed: i64,
+    },
 }
 
 /// What came of a worker's tick.

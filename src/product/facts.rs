@@ -26,6 +26,8 @@ pub enum Scope {
     DueAt(Instant),
     /// Every one that a rule might ever act on as things stand.
     Candidates,
+    /// So many of these, in the order of ids, after this id.
+    CandidatesAfter(Uuid, i64),
 }
 
 /// Reads facts and hands them to `each`. A workspace whose row can't be read as facts
@@ -48,6 +50,13 @@ pub fn read(
             ],
         ),
         Scope::Candidates => (candidates(product, false), vec![]),
+        Scope::CandidatesAfter(id, limit) => (
+            format!(
+                "w.id > $1 AND {} ORDER BY w.id LIMIT $2",
+                candidates(product, false)
+            ),
+            vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
+        ),
     };
     let sql = format!("{} WHERE {condition}", select(product));
     run(&sql, Access::Read, args, |row| each(decode(row)?))?;

@@ -5,13 +5,14 @@
 //! required and missing is an error that names it; what is optional and missing, or of
 //! a type that can't serve, is simply not there.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::lifecycle::signs::Signs;
+use crate::server::catalog;
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run};
 
@@ -53,7 +54,7 @@ impl Product {
         thread_local! {
             static FOUND: RefCell<Option<(String, u64, Rc<Product>)>> = const { RefCell::new(None) };
         }
-        let generation = catalog_generation();
+        let generation = catalog::generation();
         let known = FOUND.with_borrow(|found| {
             found
                 .as_ref()
@@ -127,42 +128,6 @@ impl Product {
 /// A name quoted for SQL.
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-thread_local! {
-    static GENERATION: Cell<u64> = const { Cell::new(0) };
-    static REGISTERED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// A number that grows whenever something in the catalog may have changed.
-fn catalog_generation() -> u64 {
-    unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, _: pg_sys::Oid) {
-        GENERATION.set(GENERATION.get().wrapping_add(1));
-    }
-    unsafe extern "C-unwind" fn entry_changed(_: pg_sys::Datum, _: i32, _: u32) {
-        GENERATION.set(GENERATION.get().wrapping_add(1));
-    }
-    if !REGISTERED.replace(true) {
-        // SAFETY: both callbacks only add to a counter, take no lock and can't raise;
-        // they are registered once in the life of the process.
-        unsafe {
-            pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::from(0));
-            for cache in [
-                pg_sys::SysCacheIdentifier::NAMESPACEOID,
-                pg_sys::SysCacheIdentifier::TYPEOID,
-                pg_sys::SysCacheIdentifier::ENUMOID,
-            ] {
-                pg_sys::CacheRegisterSyscacheCallback(
-                    cache as i32,
-                    Some(entry_changed),
-                    pg_sys::Datum::from(0),
-                );
-            }
-        }
-    }
-    // SAFETY: inside a transaction; lets the callbacks hear of what others committed.
-    unsafe { pg_sys::AcceptInvalidationMessages() };
-    GENERATION.get()
 }
 
 /// What the catalog says of one attribute.

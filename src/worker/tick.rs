@@ -274,6 +274,12 @@ fn show_progress(progress: Progress) {
             format!("building {} of {}", grouped(done), grouped(of))
         }
         Progress::Recording => "recording".into(),
+        Progress::Passing { passed } => {
+            format!(
+                "agenda: looked at {}",
+                grouped(usize::try_from(passed).unwrap_or(0))
+            )
+        }
     };
     process::show(Some(&text));
 }

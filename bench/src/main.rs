@@ -1,0 +1,139 @@
+//! The benchmarks: what the extension costs, beside what it could cost at best and what
+//! it costs another way, each measured in the same run.
+//!
+//! `bench [--check] [RESULTS.json]` makes private servers, fills them, and prints a
+//! table. `BENCH_SIZES` (default `10000 100000`) names the numbers of workspaces,
+//! `BENCH_REPEAT` (3) how often each is measured, `BENCH_ONLY` a part alone. With
+//! `--check` everything is tiny: it only shows that the program works.
+
+mod data;
+mod floor;
+mod latency;
+mod measure;
+mod next;
+mod original;
+mod preview;
+mod report;
+mod server;
+mod tick;
+
+use std::process::ExitCode;
+
+use report::Report;
+use server::Bench;
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Numbers of workspaces.
+    pub sizes: Vec<u32>,
+    /// How many are due at once in a storm; only those that fit a size are run.
+    pub storms: Vec<u32>,
+    /// How many are due in a tick that is no storm.
+    pub few: u32,
+    /// How many are due in the storm with large states.
+    pub large: u32,
+    /// How often each is measured.
+    pub repeat: u32,
+    /// Only this part.
+    pub only: Option<String>,
+    /// Calls of a function of nanoseconds that are timed together.
+    pub calls: u32,
+    /// Seconds during which the product's own queries are timed.
+    pub seconds: u64,
+}
+
+impl Config {
+    fn from_env(check: bool) -> Result<Config, String> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+        let number = |text: &str| {
+            text.parse::<u32>()
+                .map_err(|_| format!("{text:?} is no number"))
+        };
+        let tiny = Config {
+            sizes: vec![600],
+            storms: vec![60],
+            few: 10,
+            large: 10,
+            repeat: 1,
+            only: None,
+            calls: 1_000,
+            seconds: 1,
+        };
+        if check {
+            return Ok(tiny);
+        }
+        let sizes = variable("BENCH_SIZES").unwrap_or_else(|| "10000 100000".to_owned());
+        let repeat = variable("BENCH_REPEAT").unwrap_or_else(|| "3".to_owned());
+        Ok(Config {
+            sizes: sizes
+                .split_whitespace()
+                .map(number)
+                .collect::<Result<_, _>>()?,
+            storms: vec![1_000, 10_000],
+            few: 100,
+            large: 100,
+            repeat: number(&repeat)?.max(1),
+            only: variable("BENCH_ONLY"),
+            calls: 100_000,
+            seconds: 10,
+        })
+    }
+
+    /// Is this part asked for?
+    pub fn wants(&self, part: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == part)
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let check = arguments.first().is_some_and(|first| first == "--check");
+    if check {
+        arguments.remove(0);
+    }
+    let config = match Config::from_env(check) {
+        Ok(config) if arguments.len() <= 1 => config,
+        Ok(_) => {
+            eprintln!("usage: bench [--check] [RESULTS.json]");
+            return ExitCode::FAILURE;
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut report = Report::new();
+    if config.wants("next") {
+        next::crates(&config, &mut report);
+    }
+    for &size in &config.sizes {
+        let bench = Bench::start(&config, size, &mut report);
+        if config.wants("next") && Some(&size) == config.sizes.first() {
+            next::in_server(&config, &bench, &mut report);
+        }
+        if config.wants("idle") {
+            tick::idle(&config, &bench, &mut report);
+        }
+        if config.wants("preview") {
+            preview::run(&config, &bench, &mut report);
+        }
+        if config.wants("storm") {
+            tick::due(&config, &bench, &mut report);
+        }
+        if config.wants("large") {
+            tick::large_state(&config, &bench, &mut report);
+        }
+        if config.wants("latency") {
+            latency::run(&config, &bench, &mut report);
+        }
+    }
+    println!("\n{}", report.table());
+    if let Some(file) = arguments.first()
+        && let Err(error) = std::fs::write(file, report.json(&config))
+    {
+        eprintln!("{file}: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,209 @@
+//! The next run of a schedule: ours and the cron crates on the same schedules, zones and
+//! instants, and ours in the server, on the server's zones.
+
+use std::hint::black_box;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use chrono::{DateTime, Utc};
+use jiff::Timestamp;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use workspace_autobuild::instant::Instant;
+use workspace_autobuild::schedule::{Schedule, Span, Zone, ZoneSource};
+
+use crate::Config;
+use crate::measure::{Samples, timed};
+use crate::report::Report;
+use crate::server::Bench;
+
+/// Schedules as people have them: minute, hour, weekdays in cron's numbers, and the
+/// weekdays by name, which mean the same to every crate.
+const SCHEDULES: [(&str, &str); 4] = [
+    ("30 9 * * 1-5", "30 9 * * MON-FRI"),
+    ("0 */2 * * *", "0 */2 * * *"),
+    ("15 18 * * 5", "15 18 * * FRI"),
+    ("5,35 7-19 * * 1-4", "5,35 7-19 * * MON-THU"),
+];
+const ZONES: [chrono_tz::Tz; 3] = [
+    chrono_tz::Europe::Berlin,
+    chrono_tz::America::New_York,
+    chrono_tz::Asia::Kolkata,
+];
+
+/// Zones of the database that comes with `jiff`.
+#[derive(Clone, Copy)]
+pub struct JiffZones(&'static TimeZoneDatabase);
+
+impl JiffZones {
+    /// The one database.
+    pub fn get() -> JiffZones {
+        static BUNDLED: OnceLock<TimeZoneDatabase> = OnceLock::new();
+        JiffZones(BUNDLED.get_or_init(TimeZoneDatabase::bundled))
+    }
+}
+
+impl ZoneSource for JiffZones {
+    type Zone = JiffZone;
+
+    fn zone(&self, name: &str) -> Option<JiffZone> {
+        self.0.get(name).ok().map(JiffZone)
+    }
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct JiffZone(TimeZone);
+
+impl Zone for JiffZone {
+    fn span_at(&self, unix_seconds: i64) -> Span {
+        let range = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
+        let at = Timestamp::from_second(unix_seconds.clamp(*range.start(), *range.end()))
+            .unwrap_or_default();
+        Span {
+            offset: self.0.to_offset(at).seconds(),
+            until: self
+                .0
+                .following(at)
+                .next()
+                .map(|t| t.timestamp().as_second()),
+        }
+    }
+}
+
+/// Instants from 2025 to 2027, none of them on a minute.
+fn afters(calls: u32) -> Vec<i64> {
+    const START: i64 = 1_735_689_601;
+    (0..i64::from(calls))
+        .map(|n| START + n * 7_919_117 % (2 * 365 * 86_400))
+        .collect()
+}
+
+/// What finds the next run after an instant in Unix seconds.
+type Next = Box<dyn Fn(i64) -> i64>;
+
+/// Ours and the crates, each on all schedules and zones, already parsed.
+fn contenders() -> Vec<(&'static str, Vec<Next>)> {
+    let zone = |at: i64, zone: chrono_tz::Tz| {
+        DateTime::<Utc>::from_timestamp(at, 0)
+            .unwrap_or_default()
+            .with_timezone(&zone)
+    };
+    let mut ours: Vec<Next> = Vec::new();
+    let mut cron: Vec<Next> = Vec::new();
+    let mut croner: Vec<Next> = Vec::new();
+    let mut cronexpr: Vec<Next> = Vec::new();
+    let mut cron_parser: Vec<Next> = Vec::new();
+    for (text, named) in SCHEDULES {
+        for tz in ZONES {
+            let schedule =
+                Schedule::parse(&format!("CRON_TZ={} {text}", tz.name()), &JiffZones::get())
+                    .unwrap_or_else(|e| panic!("{text}: {e}"));
+            ours.push(Box::new(move |after| {
+                Instant::from_unix_seconds(after)
+                    .and_then(|after| schedule.next(after))
+                    .map_or(0, Instant::unix_seconds)
+            }));
+            let schedule = cron::Schedule::from_str(&format!("0 {named}"))
+                .unwrap_or_else(|e| panic!("cron: {named}: {e}"));
+            cron.push(Box::new(move |after| {
+                let next = schedule.after(&zone(after, tz)).next();
+                next.map_or(0, |next| next.timestamp())
+            }));
+            let schedule =
+                croner::Cron::from_str(text).unwrap_or_else(|e| panic!("croner: {text}: {e}"));
+            croner.push(Box::new(move |after| {
+                let next = schedule.find_next_occurrence(&zone(after, tz), false);
+                next.map_or(0, |next| next.timestamp())
+            }));
+            let schedule = cronexpr::parse_crontab(&format!("{named} {}", tz.name()))
+                .unwrap_or_else(|e| panic!("cronexpr: {named}: {e}"));
+            cronexpr.push(Box::new(move |after| {
+                cronexpr::MakeTimestamp::from_second(after)
+                    .and_then(|after| schedule.find_next(after))
+                    .map_or(0, |next| next.timestamp().as_second())
+            }));
+            // It has no parsed form: each call reads the text.
+            cron_parser.push(Box::new(move |after| {
+                cron_parser::parse(text, &zone(after, tz)).map_or(0, |next| next.timestamp())
+            }));
+        }
+    }
+    vec![
+        ("ours", ours),
+        ("cron", cron),
+        ("croner", croner),
+        ("cronexpr", cronexpr),
+        ("cron-parser (parses each time)", cron_parser),
+    ]
+}
+
+/// Ours and the cron crates, in turn.
+pub fn crates(config: &Config, report: &mut Report) {
+    let afters = afters(config.calls / 10);
+    let contenders = contenders();
+    let mut all: Vec<Samples> = contenders.iter().map(|_| Samples::default()).collect();
+    for _ in 0..config.repeat {
+        for ((_, nexts), samples) in contenders.iter().zip(&mut all) {
+            let (took, ()) = timed(|| {
+                for next in nexts {
+                    for &after in &afters {
+                        black_box(next(black_box(after)));
+                    }
+                }
+            });
+            samples.add(took / (nexts.len() * afters.len()) as u32);
+        }
+    }
+    let ours = all.first().map_or(f64::NAN, Samples::median);
+    for (index, ((name, nexts), samples)) in contenders.iter().zip(&all).enumerate() {
+        report.add(0, "next run of a schedule", name, "ns", samples.scaled(1e9));
+        if index > 0 {
+            report.ratio(samples.median() / ours, "x ours");
+            report.note(agreement(name, &contenders[0].1, nexts, &afters));
+        }
+    }
+}
+
+/// How often another crate answers as ours does.
+fn agreement(name: &str, ours: &[Next], theirs: &[Next], afters: &[i64]) -> String {
+    let asked = ours.len() * afters.len();
+    let same: usize = ours
+        .iter()
+        .zip(theirs)
+        .map(|(ours, theirs)| {
+            let same = |after: &&i64| ours(**after) == theirs(**after);
+            afters.iter().filter(same).count()
+        })
+        .sum();
+    format!("{name}: {same} of {asked} answers are ours.")
+}
+
+/// Ours in the server. The rows of a set-returning function are part of it, so the same
+/// number of rows that cost nothing is measured too.
+pub fn in_server(config: &Config, bench: &Bench, report: &mut Report) {
+    let mut client = bench.read();
+    let (mut next, mut rows) = (Samples::default(), Samples::default());
+    let calls = config.calls;
+    for _ in 0..=config.repeat {
+        for tz in ZONES {
+            for (text, _) in SCHEDULES {
+                let mut time = |sql: String| {
+                    let (took, result) = timed(|| client.query_one(&sql, &[]));
+                    result.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+                    took / calls
+                };
+                next.add(time(format!(
+                    "SELECT count(*) FROM autobuild_schedule_next(
+                         'CRON_TZ={} {text}', '2025-01-01 00:00:01+00', {calls})",
+                    tz.name()
+                )));
+                rows.add(time(format!(
+                    "SELECT count(*) FROM unnest(ARRAY(SELECT now() FROM generate_series(1, {calls})))"
+                )));
+            }
+        }
+    }
+    let what = "next run in the server, with its row";
+    report.add(0, what, "ours", "ns", next.scaled(1e9));
+    report.add(0, what, "the row alone", "ns", rows.scaled(1e9));
+}

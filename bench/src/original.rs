@@ -1,0 +1,299 @@
+//! The original's shape: a client program that reads candidates and looks at each in a
+//! transaction of its own, ten at once, seven reads each, and builds what is due with
+//! values that travel to the client and back.
+//!
+//! Written from the description of what it does, not from its code; it leaves out what
+//! it can, so that the comparison favours it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use postgres::{Client, Statement, Transaction};
+use serde_json::json;
+use uuid::Uuid;
+use workspace_autobuild::instant::Instant;
+use workspace_autobuild::schedule::Schedule;
+use workspace_autobuild_tests::Server;
+use workspace_autobuild_tests::product::OWNER;
+
+use crate::measure::timed;
+use crate::next::JiffZones;
+
+/// Candidates that are looked at at once.
+const AT_ONCE: usize = 10;
+
+/// What a tick of that shape came to.
+pub struct Run {
+    pub took: Duration,
+    pub built: u32,
+}
+
+/// One tick in a database at a time.
+pub fn tick(server: &Server, database: &str, at: &str) -> Run {
+    let address = server.address();
+    let connect = || address.connect(database, OWNER);
+    let mut first = connect();
+    let at: i64 = first
+        .query_one(
+            "SELECT extract(epoch FROM $1::text::timestamptz)::int8",
+            &[&at],
+        )
+        .unwrap_or_else(|e| panic!("a time: {e:?}"))
+        .get(0);
+    let workers: Vec<Worker> = (0..AT_ONCE).map(|_| Worker::new(connect())).collect();
+    let built = AtomicU32::new(0);
+    let (took, ()) = timed(|| {
+        let candidates = Mutex::new(candidates(&mut first, at).into_iter());
+        thread::scope(|scope| {
+            for mut worker in workers {
+                let (candidates, built) = (&candidates, &built);
+                scope.spawn(move || {
+                    loop {
+                        let next = candidates.lock().map(|mut ids| ids.next());
+                        let Ok(Some(id)) = next else { break };
+                        if worker.look_at(id, at) {
+                            built.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+    });
+    Run {
+        took,
+        built: built.into_inner(),
+    }
+}
+
+/// Workspaces that run past their deadline, and stopped ones with a schedule.
+fn candidates(client: &mut Client, at: i64) -> Vec<Uuid> {
+    client
+        .query(
+            "SELECT w.id
+               FROM workspaces w
+               JOIN LATERAL (SELECT b.transition, b.deadline FROM workspace_builds b
+                              WHERE b.workspace_id = w.id
+                              ORDER BY b.build_number DESC LIMIT 1) b ON true
+              WHERE NOT w.deleted
+                AND (b.transition = 'start' AND b.deadline <> '0001-01-01 00:00:00+00'
+                     AND b.deadline <= to_timestamp($1)
+                     OR b.transition = 'stop' AND w.autostart_schedule <> '')",
+            &[&(at as f64)],
+        )
+        .unwrap_or_else(|e| panic!("candidates: {e:?}"))
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
+}
+
+/// A connection with its statements.
+struct Worker {
+    client: Client,
+    reads: [Statement; 7],
+    import: Statement,
+    definitions: Statement,
+    values: Statement,
+    insert_job: Statement,
+    insert_build: Statement,
+    insert_parameters: Statement,
+}
+
+/// What is read of one candidate: workspace, owner, latest build, job, template,
+/// schedule options, active version.
+const READS: [&str; 7] = [
+    "SELECT id, owner_id, organization_id, template_id, autostart_schedule, deleted, ttl
+       FROM workspaces WHERE id = $1",
+    "SELECT id, username, email, status::text, rbac_roles FROM users WHERE id = $1",
+    "SELECT id, job_id, build_number, transition::text,
+            extract(epoch FROM created_at)::int8, extract(epoch FROM deadline)::float8,
+            template_version_id, provisioner_state
+       FROM workspace_builds WHERE workspace_id = $1 ORDER BY build_number DESC LIMIT 1",
+    "SELECT id, completed_at IS NOT NULL, coalesce(error, ''), tags, input
+       FROM provisioner_jobs WHERE id = $1",
+    "SELECT id, active_version_id, organization_id, allow_user_autostart, name
+       FROM templates WHERE id = $1",
+    "SELECT allow_user_autostart, allow_user_autostop, default_ttl, autostart_block_days_of_week
+       FROM templates WHERE id = $1",
+    "SELECT id, job_id, template_id, name FROM template_versions WHERE id = $1",
+];
+
+impl Worker {
+    fn new(mut client: Client) -> Worker {
+        let mut prepare = |sql: &str| {
+            client
+                .prepare(sql)
+                .unwrap_or_else(|e| panic!("{sql}: {e:?}"))
+        };
+        Worker {
+            reads: READS.map(&mut prepare),
+            import: prepare(
+                "SELECT completed_at IS NOT NULL, coalesce(error, ''), file_id, tags
+                   FROM provisioner_jobs WHERE id = $1",
+            ),
+            definitions: prepare(
+                "SELECT name, type, default_value, required, options
+                   FROM template_version_parameters WHERE template_version_id = $1",
+            ),
+            values: prepare(
+                "SELECT name, value FROM workspace_build_parameters
+                  WHERE workspace_build_id = $1",
+            ),
+            insert_job: prepare(
+                "INSERT INTO provisioner_jobs
+                        (id, created_at, updated_at, initiator_id, organization_id, provisioner,
+                         storage_method, file_id, type, input, tags, trace_metadata)
+                 VALUES ($1, now(), now(), $2, $3, 'terraform', 'file', $4, 'workspace_build',
+                         $5, $6, '{}')",
+            ),
+            insert_build: prepare(
+                "INSERT INTO workspace_builds
+                        (id, created_at, updated_at, workspace_id, template_version_id,
+                         build_number, provisioner_state, initiator_id, transition, job_id,
+                         reason)
+                 VALUES ($1, now(), now(), $2, $3, $4, $5, $6,
+                         ($7::text)::workspace_transition, $8, ($9::text)::build_reason)",
+            ),
+            insert_parameters: prepare(
+                "INSERT INTO workspace_build_parameters (workspace_build_id, name, value)
+                 SELECT $1, unnest($2::text[]), unnest($3::text[])",
+            ),
+            client,
+        }
+    }
+
+    /// Looks at a candidate, and builds it if it is due.
+    fn look_at(&mut self, id: Uuid, at: i64) -> bool {
+        let result = self.try_look_at(id, at);
+        result.unwrap_or_else(|e| panic!("workspace {id}: {e:?}"))
+    }
+
+    fn try_look_at(&mut self, id: Uuid, at: i64) -> Result<bool, postgres::Error> {
+        let [workspace, owner, build, job, template, options, version] = &self.reads;
+        let mut transaction = self
+            .client
+            .build_transaction()
+            .isolation_level(postgres::IsolationLevel::RepeatableRead)
+            .start()?;
+        let workspace = transaction.query_one(workspace, &[&id])?;
+        let (owner_id, template_id): (Uuid, Uuid) = (workspace.get(1), workspace.get(3));
+        transaction.query_one(owner, &[&owner_id])?;
+        let latest = transaction.query_one(build, &[&id])?;
+        let job = transaction.query_one(job, &[&latest.get::<_, Uuid>(1)])?;
+        let template = transaction.query_one(template, &[&template_id])?;
+        let options = transaction.query_one(options, &[&template_id])?;
+        let active: Uuid = template.get(1);
+        let version = transaction.query_one(version, &[&active])?;
+
+        let successful: bool = job.get(1) && job.get::<_, &str>(2).is_empty();
+        let starts = latest.get::<_, &str>(3) == "stop";
+        let due_at = match workspace.get::<_, Option<&str>>(4) {
+            Some(text) if starts && options.get(0) => next_run(text, latest.get(4)),
+            _ if starts => None,
+            _ => Some(latest.get::<_, f64>(5) as i64),
+        };
+        let due = successful && due_at.is_some_and(|due_at| due_at <= at);
+        if due {
+            let build = NewBuild {
+                workspace: id,
+                owner: owner_id,
+                organization: workspace.get(2),
+                version: latest.get(6),
+                import: version.get(1),
+                latest: latest.get(0),
+                number: latest.get::<_, i32>(2) + 1,
+                state: latest.get(7),
+                starts,
+            };
+            let statements = [
+                &self.import,
+                &self.definitions,
+                &self.values,
+                &self.insert_job,
+                &self.insert_build,
+                &self.insert_parameters,
+            ];
+            build.write(&mut transaction, statements)?;
+        }
+        transaction.commit()?;
+        Ok(due)
+    }
+}
+
+fn next_run(text: &str, created_at: i64) -> Option<i64> {
+    let schedule = Schedule::parse(text, &JiffZones::get()).ok()?;
+    let run = schedule.next(Instant::from_unix_seconds(created_at)?)?;
+    Some(run.unix_seconds())
+}
+
+struct NewBuild {
+    workspace: Uuid,
+    owner: Uuid,
+    organization: Uuid,
+    version: Uuid,
+    import: Uuid,
+    latest: Uuid,
+    number: i32,
+    state: Option<Vec<u8>>,
+    starts: bool,
+}
+
+impl NewBuild {
+    fn write(
+        &self,
+        transaction: &mut Transaction<'_>,
+        [
+            import,
+            definitions,
+            values,
+            insert_job,
+            insert_build,
+            insert_parameters,
+        ]: [&Statement; 6],
+    ) -> Result<(), postgres::Error> {
+        let import = transaction.query_one(import, &[&self.import])?;
+        transaction.query(definitions, &[&self.version])?;
+        let (names, values): (Vec<String>, Vec<String>) = transaction
+            .query(values, &[&self.latest])?
+            .iter()
+            .map(|row| (row.get(0), row.get(1)))
+            .unzip();
+        let (job_id, build_id) = (Uuid::new_v4(), Uuid::new_v4());
+        let tags: serde_json::Value = import.get(3);
+        let input = json!({"workspace_build_id": build_id, "dry_run": false});
+        let file: Uuid = import.get(2);
+        transaction.execute(
+            insert_job,
+            &[
+                &job_id,
+                &self.owner,
+                &self.organization,
+                &file,
+                &input,
+                &tags,
+            ],
+        )?;
+        let (transition, reason) = if self.starts {
+            ("start", "autostart")
+        } else {
+            ("stop", "autostop")
+        };
+        transaction.execute(
+            insert_build,
+            &[
+                &build_id,
+                &self.workspace,
+                &self.version,
+                &self.number,
+                &self.state,
+                &self.owner,
+                &transition,
+                &job_id,
+                &reason,
+            ],
+        )?;
+        transaction.execute(insert_parameters, &[&build_id, &names, &values])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,218 @@
+//! Ticks: with nothing due, with few due among many, and storms; beside the floor and
+//! the original's shape.
+
+use std::time::Duration;
+
+use postgres::Client;
+
+use crate::Config;
+use crate::data::{IDLE, tick_of};
+use crate::floor;
+use crate::measure::{Samples, timed};
+use crate::original;
+use crate::report::Report;
+use crate::server::Bench;
+
+/// A tick by hand at a time given as SQL; how long it took, up to the commit, and how
+/// many builds it made.
+pub fn tick(client: &mut Client, at: &str) -> (Duration, u32) {
+    let (took, result) = timed(|| -> Result<i64, postgres::Error> {
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ")?;
+        let row = client.query_one(
+            &format!("SELECT count(*) FROM autobuild_tick({at}) WHERE outcome = 'built'"),
+            &[],
+        )?;
+        client.batch_execute("COMMIT")?;
+        Ok(row.get(0))
+    });
+    let built = result.unwrap_or_else(|e| panic!("a tick at {at}: {e:?}"));
+    (took, u32::try_from(built).unwrap_or(u32::MAX))
+}
+
+fn idle_tick(client: &mut Client) -> Duration {
+    let (took, built) = tick(client, &format!("timestamptz '{IDLE}'"));
+    assert_eq!(built, 0, "nothing is due");
+    took
+}
+
+/// Ticks with nothing due.
+pub fn idle(config: &Config, bench: &Bench, report: &mut Report) {
+    let mut client = bench.read();
+    idle_tick(&mut client);
+    let (mut scan, mut shape) = (Samples::default(), Samples::default());
+    for _ in 0..config.repeat {
+        for _ in 0..3 {
+            scan.add(idle_tick(&mut client));
+        }
+        // Minutes at a million: once says enough.
+        if shape.count() == 0 || bench.size <= 100_000 {
+            let run = original::tick(bench.server(), &name(&mut client), IDLE);
+            assert_eq!(run.built, 0, "nothing is due");
+            shape.add(run.took);
+        }
+    }
+    let what = "idle tick";
+    report.add(bench.size, what, "scan", "ms", scan.scaled(1e3));
+    report.add(
+        bench.size,
+        what,
+        "original's shape",
+        "ms",
+        shape.scaled(1e3),
+    );
+    report.ratio(shape.median() / scan.median(), "x scan");
+
+    // Before the product kept next_start_at, each schedule has to be worked out.
+    let mut older = Samples::default();
+    client
+        .batch_execute("BEGIN; ALTER TABLE workspaces DROP COLUMN next_start_at CASCADE")
+        .unwrap_or_else(|e| panic!("an older schema: {e:?}"));
+    for _ in 0..=config.repeat {
+        older.add(explained(&mut client));
+    }
+    client
+        .batch_execute("ROLLBACK")
+        .unwrap_or_else(|e| panic!("ROLLBACK: {e:?}"));
+    report.add(
+        bench.size,
+        "idle preview, all schedules worked out",
+        "scan",
+        "ms",
+        older.scaled(1e3),
+    );
+    agenda(bench, &mut client, report);
+}
+
+/// The decision of an idle tick alone, in the transaction that is open.
+fn explained(client: &mut Client) -> Duration {
+    let (took, result) = timed(|| {
+        client.query_one(
+            &format!("SELECT count(*) FROM autobuild_preview(timestamptz '{IDLE}')"),
+            &[],
+        )
+    });
+    let due: i64 = result.unwrap_or_else(|e| panic!("a preview: {e:?}")).get(0);
+    assert_eq!(due, 0, "nothing is due");
+    took
+}
+
+/// Ticks with the agenda, once it can be attached.
+fn agenda(bench: &Bench, client: &mut Client, report: &mut Report) {
+    let there: bool = client
+        .query_one(
+            "SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'autobuild_attach')",
+            &[],
+        )
+        .unwrap_or_else(|e| panic!("pg_proc: {e:?}"))
+        .get(0);
+    if !there {
+        report.note("Mode agenda: not measured, there is no autobuild_attach().".to_owned());
+        return;
+    }
+    report.note(format!(
+        "Mode agenda at {} workspaces: to be measured here.",
+        bench.size
+    ));
+}
+
+fn name(client: &mut Client) -> String {
+    client
+        .query_one("SELECT current_database()::text", &[])
+        .unwrap_or_else(|e| panic!("current_database: {e:?}"))
+        .get(0)
+}
+
+/// Ticks with some due, ours and the floor in turn, each on workspaces of its own; then
+/// the original's shape.
+pub fn due(config: &Config, bench: &Bench, report: &mut Report) {
+    let copy = bench.copy();
+    let (mut ours_client, mut floor_client) = (copy.connect(), copy.product());
+    idle_tick(&mut ours_client);
+    for &due in std::iter::once(&config.few).chain(&config.storms) {
+        let slots = bench.slots_of(due);
+        let Some((last, pairs)) = slots.split_last() else {
+            continue;
+        };
+        let (mut ours, mut floor) = (Samples::default(), Samples::default());
+        let mut turn = false;
+        for pair in pairs.chunks(2) {
+            let [one, other] = pair else { continue };
+            // In the order of slots, so that nobody's is overdue in ours; who goes first
+            // changes from turn to turn.
+            let (mine, floors) = if turn { (other, one) } else { (one, other) };
+            turn = !turn;
+            let mut run_floor = || floor.add(floor::write(&mut floor_client, *floors));
+            if floors < mine {
+                run_floor();
+            }
+            let (took, built) = tick(&mut ours_client, &tick_of(*mine));
+            assert_eq!(built, due, "built in slot {mine}");
+            ours.add(took);
+            if floors > mine {
+                run_floor();
+            }
+            bench.settle();
+        }
+        let what = if due == config.few {
+            format!("tick with {due} due")
+        } else {
+            format!("storm of {due}")
+        };
+        report.add(bench.size, &what, "floor", "ms", floor.scaled(1e3));
+        report.add(bench.size, &what, "scan", "ms", ours.scaled(1e3));
+        report.ratio(floor.median() / ours.median(), "of the floor's rate");
+        if due == config.few {
+            // Nobody's slot must be left over, or the next tick finds it overdue.
+            floor::write(&mut floor_client, *last);
+        } else {
+            let mut client = copy.product();
+            let at: String = client
+                .query_one(&format!("SELECT ({})::text", tick_of(*last)), &[])
+                .unwrap_or_else(|e| panic!("a time: {e:?}"))
+                .get(0);
+            let run = original::tick(bench.server(), &name(&mut client), &at);
+            assert_eq!(run.built, due, "built by the original's shape");
+            let mut shape = Samples::default();
+            shape.add(run.took);
+            report.add(
+                bench.size,
+                &what,
+                "original's shape",
+                "ms",
+                shape.scaled(1e3),
+            );
+            report.ratio(shape.median() / ours.median(), "x scan");
+        }
+    }
+}
+
+/// A storm whose states are 200 kB each.
+pub fn large_state(config: &Config, bench: &Bench, report: &mut Report) {
+    let slots = bench.slots_of(config.large);
+    let [one, other, ..] = slots.as_slice() else {
+        return;
+    };
+    let copy = bench.copy();
+    let (mut ours_client, mut floor_client) = (copy.connect(), copy.product());
+    ours_client
+        .batch_execute(&format!(
+            "UPDATE workspace_builds b
+                SET provisioner_state = (
+                    SELECT convert_to(string_agg(md5(p.i || '.' || part), ''), 'UTF8')
+                      FROM generate_series(1, 6250) AS part)
+               FROM bench.plan p
+              WHERE b.id = p.latest_build_id AND p.slot IN ({one}, {other})"
+        ))
+        .unwrap_or_else(|e| panic!("large states: {e:?}"));
+    bench.settle();
+    idle_tick(&mut ours_client);
+    let (took, built) = tick(&mut ours_client, &tick_of(*one));
+    assert_eq!(built, config.large, "built with large states");
+    let (mut ours, mut floor) = (Samples::default(), Samples::default());
+    ours.add(took);
+    floor.add(floor::write(&mut floor_client, *other));
+    let what = format!("{} due with 200 kB of state", config.large);
+    report.add(bench.size, &what, "floor", "ms", floor.scaled(1e3));
+    report.add(bench.size, &what, "scan", "ms", ours.scaled(1e3));
+    report.ratio(floor.median() / ours.median(), "of the floor's rate");
+}
