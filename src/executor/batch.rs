@@ -50,6 +50,9 @@ pub struct Writer<'a> {
     pub licensed: bool,
     /// Tell waiting provisioner daemons.
     pub notify_jobs: bool,
+    /// Nothing is tried again after this: a collision of a workspace alone is its
+    /// failure.
+    pub last_try: bool,
 }
 
 /// One piece of work: a workspace with its new ids.
@@ -111,7 +114,8 @@ impl Writer<'_> {
             }
             Err(error) => error,
         };
-        if ends_batch(&error) || lacks_a_right(&error, self.product, self.role) {
+        let borne = self.last_try && items.len() == 1 && is_collision(&error);
+        if !borne && ends_batch(&error) || lacks_a_right(&error, self.product, self.role) {
             return Err(error);
         }
         if let [item] = items {
@@ -215,6 +219,11 @@ pub fn set_constraints_immediate() -> Result<(), Error> {
         |_| Ok(()),
     )
     .map(drop)
+}
+
+/// Did two transactions get in each other's way, which a new one may cure?
+pub fn is_collision(error: &Error) -> bool {
+    error.is("40001") || error.is("40P01")
 }
 
 /// Does an error end the batch, since no single row causes it?

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postgres::Client;
 use workspace_autobuild_tests::product::texts;
-use workspace_autobuild_tests::{Product, Server, Version, await_until};
+use workspace_autobuild_tests::{Product, Version, await_until};
 
 use super::scene::*;
 

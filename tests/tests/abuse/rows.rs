@@ -65,12 +65,12 @@ fn hang_everything(product: &Product) {
          EXCEPTION WHEN feature_not_supported OR read_only_sql_transaction THEN NULL;
          END $$;",
     );
-    for (_, sql) in HANGINGS {
-        product.execute(sql);
-    }
     let template = product.template("docker").create();
     for number in 0..5 {
         overdue(&template, &format!("w{number}"));
+    }
+    for (_, sql) in HANGINGS {
+        product.execute(sql);
     }
     product.execute("TRUNCATE loot");
 }
@@ -78,6 +78,8 @@ fn hang_everything(product: &Product) {
 #[track_caller]
 fn all_built_by_the_owner_alone(product: &Product) {
     nothing_gained(product, &[PRODUCT_OWNER]);
+    // Whoever only plans a query of these tables runs some of it: off with it first.
+    product.execute("DROP FUNCTION public.grabbing(text) CASCADE; ALTER TABLE workspaces DISABLE ROW LEVEL SECURITY");
     let outcomes = outcomes(product);
     assert_eq!(outcomes.len(), 5);
     assert!(
@@ -141,11 +143,9 @@ fn a_rule_that_swallows_builds_is_the_workspaces_failure_and_leaves_nothing_half
 
 #[test]
 fn an_error_that_a_trigger_makes_up_ends_no_other_workspaces_build() {
-    // SQLSTATEs that stand for the whole server's troubles, raised for one row.
-    for sqlstate in [
-        "40001", "40P01", "53100", "57014", "55P03", "42501", "23505", "XX000",
-    ] {
-        let server = ticking().start();
+    // Also one that stands for the whole server's troubles.
+    let server = ticking().start();
+    for sqlstate in ["40001", "40P01", "42501", "23505", "XX000", "P0001"] {
         let product = install(&server);
         let template = product.template("docker").create();
         for number in 0..40 {
