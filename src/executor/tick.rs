@@ -13,6 +13,7 @@ use crate::agenda::pass::Pass;
 use crate::agenda::state::{Agenda, State};
 use crate::instant::{Instant, MINUTE, SECOND};
 use crate::product::facts::Scope;
+use crate::product::inputs::task_ids;
 use crate::product::role::{executor_role, missing_rights};
 use crate::product::schema::Product;
 use crate::server::error::Error;
@@ -247,7 +248,7 @@ impl<'a> Executor<'a> {
                 now,
             )?;
             if self.settings.notify_transitions {
-                self.notify(&attempts)?;
+                self.notify(&attempts, &planned)?;
             }
         }
         *run = next;
@@ -338,9 +339,16 @@ impl<'a> Executor<'a> {
     }
 
     /// NOTIFY of each transition made, as JSON, for whoever listens.
-    fn notify(&self, attempts: &[Attempt]) -> Result<(), Error> {
+    fn notify(&self, attempts: &[Attempt], planned: &[Planned]) -> Result<(), Error> {
+        let with_tasks: Vec<Uuid> = planned
+            .iter()
+            .map(|planned| &planned.due.facts)
+            .filter(|facts| facts.has_task)
+            .map(|facts| facts.workspace_id)
+            .collect();
+        let tasks = attempt(|| acting_as(self.role, || task_ids(&self.product, &with_tasks)))?;
         self.extension
-            .as_owner(|| super::notify::transitions(attempts))
+            .as_owner(|| super::notify::transitions(attempts, planned, &tasks))
     }
 }
 

@@ -217,8 +217,6 @@ pub const COLUMNS: &[Column] = &[
     optional("tasks", "deleted_at", Time, Read),
     optional("task_workspace_apps", "task_id", Uuid, Write),
     optional("task_workspace_apps", "workspace_build_number", Integer, Write),
-    optional("task_workspace_apps", "workspace_agent_id", Uuid, Write),
-    optional("task_workspace_apps", "workspace_app_id", Uuid, Write),
 ];
 
 /// The tables that must be there.

@@ -311,3 +311,32 @@ pub fn job_tags(
     )?;
     Ok(tags)
 }
+
+/// The tasks that name workspaces, by workspace; deleted tasks are left out.
+pub fn task_ids(product: &Product, workspaces: &[Uuid]) -> Result<HashMap<Uuid, Vec<Uuid>>, Error> {
+    let mut tasks: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    let known = product.has("tasks", "id") && product.has("tasks", "workspace_id");
+    if workspaces.is_empty() || !known {
+        return Ok(tasks);
+    }
+    let sql = format!(
+        "SELECT k.workspace_id, k.id
+           FROM {} k
+          WHERE k.workspace_id = ANY ($1) AND {} IS NULL
+          ORDER BY k.workspace_id, k.id",
+        product.table("tasks"),
+        product.read("k", "tasks", "deleted_at"),
+    );
+    run(
+        &sql,
+        Access::Read,
+        vec![uuids(workspaces.iter().copied())],
+        |row| {
+            if let (Some(workspace), Some(task)) = (row.uuid(0)?, row.uuid(1)?) {
+                tasks.entry(workspace).or_default().push(task);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(tasks)
+}

@@ -15,6 +15,7 @@ use crate::lifecycle::signs::Signs;
 use crate::server::catalog;
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run};
+use crate::server::transaction::with_latest_catalog;
 
 use super::catalogue::{self, COLUMNS, Kind};
 
@@ -64,7 +65,7 @@ impl Product {
         if let Some(product) = known {
             return Ok(product);
         }
-        let product = Rc::new(look_up(schema)?);
+        let product = Rc::new(with_latest_catalog(|| look_up(schema))?);
         FOUND.set(Some((schema.to_owned(), generation, Rc::clone(&product))));
         Ok(product)
     }
@@ -72,6 +73,13 @@ impl Product {
     /// The schema's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The `search_path` under which the product's tables are written: what the product's
+    /// own triggers name without a schema is found as in the product's sessions. Our own
+    /// statements name every table with its schema; `pg_catalog` comes first unsaid.
+    pub fn search_path(&self) -> String {
+        format!("{}, pg_temp", self.schema)
     }
 
     /// A table, with its schema, for SQL.

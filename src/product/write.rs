@@ -241,8 +241,8 @@ fn parameters(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
 /// deleted names the workspace.
 fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
     let sql = format!(
-        "INSERT INTO {apps} (task_id, workspace_build_number, workspace_agent_id, workspace_app_id)
-         SELECT k.id, d.build_number, NULL, NULL
+        "INSERT INTO {apps} (task_id, workspace_build_number)
+         SELECT k.id, d.build_number
            FROM unnest($1, $2) WITH ORDINALITY AS d (workspace_id, build_number, place)
            JOIN {tasks} k ON k.workspace_id = d.workspace_id AND k.deleted_at IS NULL
           ORDER BY d.place, k.id",

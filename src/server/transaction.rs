@@ -42,6 +42,21 @@ pub fn repeatable_read<L, R>(
     result
 }
 
+/// Runs something that reads the catalog as it is now, whatever snapshot the transaction
+/// has: statements are planned by the catalog of now too, also in a transaction whose
+/// snapshot is older than the last change of a table.
+pub fn with_latest_catalog<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: inside a transaction; the stack keeps a copy of the snapshot. An ERROR
+    // inside leaves through the (sub)transaction's abort, which pops it.
+    unsafe {
+        pg_sys::PushActiveSnapshot(pg_sys::GetCatalogSnapshot(pg_sys::RelationRelationId));
+    }
+    let result = work();
+    // SAFETY: pops the snapshot pushed above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    result
+}
+
 /// Is the current transaction REPEATABLE READ or stricter?
 pub fn is_repeatable_read() -> bool {
     // SAFETY: reads a variable of the current transaction.
