@@ -51,6 +51,9 @@ pub struct Writer<'a> {
     pub licensed: bool,
     /// Tell waiting provisioner daemons.
     pub notify_jobs: bool,
+    /// Nothing is tried again after this: a collision of a workspace alone is its
+    /// failure.
+    pub last_try: bool,
 }
 
 /// One piece of work: a workspace with its new ids.
@@ -112,7 +115,8 @@ impl Writer<'_> {
             }
             Err(error) => error,
         };
-        if ends_batch(&error) || lacks_a_right(&error, self.product, self.role) {
+        let borne = self.last_try && items.len() == 1 && is_collision(&error);
+        if !borne && ends_batch(&error) || lacks_a_right(&error, self.product, self.role) {
             return Err(error);
         }
         if let [item] = items {
@@ -225,6 +229,11 @@ pub fn writing<R>(
             with_settings(&[("search_path", &product.search_path())], work)
         })
     })
+}
+
+/// Did two transactions get in each other's way, which a new one may cure?
+pub fn is_collision(error: &Error) -> bool {
+    error.is("40001") || error.is("40P01")
 }
 
 /// Does an error end the batch, since no single row causes it?

@@ -26,7 +26,7 @@ use crate::settings::{Action, Settings};
 
 use super::advisory::lock_key;
 use super::agenda;
-use super::batch::{Writer, fingerprint};
+use super::batch::{Writer, fingerprint, is_collision};
 use super::decide::{self, Decided, Due, Fill};
 use super::fill::fill;
 use super::history::{self, Earlier, Source, TickRecord};
@@ -36,8 +36,6 @@ use super::report::{Progress, Tick, TickReport};
 
 /// How often a batch is tried that met 40001 or 40P01.
 const TRIES: usize = 3;
-/// Into how many parts a batch falls that is tried again.
-const RETRY_PARTS: usize = 4;
 /// Batches that may end on an error of the server's own before the tick is given up.
 const ENDED_BATCHES: usize = 3;
 /// Pieces of a pass over all workspaces that a tick by hand goes on with: a server
@@ -133,7 +131,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Plans, writes and records a batch; nothing of `run` is changed if it fails.
-    fn work(&self, run: &mut Run, due: Vec<Due>) -> Result<Vec<Attempt>, Error> {
+    fn work(&self, run: &mut Run, due: Vec<Due>, last_try: bool) -> Result<Vec<Attempt>, Error> {
         let order: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
         let planned = attempt(|| {
             acting_as(self.role, || {
@@ -156,6 +154,7 @@ impl<'a> Executor<'a> {
                 now,
                 licensed: self.settings.policy.licensed,
                 notify_jobs: self.settings.notify_jobs,
+                last_try,
             };
             let written = writer
                 .write(&ready)
@@ -336,7 +335,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         let mut attempts = Vec::new();
         for batch in due.chunks(settings.batch_size) {
             let batch = locked(batch.to_vec());
-            attempts.extend(executor.work(&mut run, batch)?);
+            attempts.extend(executor.work(&mut run, batch, false)?);
         }
         let stale = executor.no_longer_due(&run, &ids);
         executor
@@ -510,26 +509,36 @@ fn waits_for(error: &Error) -> bool {
 
 impl Executor<'_> {
     /// One batch of the worker's. What meets 40001 or 40P01 is tried again in smaller
-    /// batches, so that a row which changes often holds up few others.
+    /// batches, at last each workspace alone: a row that changes often, or a trigger that
+    /// makes such an error up, holds up no other.
     fn batch(&self, run: &mut Run, ids: &[Uuid], tries: usize) -> Result<(), Error> {
         let mut next = run.clone();
-        match self.try_batch(&mut next, ids) {
+        match self.try_batch(&mut next, ids, tries == 1) {
             Ok(()) => {
                 *run = next;
                 Ok(())
             }
-            Err(error) if tries > 1 && (error.is("40001") || error.is("40P01")) => {
-                let parts = ids.chunks(ids.len().div_ceil(RETRY_PARTS).max(1));
-                parts
-                    .into_iter()
-                    .try_for_each(|ids| self.batch(run, ids, tries - 1))
+            Err(error) if tries > 1 && is_collision(&error) => {
+                let size = if tries == 2 {
+                    1
+                } else {
+                    ids.len().isqrt().max(1)
+                };
+                let mut first = Ok(());
+                for part in ids.chunks(size) {
+                    match self.batch(run, part, tries - 1) {
+                        Err(error) if is_collision(&error) => first = first.and(Err(error)),
+                        other => other?,
+                    }
+                }
+                first
             }
             Err(error) => Err(error),
         }
     }
 
     /// Locks first, then the snapshot, then decision and writing, in one transaction.
-    fn try_batch(&self, run: &mut Run, ids: &[Uuid]) -> Result<(), Error> {
+    fn try_batch(&self, run: &mut Run, ids: &[Uuid], last_try: bool) -> Result<(), Error> {
         timed(
             self.settings,
             || {
@@ -539,7 +548,7 @@ impl Executor<'_> {
             |held| {
                 let held = held.into_iter().collect();
                 let Decided { due, .. } = self.decide(Scope::These(held))?;
-                self.work(run, due).map(drop)
+                self.work(run, due, last_try).map(drop)
             },
         )
     }
