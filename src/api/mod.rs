@@ -1,6 +1,8 @@
 //! The SQL functions, thin: arguments are checked, a module below does the work, rows
 //! go out. What a function promises stands in its COMMENT (`\df+`) and the README.
 
+#[cfg(feature = "pg_test")]
+mod in_server;
 pub mod previews;
 pub mod rules;
 pub mod schedules;
