@@ -45,3 +45,16 @@ mod load {
         crate::worker::register();
     }
 }
+
+/// What pgrx's test framework looks for at the root of a crate.
+#[cfg(all(test, feature = "pg_test"))]
+pub mod pg_test {
+    /// Called once before the tests of [`crate::api`] that run inside a server.
+    pub fn setup(_options: Vec<&str>) {}
+
+    /// Lines of the test server's `postgresql.conf`.
+    #[must_use]
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        Vec::new()
+    }
+}

@@ -4,6 +4,8 @@
 pub mod agenda;
 pub mod control;
 pub mod metrics;
+#[cfg(feature = "pg_test")]
+mod in_server;
 pub mod previews;
 pub mod rules;
 pub mod schedules;
