@@ -137,6 +137,7 @@ pub const COLUMNS: &[Column] = &[
     required("template_versions", "id", Uuid, Read),
     required("template_versions", "template_id", Uuid, Read),
     required("template_versions", "job_id", Uuid, Read),
+    optional("template_versions", "has_external_agent", Bool, Read),
 
     required("template_version_parameters", "template_version_id", Uuid, Read),
     required("template_version_parameters", "name", Text, Read),

@@ -12,6 +12,7 @@ use crate::lifecycle::facts::{
 };
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run, uuids};
+use crate::server::scope::with_settings;
 
 use super::schema::Product;
 
@@ -59,11 +60,19 @@ pub fn read(
         ),
     };
     let sql = format!("{} WHERE {condition}", select(product));
-    run(&sql, Access::Read, args, |row| each(decode(row)?))?;
+    // Compiling the statement takes longer than running it, and remembering jobs by
+    // their ids costs memory for ids that never come twice.
+    with_settings(&[("jit", "off"), ("enable_memoize", "off")], || {
+        run(&sql, Access::Read, args, |row| each(decode(row)?))
+    })?;
     Ok(())
 }
 
 /// The statement without its condition.
+///
+/// Latest build and job are looked up in the product's indexes, workspace by workspace:
+/// most rows of those tables are old builds, which no tick should read. The job comes
+/// last, for the few workspaces that are left by then.
 fn select(product: &Product) -> String {
     let w = |column| product.read("w", "workspaces", column);
     let t = |column| product.read("t", "templates", column);
@@ -134,9 +143,13 @@ fn select(product: &Product) -> String {
                  WHERE l.workspace_id = w.id
                  ORDER BY l.build_number DESC
                  LIMIT 1) b ON true
-           LEFT JOIN {jobs} j ON j.id = b.job_id
            LEFT JOIN {users} u ON u.id = w.owner_id
-           LEFT JOIN {templates} t ON t.id = w.template_id",
+           LEFT JOIN {templates} t ON t.id = w.template_id
+           LEFT JOIN LATERAL (
+                SELECT p.id, p.completed_at, p.canceled_at, p.error
+                  FROM {jobs} p
+                 WHERE p.id = b.job_id
+                 LIMIT 1) j ON true",
         columns = columns.join(", "),
         workspaces = product.table("workspaces"),
         builds = product.table("workspace_builds"),
@@ -147,7 +160,8 @@ fn select(product: &Product) -> String {
 }
 
 /// The condition that no workspace fails on which a rule could act: at the tick `$1`
-/// (`$2` in seconds since 1970), or ever.
+/// (`$2` in seconds since 1970), or ever. What doesn't need the job is asked once more
+/// without it, so that the server can leave out most workspaces before it reads jobs.
 fn candidates(product: &Product, at_tick: bool) -> String {
     let signs = &product.signs;
     let deadline = product.read("b", "workspace_builds", "deadline");
@@ -184,9 +198,6 @@ fn candidates(product: &Product, at_tick: bool) -> String {
     }
     arms.push(start);
 
-    if signs.failed_stop {
-        arms.push("t.failure_ttl > 0 AND j.error <> ''".to_owned());
-    }
     if signs.dormancy {
         let ttl = if product.has("templates", "time_til_dormant") {
             "t.time_til_dormant"
@@ -220,10 +231,16 @@ fn candidates(product: &Product, at_tick: bool) -> String {
     } else {
         ""
     };
+    let mut without_job = arms.clone();
+    if signs.failed_stop {
+        without_job.push("t.failure_ttl > 0".to_owned());
+        arms.push("t.failure_ttl > 0 AND j.error <> ''".to_owned());
+    }
     format!(
         "NOT w.deleted AND w.owner_id <> '{PREBUILDS_OWNER}' AND j.completed_at IS NOT NULL
-         AND (({})){tick}",
-        arms.join(") OR (")
+         AND (({})) AND (({})){tick}",
+        without_job.join(") OR ("),
+        arms.join(") OR ("),
     )
 }
 

@@ -57,7 +57,7 @@ fn read_versions(
     let sql = format!(
         "SELECT v.id, v.template_id, i.id, i.completed_at IS NOT NULL, i.error <> '',
                 i.canceled_at IS NOT NULL, {tags}, {schemas}, {workspace_tags}, {classic},
-                {values_column}
+                {values_column}, {external_agent}
            FROM {template_versions} v
            LEFT JOIN {jobs} i ON i.id = v.job_id
            LEFT JOIN {templates} t ON t.id = v.template_id
@@ -70,6 +70,7 @@ fn read_versions(
             "template_version_id",
             "v.id"
         ),
+        external_agent = product.read("v", "template_versions", "has_external_agent"),
         classic = product.read("t", "templates", "use_classic_parameter_flow"),
         template_versions = product.table("template_versions"),
         jobs = product.table("provisioner_jobs"),
@@ -97,6 +98,7 @@ fn read_versions(
                     id,
                     template_id: row.uuid(1)?,
                     import,
+                    external_agent: row.bool(11)?,
                     legacy_parameter_schemas: row.bool(7)?,
                     workspace_tags: row.bool(8)?,
                     classic_flow: row.optional_bool(9)?,
