@@ -10,6 +10,9 @@ pub mod build;
 pub mod instant;
 pub mod lifecycle;
 pub mod schedule;
+
+#[cfg(test)]
+mod documentation_tests;
 pub mod worker;
 
 #[cfg(feature = "pgrx")]
