@@ -3,9 +3,9 @@
 
 pub mod agenda;
 pub mod control;
-pub mod metrics;
 #[cfg(feature = "pg_test")]
 mod in_server;
+pub mod metrics;
 pub mod previews;
 pub mod rules;
 pub mod schedules;
