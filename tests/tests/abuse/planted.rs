@@ -19,6 +19,8 @@ const OPERATORS: &[(&str, &str, &str, &str)] = &[
     ("<>", "uuid", "uuid", "uuid_ne"),
     ("=", "bool", "bool", "booleq"),
     ("=", "int4", "int4", "int4eq"),
+    ("=", "int8", "int8", "int8eq"),
+    ("<", "int8", "int8", "int8lt"),
     ("=", "int2", "int2", "int2eq"),
     (">", "int8", "int4", "int84gt"),
     ("=", "timestamptz", "timestamptz", "timestamptz_eq"),
