@@ -216,7 +216,7 @@ fn autobuild_upcoming(
     let product = Product::find(&settings.product_schema).or_raise();
     let tick = at.truncate_to_minute();
     let mut upcoming: Vec<(Uuid, Next)> = Vec::new();
-    let scope = crate::agenda::due_by(&product, &settings.policy, until.max(tick))
+    let scope = crate::agenda::due_by(&product, &settings, tick, until.max(tick))
         .or_raise()
         .map_or(Scope::Candidates, Scope::These);
     facts::read(&product, scope, |facts| {

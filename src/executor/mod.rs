@@ -5,6 +5,7 @@
 //! same functions, so they can't disagree.
 
 pub mod advisory;
+pub mod agenda;
 pub mod batch;
 pub mod decide;
 pub mod fill;

@@ -42,11 +42,6 @@ pub enum Progress {
     },
     /// Writing history, pruning it.
     Recording,
-    /// Building or auditing the agenda.
-    Passing {
-        /// Workspaces that were looked at.
-        passed: i64,
-    },
 }
 
 /// What came of a worker's tick.

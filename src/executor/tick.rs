@@ -8,10 +8,8 @@ use std::rc::Rc;
 use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
-use crate::agenda::entries;
-use crate::agenda::pass::Pass;
-use crate::agenda::state::{Agenda, State};
-use crate::instant::{Instant, MINUTE, SECOND};
+use crate::agenda::state::Agenda;
+use crate::instant::{Instant, MINUTE};
 use crate::product::facts::Scope;
 use crate::product::inputs::task_ids;
 use crate::product::role::{executor_role, missing_rights};
@@ -27,6 +25,7 @@ use crate::server::{clock, transaction};
 use crate::settings::{Action, Settings};
 
 use super::advisory::lock_key;
+use super::agenda;
 use super::batch::{Writer, fingerprint, is_collision};
 use super::decide::{self, Decided, Due, Fill};
 use super::fill::fill;
@@ -42,23 +41,21 @@ const ENDED_BATCHES: usize = 3;
 /// Pieces of a pass over all workspaces that a tick by hand goes on with: a server
 /// without the worker builds and audits its agenda so.
 const PIECES_BY_HAND: usize = 5;
-/// How much of the time between two ticks the worker spends on such a pass: 3/4.
-const PASS_SHARE: (i64, i64) = (3, 4);
 /// Batches of `next_start_at` that one tick of the worker's fills in at the most.
 const FILL_BATCHES: usize = 10;
 
 /// What a tick works with: found anew for each tick.
-struct Executor<'a> {
-    settings: &'a Settings,
-    extension: Extension,
-    product: Rc<Product>,
-    role: pg_sys::Oid,
+pub(super) struct Executor<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) extension: Extension,
+    pub(super) product: Rc<Product>,
+    pub(super) role: pg_sys::Oid,
     /// The clock's time of the tick.
-    at: Instant,
+    pub(super) at: Instant,
     /// The same, cut down to the minute: what rules compare with.
-    tick: Instant,
+    pub(super) tick: Instant,
     source: Source,
-    agenda: Agenda,
+    pub(super) agenda: Agenda,
 }
 
 /// How far a tick is.
@@ -72,15 +69,18 @@ struct Run {
 }
 
 impl<'a> Executor<'a> {
-    fn new(settings: &'a Settings, at: Instant, source: Source) -> Result<Executor<'a>, Error> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        at: Instant,
+        source: Source,
+    ) -> Result<Executor<'a>, Error> {
         let extension = Extension::get()?;
         let product = Product::find(&settings.product_schema)?;
         let role = executor_role(&product, settings)?;
-        // A tick for a time to come, by hand, must not write entries as of then.
-        let agenda = if at > clock::now().saturating_add_micros(SECOND) {
+        let agenda = if source == Source::Manual && !agenda::serves(settings, at) {
             Agenda::Detached
         } else {
-            Agenda::find(&extension, &product, &settings.policy)?
+            Agenda::find(&extension, &product, settings, Access::Read)?
         };
         Ok(Executor {
             settings,
@@ -110,7 +110,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Reads and decides as the executor's role. A right that it lacks is named.
-    fn decide(&self, scope: Scope) -> Result<Decided, Error> {
+    pub(super) fn decide(&self, scope: Scope) -> Result<Decided, Error> {
         let read = attempt(|| {
             acting_as(self.role, || {
                 decide::due(&self.product, &self.settings.policy, scope, self.tick)
@@ -128,63 +128,6 @@ impl<'a> Executor<'a> {
             Ok(Some(named)) => named.detail(error.message),
             Ok(None) | Err(_) => error,
         }
-    }
-
-    /// What is due at the tick: by a look at every workspace, or at those that the agenda
-    /// has as due. Entries of those that are not due after all are moved.
-    fn decide_due(&self) -> Result<Decided, Error> {
-        let Agenda::Ready(state) = &self.agenda else {
-            return self.decide(Scope::DueAt(self.tick));
-        };
-        let pass = self.pass();
-        if !pass.take_marks()? {
-            State::new(state.fingerprint).write(&self.extension)?;
-            return self.decide(Scope::DueAt(self.tick));
-        }
-        let ids = entries::due(&self.extension, self.tick, Access::ReadOwn)?;
-        if ids.is_empty() {
-            return Ok(Decided::default());
-        }
-        let mut wanted: HashMap<Uuid, Option<Instant>> = ids.iter().map(|id| (*id, None)).collect();
-        let decided = self.decide(Scope::These(ids))?;
-        for (id, at) in &decided.later {
-            wanted.insert(*id, Some(*at));
-        }
-        for due in &decided.due {
-            wanted.remove(&due.facts.workspace_id);
-        }
-        let ids: Vec<Uuid> = wanted.keys().copied().collect();
-        let there = entries::of(&self.extension, &ids)?;
-        entries::set(&self.extension, &there, &wanted)?;
-        Ok(decided)
-    }
-
-    fn pass(&self) -> Pass<'_> {
-        Pass {
-            extension: &self.extension,
-            product: &self.product,
-            policy: &self.settings.policy,
-            role: self.role,
-            tick: self.tick,
-        }
-    }
-
-    /// The pass that is to go on: the agenda is being built, or an audit is under way or
-    /// falls due (after `audit_interval`, and after a start of the server, which may have
-    /// brought other time zones).
-    fn pass_due(&self) -> Result<Option<State>, Error> {
-        Ok(match &self.agenda {
-            Agenda::Detached => None,
-            Agenda::Building(state) => Some(state.clone()),
-            Agenda::Ready(state) => {
-                let audited_at = state.audited_at.unwrap_or(Instant::NO_TIME);
-                let overdue = self.settings.audit_interval.is_some_and(|seconds| {
-                    audited_at.saturating_add_micros(seconds * SECOND) <= self.at
-                });
-                let due = state.position.is_some() || overdue || audited_at < clock::server_start();
-                due.then(|| state.clone())
-            }
-        })
     }
 
     /// Plans, writes and records a batch; nothing of `run` is changed if it fails.
@@ -403,14 +346,10 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
             executor.fill(fills, &take_locks(&mut ids_of(fills)))?;
         }
         executor.prune()?;
-        if let Some(mut state) = executor.pass_due()? {
-            for _ in 0..PIECES_BY_HAND {
-                state = executor.pass().piece(&state)?;
-                if state.position.is_none() {
-                    break;
-                }
+        for _ in 0..PIECES_BY_HAND {
+            if !executor.pass_on()? {
+                break;
             }
-            state.write(&executor.extension)?;
         }
         Ok(attempts)
     })
@@ -442,7 +381,7 @@ fn take_locks(ids: &mut [Uuid]) -> HashSet<Uuid> {
 pub fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
     let product = Product::find(&settings.product_schema)?;
     let tick = at.truncate_to_minute();
-    let scope = crate::agenda::due_by(&product, &settings.policy, tick)?
+    let scope = crate::agenda::due_by(&product, settings, tick, tick)?
         .map_or(Scope::DueAt(tick), Scope::These);
     let Decided { due, .. } = decide::due(&product, &settings.policy, scope, tick)?;
     let planned = plan_all(&product, &settings.policy, due, at)?;
@@ -489,7 +428,7 @@ pub fn worker(
             let run = executor.new_run()?;
             let scanned = match executor.agenda {
                 Agenda::Ready(_) => None,
-                Agenda::Detached | Agenda::Building(_) => Some(executor.decide_due()?),
+                _ => Some(executor.decide_due()?),
             };
             Ok((executor, run, scanned))
         },
@@ -498,7 +437,7 @@ pub fn worker(
         let decided = match scanned {
             Some(decided) => decided,
             // Taking marks writes, so only the one executor may.
-            None => executor.locked(|| executor.decide_due())?,
+            None => agenda::locked(&executor.extension, || executor.decide_due())?,
         };
         Ok((executor, run, decided))
     });
@@ -548,11 +487,6 @@ pub fn worker(
     // What was built is recorded, whoever wants it to end.
     let _ = progress(Progress::Recording);
     executor.finish(&mut run, &due, &decided.fills)?;
-    if let Err(error) = executor.go_on_with_pass(progress)
-        && run.report.error.is_none()
-    {
-        run.report.error = Some((error.sqlstate(), error.to_string()));
-    }
     Ok(Tick::Done(run.report))
 }
 
@@ -617,45 +551,6 @@ impl Executor<'_> {
                 self.work(run, due, last_try).map(drop)
             },
         )
-    }
-
-    /// Runs something in a transaction of its own, as the one executor of this database.
-    fn locked<R>(&self, work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
-        transaction::repeatable_read(
-            || {
-                transaction::lock_relation(self.extension.executor_lock);
-                Ok(())
-            },
-            |()| work(),
-        )
-    }
-
-    /// Goes on with a pass over all workspaces, if one is due, for as long as the next
-    /// tick allows.
-    fn go_on_with_pass(&self, progress: &dyn Fn(Progress) -> ControlFlow<()>) -> Result<(), Error> {
-        let Some(mut state) = transaction::repeatable_read(|| Ok(()), |()| self.pass_due())? else {
-            return Ok(());
-        };
-        let (share, of) = PASS_SHARE;
-        let until = self
-            .at
-            .saturating_add_micros(crate::settings::tick_interval() * SECOND * share / of);
-        loop {
-            let passing = Progress::Passing {
-                passed: state.passed,
-            };
-            if progress(passing).is_break() {
-                return Ok(());
-            }
-            state = self.locked(|| {
-                let state = self.pass().piece(&state)?;
-                state.write(&self.extension)?;
-                Ok(state)
-            })?;
-            if state.position.is_none() || clock::now() >= until {
-                return Ok(());
-            }
-        }
     }
 
     /// Ends a tick: what is no longer stuck is forgotten, `next_start_at` is filled in,

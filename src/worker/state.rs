@@ -142,6 +142,8 @@ pub struct Slot {
     pub since: i64,
     /// When the next tick is due; 0 for not known.
     pub next_at: i64,
+    /// A tick was asked for since the errand under way began.
+    pub asked: bool,
     /// Failures in a row.
     pub failures: u32,
     /// The last tick.
@@ -171,6 +173,7 @@ impl Slot {
             health: Health::Unknown,
             since: now.micros(),
             next_at: 0,
+            asked: false,
             failures: 0,
             last_tick: LastTick {
                 made: false,
@@ -212,6 +215,7 @@ impl Slot {
         self.ending = Ending::Died;
         self.worker_pid = 0;
         self.phase = Phase::None;
+        self.asked = false;
         self.last_words.set("");
     }
 
@@ -266,7 +270,8 @@ impl Slot {
         self.health = Health::Failing;
     }
 
-    fn record_error(&mut self, sqlstate: &str, message: &str) {
+    /// An error that did not fail a tick.
+    pub fn record_error(&mut self, sqlstate: &str, message: &str) {
         self.last_error.set(&format!("{sqlstate}: {message}"));
         let known = self
             .counters
@@ -350,6 +355,9 @@ impl State {
     /// Somebody asks something of a database.
     pub fn knock(&mut self, database: Database, knock: Knock) {
         let wake = knock == Knock::Wake;
+        if wake && let Some(slot) = self.slot(database) {
+            slot.asked = true;
+        }
         let same = |k: &Knocked| k.database == database && k.wake == wake;
         if self.knocks.iter().any(same) {
             return;
@@ -397,6 +405,20 @@ impl State {
             *slot = Slot::new(database, now);
         }
         Some(slot)
+    }
+
+    /// Does a tick wait that could not be started, since workers are busy with what can
+    /// wait: one that was asked of this database, or one of another database's that is
+    /// overdue by a second?
+    pub fn tick_waits(&mut self, database: Database, now: Instant) -> bool {
+        let overdue = now.micros().saturating_sub(SECOND);
+        self.slots().any(|slot| {
+            if slot.database == database {
+                slot.asked
+            } else {
+                slot.worker_pid == 0 && slot.next_at != 0 && slot.next_at < overdue
+            }
+        })
     }
 
     /// Frees the slot of a database.
