@@ -31,12 +31,16 @@ impl Extension {
     pub fn find() -> Result<Option<Extension>, Error> {
         let mut found = None;
         run(
+            // Also run for the capture trigger, in sessions that look for operators
+            // where they like: whom this takes for the extension's owner, it acts as.
             "SELECT pg_catalog.quote_ident(n.nspname), e.extowner, e.extversion, c.oid, e.oid
                FROM pg_catalog.pg_extension e
-               JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+               JOIN pg_catalog.pg_namespace n
+                 ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
                JOIN pg_catalog.pg_class c
-                 ON c.relnamespace = n.oid AND c.relname = 'autobuild_executor_lock'
-              WHERE e.extname = 'workspace-autobuild'",
+                 ON c.relnamespace OPERATOR(pg_catalog.=) n.oid
+                AND c.relname OPERATOR(pg_catalog.=) 'autobuild_executor_lock'
+              WHERE e.extname OPERATOR(pg_catalog.=) 'workspace-autobuild'",
             Access::Read,
             vec![],
             |row| {

@@ -3,6 +3,7 @@
 
 use workspace_autobuild_tests::autobuild::{preview, refusal, tick};
 use workspace_autobuild_tests::product::texts;
+use workspace_autobuild_tests::server::installation::Installation;
 use workspace_autobuild_tests::{Product, Server, invariants};
 
 use super::scene::*;
@@ -19,6 +20,8 @@ const OPERATORS: &[(&str, &str, &str, &str)] = &[
     ("<>", "uuid", "uuid", "uuid_ne"),
     ("=", "bool", "bool", "booleq"),
     ("=", "int4", "int4", "int4eq"),
+    ("=", "int8", "int8", "int8eq"),
+    ("<", "int8", "int8", "int8lt"),
     ("=", "int2", "int2", "int2eq"),
     (">", "int8", "int4", "int84gt"),
     ("=", "timestamptz", "timestamptz", "timestamptz_eq"),
@@ -329,4 +332,50 @@ fn what_stands_in_a_tables_or_a_types_place_is_a_problem_and_nothing_is_run() {
         }
         nothing_gained(&product, &[]);
     }
+}
+
+#[test]
+fn a_users_own_operators_dont_lead_the_capture_trigger_to_another_table() {
+    // Another extension of the superuser's, in a schema where the user may create, is
+    // passed off as ours, and the user's table as its table of marks.
+    let server = Server::options_without_worker().start();
+    let folder = Installation::find().extension_dir();
+    std::fs::write(folder.join("beside.control"), "default_version = '1'\n").expect("a file");
+    std::fs::write(folder.join("beside--1.sql"), "-- nothing\n").expect("a file");
+    let product = install(&server);
+    let template = product.template("docker").create();
+    overdue(&template, "w");
+    create_extension(&product);
+    superuser(&product)
+        .batch_execute(
+            "CREATE EXTENSION beside SCHEMA public;
+             SELECT ops.autobuild_attach();
+             CREATE ROLE tenant LOGIN;
+             GRANT CREATE ON SCHEMA public TO tenant;
+             GRANT SELECT, UPDATE ON public.workspaces TO tenant;",
+        )
+        .expect("another extension, and a user");
+    let mut tenant = product.address().connect(product.database(), "tenant");
+    tenant
+        .batch_execute(
+            "SET search_path TO pg_catalog;
+             CREATE TABLE public.autobuild_marks (kind \"char\", id uuid);
+             CREATE FUNCTION public.grabs() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN PERFORM public.grab('marks'); RETURN NEW; END $$;
+             CREATE TRIGGER t BEFORE INSERT ON public.autobuild_marks
+                 FOR EACH ROW EXECUTE FUNCTION public.grabs();
+             CREATE FUNCTION public.same(name, name) RETURNS bool LANGUAGE sql AS $$
+                 SELECT CASE $2 WHEN 'workspace-autobuild' THEN $1 = 'beside'
+                                WHEN 'autobuild_executor_lock' THEN $1 = 'autobuild_marks'
+                                ELSE $1 = $2 END $$;
+             ALTER FUNCTION public.same(name, name) SET search_path = pg_catalog;
+             CREATE OPERATOR public.= (FUNCTION = public.same, LEFTARG = name, RIGHTARG = name);
+             SET search_path TO public, pg_catalog;
+             UPDATE public.workspaces SET autostart_schedule = 'CRON_TZ=UTC 0 9 * * *';",
+        )
+        .expect("all of it is allowed");
+    nothing_gained(&product, &[]);
+    let marks = "SELECT kind, count(*) FROM ops.autobuild_marks GROUP BY 1";
+    let mark = [Some("w".to_owned()), Some("1".to_owned())];
+    assert_eq!(texts(&mut superuser(&product), marks), [mark]);
 }

@@ -257,28 +257,71 @@ fn triggers_gain_nothing_from_the_tick_of_one_who_may_only_call_it() {
     nothing_came_of_it(&product, &expected, &before);
 }
 
-#[test]
-fn a_trigger_that_sends_the_search_path_astray_leads_nobody_after_it() {
-    // The planted operators are the ones that the extension's own statements use next.
-    let server = ticking().start();
-    let product = install(&server);
-    super::planted::plant_operators(&product);
-    product.execute(
-        "CREATE FUNCTION astray() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN
-             PERFORM set_config('search_path', 'public, pg_catalog', false);
-             RETURN NEW;
-         END $$;
-         CREATE TRIGGER astray AFTER INSERT ON provisioner_jobs
-             FOR EACH ROW EXECUTE FUNCTION astray();",
-    );
+/// Code that runs while a tick reads and while it writes, and sends whoever comes next
+/// to the planted operators.
+const ASTRAY: &str = "
+    CREATE FUNCTION send_astray() RETURNS boolean LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM public.grab('sent astray');
+        PERFORM set_config('search_path', 'public, pg_catalog', false);
+        RETURN true;
+    END $$;
+    CREATE FUNCTION astray() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM public.send_astray();
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER astray AFTER INSERT ON provisioner_jobs
+        FOR EACH ROW EXECUTE FUNCTION astray();
+    ALTER TABLE workspaces ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE workspaces FORCE ROW LEVEL SECURITY;
+    CREATE POLICY astray ON workspaces USING (public.send_astray());
+    ALTER TABLE template_versions ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE template_versions FORCE ROW LEVEL SECURITY;
+    CREATE POLICY astray ON template_versions USING (public.send_astray());";
+
+fn with_all_that_leads_astray(server: &Server) -> Product {
+    let product = install(server);
     let template = product.template("docker").create();
     for number in 0..30 {
         overdue(&template, &format!("w{number}"));
     }
+    super::planted::plant_operators(&product);
+    product.execute(ASTRAY);
+    product.execute("TRUNCATE public.loot");
     create_extension(&product);
+    product
+}
+
+#[track_caller]
+fn nobody_was_led_astray(product: &Product) {
+    nothing_gained(product, &[PRODUCT_OWNER]);
+    assert!(grabbed(product, "sent astray") > 0);
+    super::planted::look_away(product);
+    product.execute(
+        "ALTER TABLE workspaces DISABLE ROW LEVEL SECURITY;
+         ALTER TABLE template_versions DISABLE ROW LEVEL SECURITY",
+    );
+    let outcomes = outcomes(product);
+    assert_eq!(outcomes.len(), 30);
+    assert!(outcomes.iter().all(|one| one.1 == "built"), "{outcomes:?}");
+    invariants::check(product);
+}
+
+#[test]
+fn whatever_sends_the_search_path_astray_leads_no_worker_after_it() {
+    let server = ticking().start();
+    let product = with_all_that_leads_astray(&server);
     await_all_tried(&product);
-    nothing_gained(&product, &[PRODUCT_OWNER]);
-    super::planted::look_away(&product);
-    invariants::check(&product);
+    nobody_was_led_astray(&product);
+}
+
+#[test]
+fn whatever_sends_the_search_path_astray_leads_no_caller_after_it() {
+    let product = with_all_that_leads_astray(Server::shared());
+    let mut client = superuser(&product);
+    let settings_before = settings(&mut client);
+    tick(&mut client, "now");
+    assert_eq!(settings(&mut client), settings_before);
+    nobody_was_led_astray(&product);
 }
