@@ -22,6 +22,7 @@ use crate::server::identity::acting_as;
 use crate::server::query::{Access, run};
 use crate::server::subtransaction::attempt;
 
+use super::narrow::is_stall;
 use super::outcome::{Attempt, Outcome};
 use super::plan::Planned;
 
@@ -185,12 +186,7 @@ impl Writer<'_> {
                 ..Attempt::new(due, Outcome::Conflict)
             };
         }
-        Attempt {
-            sqlstate: Some(error.sqlstate()),
-            message: Some(error.message.clone()),
-            fingerprint: fingerprint(item.planned),
-            ..Attempt::new(due, Outcome::Failed)
-        }
+        failed(item.planned, error)
     }
 
     /// Is it the violation that says that someone else has built first?
@@ -219,15 +215,23 @@ pub fn set_constraints_immediate() -> Result<(), Error> {
 
 /// Does an error end the batch, since no single row causes it?
 pub fn ends_batch(error: &Error) -> bool {
-    ["40001", "40P01", "53", "57", "55P03"]
-        .iter()
-        .any(|state| error.is(state))
+    error.is("40001") || error.is("40P01") || is_stall(error)
 }
 
 /// Is the error for want of a grant, which no row can help? A permission can also be
 /// denied to a single row: by row security, or by what a trigger does.
 pub fn lacks_a_right(error: &Error, product: &Product, role: pg_sys::Oid) -> bool {
     error.is("42501") && matches!(missing_rights(product, role), Ok(Some(_)))
+}
+
+/// A workspace that met an unexpected error.
+pub fn failed(planned: &Planned, error: &Error) -> Attempt {
+    Attempt {
+        sqlstate: Some(error.sqlstate()),
+        message: Some(error.message.clone()),
+        fingerprint: fingerprint(planned),
+        ..Attempt::new(&planned.due, Outcome::Failed)
+    }
 }
 
 fn built(item: &Item<'_>) -> Attempt {
