@@ -110,15 +110,15 @@ pub fn earlier_attempts(extension: &Extension) -> Result<HashMap<Uuid, Earlier>,
 }
 
 /// How long after its n-th attempt a workspace is tried again: 1, 2, 4 ... 60 minutes.
-/// A missing provisioner is looked for at each tick; what somebody held is asked for
-/// again after 4 minutes at the latest, since his hold may end at any time and nothing of
-/// the workspace's changes with it.
+/// A missing provisioner is looked for at each tick; what somebody held, or was always
+/// just changing, is asked for again after 4 minutes at the latest, since that may end at
+/// any time and nothing of the workspace's need change with it.
 fn back_off(attempt: &Attempt, attempts: i32) -> i64 {
     if attempt.code == Some(BlockCode::NoProvisioner.code()) {
         return 0;
     }
     let longest = match attempt.sqlstate.as_deref() {
-        Some("55P03") => 4,
+        Some("55P03" | "40001" | "40P01") => 4,
         _ => 60,
     };
     let doublings = u32::try_from(attempts.saturating_sub(1))
