@@ -24,12 +24,12 @@ use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
 use crate::settings::{Action, Settings};
 
-use super::advisory::lock_key;
 use super::agenda;
 use super::batch::{Writer, fingerprint};
 use super::decide::{self, Decided, Due, Fill};
 use super::fill::fill;
 use super::history::{self, Earlier, Source, TickRecord};
+use super::locks::{self, Locks};
 use super::outcome::{Attempt, Outcome, count};
 use super::plan::{Planned, plan_all};
 use super::report::{Progress, Tick, TickReport};
@@ -58,6 +58,7 @@ pub(super) struct Executor<'a> {
     pub(super) tick: Instant,
     source: Source,
     pub(super) agenda: Agenda,
+    locks: Locks,
 }
 
 /// How far a tick is.
@@ -93,6 +94,7 @@ impl<'a> Executor<'a> {
             tick: at.truncate_to_minute(),
             source,
             agenda,
+            locks: Locks::default(),
         })
     }
 
@@ -344,7 +346,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
             .as_owner(|| history::forget(&executor.extension, &stale))?;
         // One batch: the locks are held until the caller commits.
         if let Some(fills) = fills.chunks(settings.batch_size).next() {
-            executor.fill(fills, &take_locks(&mut ids_of(fills)))?;
+            executor.fill(fills, &locks::take(ids_of(fills)))?;
         }
         executor.prune()?;
         for _ in 0..PIECES_BY_HAND {
@@ -356,25 +358,15 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
     })
 }
 
-/// Of these workspaces, the ones whose lock the product's executor does not hold; takes
-/// the locks, in the order of ids.
+/// Of these workspaces, the ones whose lock the product's executor does not hold.
 fn locked(mut due: Vec<Due>) -> Vec<Due> {
-    let mut ids: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
-    let held = take_locks(&mut ids);
+    let held = locks::take(due.iter().map(|due| due.facts.workspace_id));
     due.retain(|due| held.contains(&due.facts.workspace_id));
     due
 }
 
-fn ids_of(fills: &[Fill]) -> Vec<Uuid> {
-    fills.iter().map(|(id, _, _)| *id).collect()
-}
-
-fn take_locks(ids: &mut [Uuid]) -> HashSet<Uuid> {
-    ids.sort_unstable();
-    ids.iter()
-        .copied()
-        .filter(|id| transaction::try_advisory_lock(lock_key(*id)))
-        .collect()
+fn ids_of(fills: &[Fill]) -> impl Iterator<Item = Uuid> {
+    fills.iter().map(|(id, _, _)| *id)
 }
 
 /// The rows and outcomes that [`manual`] would give now, as the caller; nothing is
@@ -488,6 +480,7 @@ pub fn worker(
     // What was built is recorded, whoever wants it to end.
     let _ = progress(Progress::Recording);
     executor.finish(&mut run, &due, &decided.fills)?;
+    executor.locks.let_go();
     Ok(Tick::Done(run.report))
 }
 
@@ -530,18 +523,20 @@ impl Executor<'_> {
 
     /// Locks first, then the snapshot, then decision and writing, in one transaction.
     fn try_batch(&self, run: &mut Run, ids: &[Uuid]) -> Result<(), Error> {
-        timed(
+        let worked = timed(
             self.settings,
             || {
                 transaction::lock_relation(self.extension.executor_lock);
-                Ok(take_locks(&mut ids.to_vec()))
+                Ok(self.locks.take(ids.iter().copied()))
             },
             |held| {
                 let held = held.into_iter().collect();
                 let Decided { due, .. } = self.decide(Scope::These(held))?;
                 self.work(run, due).map(drop)
             },
-        )
+        );
+        self.locks.linger();
+        worked
     }
 
     /// Ends a tick: what is no longer stuck is forgotten, `next_start_at` is filled in,
@@ -572,11 +567,13 @@ impl Executor<'_> {
         )?;
         if self.settings.action == Action::Build {
             for fills in fills.chunks(self.settings.batch_size).take(FILL_BATCHES) {
-                timed(
+                let filled = timed(
                     self.settings,
-                    || Ok(take_locks(&mut ids_of(fills))),
+                    || Ok(self.locks.take(ids_of(fills))),
                     |held| self.fill(fills, &held),
-                )?;
+                );
+                self.locks.linger();
+                filled?;
             }
         }
         Ok(())
