@@ -25,12 +25,12 @@ use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
 use crate::settings::{Action, Limits, Settings};
 
-use super::advisory::lock_key;
 use super::agenda;
 use super::batch::{Writer, fingerprint};
 use super::decide::{self, Decided, Due, Fill};
 use super::fill::fill;
 use super::history::{self, Earlier, Source, TickRecord};
+use super::locks::{self, Locks};
 use super::narrow::{Pieces, Then};
 use super::outcome::{Attempt, Outcome, count};
 use super::plan::{Planned, plan_all};
@@ -54,6 +54,7 @@ pub(super) struct Executor<'a> {
     pub(super) tick: Instant,
     source: Source,
     pub(super) agenda: Agenda,
+    locks: Locks,
 }
 
 /// How far a tick is.
@@ -89,6 +90,7 @@ impl<'a> Executor<'a> {
             tick: at.truncate_to_minute(),
             source,
             agenda,
+            locks: Locks::default(),
         })
     }
 
@@ -340,7 +342,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
             .as_owner(|| history::forget(&executor.extension, &stale))?;
         // One batch: the locks are held until the caller commits.
         if let Some(fills) = fills.chunks(settings.batch_size).next() {
-            executor.fill(fills, &take_locks(&mut ids_of(fills)))?;
+            executor.fill(fills, &locks::take(ids_of(fills)))?;
         }
         executor.prune()?;
         for _ in 0..PIECES_BY_HAND {
@@ -352,25 +354,15 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
     })
 }
 
-/// Of these workspaces, the ones whose lock the product's executor does not hold; takes
-/// the locks, in the order of ids.
+/// Of these workspaces, the ones whose lock the product's executor does not hold.
 fn locked(mut due: Vec<Due>) -> Vec<Due> {
-    let mut ids: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
-    let held = take_locks(&mut ids);
+    let held = locks::take(due.iter().map(|due| due.facts.workspace_id));
     due.retain(|due| held.contains(&due.facts.workspace_id));
     due
 }
 
-fn ids_of(fills: &[Fill]) -> Vec<Uuid> {
-    fills.iter().map(|(id, _, _)| *id).collect()
-}
-
-fn take_locks(ids: &mut [Uuid]) -> HashSet<Uuid> {
-    ids.sort_unstable();
-    ids.iter()
-        .copied()
-        .filter(|id| transaction::try_advisory_lock(lock_key(*id)))
-        .collect()
+fn ids_of(fills: &[Fill]) -> impl Iterator<Item = Uuid> {
+    fills.iter().map(|(id, _, _)| *id)
 }
 
 /// The rows and outcomes that [`manual`] would give now, as the caller; nothing is
@@ -485,6 +477,7 @@ pub fn worker(
     // What was built is recorded, whoever wants it to end.
     let _ = progress(Progress::Recording);
     executor.finish(&mut run, &due, &decided.fills)?;
+    executor.locks.let_go();
     Ok(Tick::Done(run.report))
 }
 
@@ -533,19 +526,21 @@ impl Executor<'_> {
     ) -> Result<(), Error> {
         let mut next = run.clone();
         let limits = self.settings.limits(hurried);
-        limited(
+        let worked = limited(
             limits,
             || {
                 transaction::lock_relation(self.extension.executor_lock);
                 alone.set(true);
-                Ok(take_locks(&mut ids.to_vec()))
+                Ok(self.locks.take(ids.iter().copied()))
             },
             |held| {
                 let held = held.into_iter().collect();
                 let Decided { due, .. } = self.decide(Scope::These(held))?;
                 self.work(&mut next, due).map(drop)
             },
-        )?;
+        );
+        self.locks.linger();
+        worked?;
         *run = next;
         Ok(())
     }
@@ -613,11 +608,13 @@ impl Executor<'_> {
         )?;
         if self.settings.action == Action::Build {
             for fills in fills.chunks(self.settings.batch_size).take(FILL_BATCHES) {
-                timed(
+                let filled = timed(
                     self.settings,
-                    || Ok(take_locks(&mut ids_of(fills))),
+                    || Ok(self.locks.take(ids_of(fills))),
                     |held| self.fill(fills, &held),
-                )?;
+                );
+                self.locks.linger();
+                filled?;
             }
         }
         Ok(())
