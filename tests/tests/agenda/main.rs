@@ -4,7 +4,9 @@
 mod attaching;
 mod auditing;
 mod dumps;
+mod histories;
 mod marks;
+mod operations;
 mod support;
 mod ticks;
 mod worker;
