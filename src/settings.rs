@@ -262,6 +262,30 @@ pub struct Settings {
     pub notify_transitions: bool,
 }
 
+/// How long a transaction may wait, and take, in milliseconds; 0 for no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For each lock.
+    pub lock_timeout: i32,
+    /// Altogether.
+    pub statement_timeout: i32,
+}
+
+impl Settings {
+    /// The limits as set; `hurried`: a quarter of them, for what was waited for in vain
+    /// just before.
+    pub fn limits(&self, hurried: bool) -> Limits {
+        let share = |limit: i32| match limit {
+            1.. if hurried => (limit / 4).max(1),
+            _ => limit,
+        };
+        Limits {
+            lock_timeout: share(self.lock_timeout),
+            statement_timeout: share(self.statement_timeout),
+        }
+    }
+}
+
 /// Reads the settings as they stand in this session.
 pub fn read() -> Settings {
     let rules = parse_rules(&text(&RULES)).unwrap_or([false; 5]);

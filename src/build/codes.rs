@@ -38,6 +38,8 @@ block_codes! {
         "No provisioner daemon was seen lately that takes such jobs; looked for again at each tick."
     NoLatestBuild "no_latest_build"
         "The workspace has no build that the new one could follow."
+    BuildNumbersUsedUp "build_numbers_used_up"
+        "The latest build has the highest number that there is."
     TemplateMissing "template_missing"
         "The workspace's template does not exist."
     VersionMissing "version_missing"

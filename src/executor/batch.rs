@@ -23,6 +23,7 @@ use crate::server::query::{Access, run};
 use crate::server::scope::with_settings;
 use crate::server::subtransaction::attempt;
 
+use super::narrow::is_stall;
 use super::outcome::{Attempt, Outcome};
 use super::plan::Planned;
 
@@ -51,9 +52,6 @@ pub struct Writer<'a> {
     pub licensed: bool,
     /// Tell waiting provisioner daemons.
     pub notify_jobs: bool,
-    /// Nothing is tried again after this: a collision of a workspace alone is its
-    /// failure.
-    pub last_try: bool,
 }
 
 /// One piece of work: a workspace with its new ids.
@@ -115,8 +113,7 @@ impl Writer<'_> {
             }
             Err(error) => error,
         };
-        let borne = self.last_try && items.len() == 1 && is_collision(&error);
-        if !borne && ends_batch(&error) || lacks_a_right(&error, self.product, self.role) {
+        if ends_batch(&error) || lacks_a_right(&error, self.product, self.role) {
             return Err(error);
         }
         if let [item] = items {
@@ -189,12 +186,7 @@ impl Writer<'_> {
                 ..Attempt::new(due, Outcome::Conflict)
             };
         }
-        Attempt {
-            sqlstate: Some(error.sqlstate()),
-            message: Some(error.message.clone()),
-            fingerprint: fingerprint(item.planned),
-            ..Attempt::new(due, Outcome::Failed)
-        }
+        failed(item.planned, error)
     }
 
     /// Is it the violation that says that someone else has built first?
@@ -231,22 +223,25 @@ pub fn writing<R>(
     })
 }
 
-/// Did two transactions get in each other's way, which a new one may cure?
-pub fn is_collision(error: &Error) -> bool {
-    error.is("40001") || error.is("40P01")
-}
-
 /// Does an error end the batch, since no single row causes it?
 pub fn ends_batch(error: &Error) -> bool {
-    ["40001", "40P01", "53", "57", "55P03"]
-        .iter()
-        .any(|state| error.is(state))
+    error.is("40001") || error.is("40P01") || is_stall(error)
 }
 
 /// Is the error for want of a grant, which no row can help? A permission can also be
 /// denied to a single row: by row security, or by what a trigger does.
 pub fn lacks_a_right(error: &Error, product: &Product, role: pg_sys::Oid) -> bool {
     error.is("42501") && matches!(missing_rights(product, role), Ok(Some(_)))
+}
+
+/// A workspace that met an unexpected error.
+pub fn failed(planned: &Planned, error: &Error) -> Attempt {
+    Attempt {
+        sqlstate: Some(error.sqlstate()),
+        message: Some(error.message.clone()),
+        fingerprint: fingerprint(planned),
+        ..Attempt::new(&planned.due, Outcome::Failed)
+    }
 }
 
 fn built(item: &Item<'_>) -> Attempt {

@@ -110,13 +110,21 @@ pub fn earlier_attempts(extension: &Extension) -> Result<HashMap<Uuid, Earlier>,
 }
 
 /// How long after its n-th attempt a workspace is tried again: 1, 2, 4 ... 60 minutes.
-/// A missing provisioner is looked for at each tick.
+/// A missing provisioner is looked for at each tick; what somebody held, or was always
+/// just changing, is asked for again after 4 minutes at the latest, since that may end at
+/// any time and nothing of the workspace's need change with it.
 fn back_off(attempt: &Attempt, attempts: i32) -> i64 {
     if attempt.code == Some(BlockCode::NoProvisioner.code()) {
         return 0;
     }
-    let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(6);
-    (1_i64 << doublings).min(60) * MINUTE
+    let longest = match attempt.sqlstate.as_deref() {
+        Some("55P03" | "40001" | "40P01") => 4,
+        _ => 60,
+    };
+    let doublings = u32::try_from(attempts.saturating_sub(1))
+        .unwrap_or(0)
+        .min(6);
+    (1_i64 << doublings).min(longest) * MINUTE
 }
 
 /// Records what came of a batch: history, back-off, and the tick's own row with the
@@ -476,6 +484,16 @@ mod tests {
             .map(|n| back_off(&attempt(Some("import_job_failed")), n) / MINUTE)
             .collect();
         assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn what_somebody_holds_is_asked_for_again_within_minutes() {
+        let held = Attempt {
+            sqlstate: Some("55P03".to_owned()),
+            ..attempt(None)
+        };
+        let minutes: Vec<i64> = (1..=5).map(|n| back_off(&held, n) / MINUTE).collect();
+        assert_eq!(minutes, [1, 2, 4, 4, 4]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Running a tick: by hand in the caller's transaction, by the worker in its own, or as
 //! a preview that writes nothing.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::rc::Rc;
@@ -18,26 +19,23 @@ use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
 use crate::server::query::Access;
-use crate::server::scope::with_settings;
+use crate::server::scope::{set_for_transaction, with_settings};
 use crate::server::statement_timeout::armed;
 use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
-use crate::settings::{Action, Settings};
+use crate::settings::{Action, Limits, Settings};
 
 use super::advisory::lock_key;
 use super::agenda;
-use super::batch::{Writer, fingerprint, is_collision};
+use super::batch::{Writer, fingerprint};
 use super::decide::{self, Decided, Due, Fill};
 use super::fill::fill;
 use super::history::{self, Earlier, Source, TickRecord};
+use super::narrow::{Pieces, Then};
 use super::outcome::{Attempt, Outcome, count};
 use super::plan::{Planned, plan_all};
 use super::report::{Progress, Tick, TickReport};
 
-/// How often a batch is tried that met 40001 or 40P01.
-const TRIES: usize = 3;
-/// Batches that may end on an error of the server's own before the tick is given up.
-const ENDED_BATCHES: usize = 3;
 /// Pieces of a pass over all workspaces that a tick by hand goes on with: a server
 /// without the worker builds and audits its agenda so.
 const PIECES_BY_HAND: usize = 5;
@@ -131,7 +129,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Plans, writes and records a batch; nothing of `run` is changed if it fails.
-    fn work(&self, run: &mut Run, due: Vec<Due>, last_try: bool) -> Result<Vec<Attempt>, Error> {
+    fn work(&self, run: &mut Run, due: Vec<Due>) -> Result<Vec<Attempt>, Error> {
         let order: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
         let planned = attempt(|| {
             acting_as(self.role, || {
@@ -154,7 +152,6 @@ impl<'a> Executor<'a> {
                 now,
                 licensed: self.settings.policy.licensed,
                 notify_jobs: self.settings.notify_jobs,
-                last_try,
             };
             let written = writer
                 .write(&ready)
@@ -335,7 +332,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         let mut attempts = Vec::new();
         for batch in due.chunks(settings.batch_size) {
             let batch = locked(batch.to_vec());
-            attempts.extend(executor.work(&mut run, batch, false)?);
+            attempts.extend(executor.work(&mut run, batch)?);
         }
         let stale = executor.no_longer_due(&run, &ids);
         executor
@@ -459,29 +456,30 @@ pub fn worker(
     run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
     drop(decided.due);
 
-    let mut ended = 0;
-    for (number, ids) in due.chunks(settings.batch_size).enumerate() {
+    let mut pieces = Pieces::of(&due, settings.batch_size);
+    while let Some(piece) = pieces.next() {
         let building = Progress::Building {
-            done: number * settings.batch_size,
+            done: due.len() - pieces.left() - piece.ids.len(),
             of: due.len(),
         };
         if progress(building).is_break() {
             break;
         }
-        match executor.batch(&mut run, ids, TRIES) {
-            Ok(()) => {}
-            Err(error) => {
-                if run.report.error.is_none() {
-                    run.report.error = Some((error.sqlstate(), error.to_string()));
-                }
-                ended += 1;
-                if ended == ENDED_BATCHES {
-                    break;
-                }
+        let alone = Cell::new(false);
+        let Err(error) = executor.batch(&mut run, piece.ids, piece.hurried, &alone) else {
+            if run.builds_left == Some(0) {
+                break;
             }
+            continue;
+        };
+        let then = pieces.failed(piece, &error, alone.get());
+        if then != Then::Again && run.report.error.is_none() {
+            run.report.error = Some((error.sqlstate(), error.to_string()));
         }
-        if run.builds_left == Some(0) {
-            break;
+        match then {
+            Then::Again | Then::GoOn => {}
+            Then::Single(id) => executor.stalled(&mut run, id, &error),
+            Then::GiveUp => break,
         }
     }
     // What was built is recorded, whoever wants it to end.
@@ -496,8 +494,23 @@ fn timed<L, R>(
     before_snapshot: impl FnOnce() -> Result<L, Error>,
     work: impl FnOnce(L) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    armed(settings.statement_timeout, || {
-        transaction::repeatable_read(before_snapshot, work)
+    limited(settings.limits(false), before_snapshot, work)
+}
+
+/// As [`timed`], with these limits in place of the settings'.
+fn limited<L, R>(
+    limits: Limits,
+    before_snapshot: impl FnOnce() -> Result<L, Error>,
+    work: impl FnOnce(L) -> Result<R, Error>,
+) -> Result<R, Error> {
+    armed(limits.statement_timeout, || {
+        transaction::repeatable_read(
+            || {
+                set_for_transaction("lock_timeout", &limits.lock_timeout.to_string());
+                before_snapshot()
+            },
+            work,
+        )
     })
 }
 
@@ -508,49 +521,68 @@ fn waits_for(error: &Error) -> bool {
 }
 
 impl Executor<'_> {
-    /// One batch of the worker's. What meets 40001 or 40P01 is tried again in smaller
-    /// batches, at last each workspace alone: a row that changes often, or a trigger that
-    /// makes such an error up, holds up no other.
-    fn batch(&self, run: &mut Run, ids: &[Uuid], tries: usize) -> Result<(), Error> {
+    /// One batch of the worker's, in one transaction: locks first, then the snapshot,
+    /// then decision and writing. `alone` tells whether it came to be the one executor.
+    /// Nothing of `run` is changed if it fails.
+    fn batch(
+        &self,
+        run: &mut Run,
+        ids: &[Uuid],
+        hurried: bool,
+        alone: &Cell<bool>,
+    ) -> Result<(), Error> {
         let mut next = run.clone();
-        match self.try_batch(&mut next, ids, tries == 1) {
-            Ok(()) => {
-                *run = next;
-                Ok(())
-            }
-            Err(error) if tries > 1 && is_collision(&error) => {
-                let size = if tries == 2 {
-                    1
-                } else {
-                    ids.len().isqrt().max(1)
-                };
-                let mut first = Ok(());
-                for part in ids.chunks(size) {
-                    match self.batch(run, part, tries - 1) {
-                        Err(error) if is_collision(&error) => first = first.and(Err(error)),
-                        other => other?,
-                    }
-                }
-                first
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Locks first, then the snapshot, then decision and writing, in one transaction.
-    fn try_batch(&self, run: &mut Run, ids: &[Uuid], last_try: bool) -> Result<(), Error> {
-        timed(
-            self.settings,
+        let limits = self.settings.limits(hurried);
+        limited(
+            limits,
             || {
                 transaction::lock_relation(self.extension.executor_lock);
+                alone.set(true);
                 Ok(take_locks(&mut ids.to_vec()))
             },
             |held| {
                 let held = held.into_iter().collect();
                 let Decided { due, .. } = self.decide(Scope::These(held))?;
-                self.work(run, due, last_try).map(drop)
+                self.work(&mut next, due).map(drop)
             },
-        )
+        )?;
+        *run = next;
+        Ok(())
+    }
+
+    /// Records that a workspace alone came to no end: it waits like one that failed. What
+    /// can't be recorded is tried again at the next tick.
+    fn stalled(&self, run: &mut Run, id: Uuid, error: &Error) {
+        let mut next = run.clone();
+        let recorded = limited(
+            self.settings.limits(true),
+            || {
+                transaction::lock_relation(self.extension.executor_lock);
+                Ok(())
+            },
+            |()| {
+                let Decided { due, .. } = self.decide(Scope::These(vec![id]))?;
+                let planned = acting_as(self.role, || {
+                    plan_all(&self.product, &self.settings.policy, due, self.at)
+                })?;
+                let attempts: Vec<Attempt> = planned
+                    .iter()
+                    .map(|planned| super::batch::failed(planned, error))
+                    .collect();
+                count(&mut next.report, &attempts);
+                history::record(
+                    &self.extension,
+                    &mut next.record,
+                    &attempts,
+                    &next.report,
+                    &next.earlier,
+                    clock::now(),
+                )
+            },
+        );
+        if recorded.is_ok() {
+            *run = next;
+        }
     }
 
     /// Ends a tick: what is no longer stuck is forgotten, `next_start_at` is filled in,

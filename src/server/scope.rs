@@ -20,24 +20,33 @@ pub fn with_settings<R>(settings: &[(&str, &str)], work: impl FnOnce() -> R) -> 
     // SAFETY: begins a level, as a function with SET clauses does.
     let _leave = Leave(unsafe { pg_sys::NewGUCNestLevel() });
     for (name, value) in settings {
-        if let (Ok(name), Ok(value)) = (CString::new(*name), CString::new(*value)) {
-            // SAFETY: C strings that outlive the call; PGC_S_SESSION with GUC_ACTION_SAVE
-            // is what SET clauses of functions use.
-            unsafe {
-                pg_sys::set_config_option(
-                    name.as_ptr(),
-                    value.as_ptr(),
-                    pg_sys::GucContext::PGC_USERSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SAVE,
-                    true,
-                    0,
-                    false,
-                );
-            }
-        }
+        // What SET clauses of functions use.
+        set(name, value, pg_sys::GucAction::GUC_ACTION_SAVE);
     }
     work()
+}
+
+/// As SET LOCAL: a setting for the rest of the transaction.
+pub fn set_for_transaction(name: &str, value: &str) {
+    set(name, value, pg_sys::GucAction::GUC_ACTION_LOCAL);
+}
+
+fn set(name: &str, value: &str, action: pg_sys::GucAction::Type) {
+    if let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) {
+        // SAFETY: C strings that outlive the call.
+        unsafe {
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                action,
+                true,
+                0,
+                false,
+            );
+        }
+    }
 }
 
 /// A setting as it stands, for a user who may read all settings; `None` for others.

@@ -1,5 +1,6 @@
 //! The invariants see what they are there to see.
 
+use workspace_autobuild_tests::invariants::Others;
 use workspace_autobuild_tests::product::{Fields, Template, Workspace, parameter, texts};
 use workspace_autobuild_tests::{Product, Provisioner, Server, Transition, Version, invariants};
 
@@ -136,5 +137,72 @@ fn a_history_that_disagrees_with_the_builds_is_seen() {
     };
     assert_eq!(lines(&rename("autostop", "failed")), 1);
     assert_eq!(lines(&rename("failed", "autostop")), 0);
-    assert_eq!(lines("DELETE FROM autobuild_transitions"), 1);
+    assert_eq!(lines("UPDATE autobuild_ticks SET due = due"), 0);
+    assert_eq!(lines("UPDATE autobuild_ticks SET built = 2"), 1);
+    assert_eq!(lines("UPDATE autobuild_ticks SET built = 1"), 0);
+    // The build has none, and the tick's number has none.
+    assert_eq!(lines("DELETE FROM autobuild_transitions"), 2);
+}
+
+#[test]
+fn rows_of_others_that_change_are_seen() {
+    let product = Product::install(Server::shared(), Version::NEWEST);
+    product.create_extension();
+    let template = product.template("docker").create();
+    let workspace = template.workspace("dev").create();
+    workspace
+        .build(Transition::Start)
+        .created_at("2024-02-01 09:00:00+00")
+        .deadline("2024-02-01 17:00:00+00")
+        .create();
+    let others = Others::of(&product);
+    assert_eq!(product.tick("2024-02-01 17:00:00+00").len(), 1);
+    others.check(&product);
+    workspace.update("next_start_at", "2024-02-01 18:00:00+00");
+    others.check(&product);
+    for (table, change) in [
+        ("workspaces", "UPDATE workspaces SET ttl = 7"),
+        ("templates", "UPDATE templates SET description = 'x'"),
+        (
+            "workspace_builds",
+            "UPDATE workspace_builds SET daily_cost = 7 WHERE build_number = 1",
+        ),
+    ] {
+        let before = Others::of(&product);
+        product.execute(change);
+        assert_ne!(Others::of(&product), before, "{table}");
+    }
+}
+
+#[test]
+fn what_is_left_behind_and_an_agenda_that_is_wrong_are_seen() {
+    let product = Product::install(Server::shared(), Version::NEWEST);
+    product.create_extension();
+    let template = product.template("docker").create();
+    let workspace = template.workspace("dev").create();
+    workspace
+        .build(Transition::Start)
+        .created_at("2024-02-01 09:00:00+00")
+        .deadline("2024-02-01 17:00:00+00")
+        .create();
+    let mut client = product.superuser();
+    texts(&mut client, "SELECT autobuild_attach()");
+    product.tick("2024-02-01 10:00:00+00");
+    assert_eq!(
+        texts(&mut client, "SELECT ready FROM autobuild_agenda_state"),
+        [[Some("t".to_owned())]]
+    );
+    assert_eq!(
+        invariants::of_quiet_database(&mut client),
+        Vec::<String>::new()
+    );
+    texts(&mut client, "CREATE TEMP TABLE left_behind ()");
+    let found = invariants::of_quiet_database(&mut client);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("left_behind"), "{found:?}");
+    texts(&mut client, "DROP TABLE left_behind");
+    texts(&mut client, "DELETE FROM autobuild_agenda");
+    let found = invariants::of_quiet_database(&mut client);
+    assert_eq!(found.len(), 2, "now and a day ahead: {found:?}");
+    assert!(found[0].contains("only scan"), "{found:?}");
 }

@@ -3,20 +3,11 @@
 
 use postgres::Client;
 use workspace_autobuild_tests::autobuild::{
-    Attempt, Refusal, preview, records, refusal, tick, try_tick,
+    Attempt, NINE, Refusal, TODAY_AT_NINE, YESTERDAY, install, preview, records, refusal, tick,
+    try_tick,
 };
 use workspace_autobuild_tests::product::{Fields, HOUR, Template, parameter, quote_ident, texts};
-use workspace_autobuild_tests::{Product, Server, Transition, Version};
-
-const NINE: &str = "CRON_TZ=UTC 0 9 * * *";
-const YESTERDAY: &str = "2024-03-04 18:00:00+00";
-const TODAY_AT_NINE: &str = "2024-03-05 09:00:00+00";
-
-fn install(version: Version) -> Product {
-    let product = Product::install(Server::shared(), version);
-    product.create_extension();
-    product
-}
+use workspace_autobuild_tests::{Product, Transition, Version};
 
 fn stopped(template: &Template<'_>, name: &str) {
     let workspace = template.workspace(name).schedule(NINE).create();
