@@ -13,7 +13,7 @@ pub const SLOTS: usize = 1024;
 /// Knocks that can wait; past them the launcher looks everywhere.
 const KNOCKS: usize = 64;
 /// SQLSTATEs that a slot counts each for itself; the others are counted together.
-const SQLSTATES: usize = 8;
+const SQLSTATES: usize = 16;
 
 /// Upper bounds of the histogram of tick times, in milliseconds; a tick above the last
 /// one counts in the sum only.
@@ -118,7 +118,7 @@ pub struct Counters {
     pub measured: u64,
     /// Their times added up.
     pub measured_ms: u64,
-    /// Errors by SQLSTATE.
+    /// Errors by SQLSTATE, of single workspaces, of batches and of whole ticks.
     pub errors: [(Text<5>, u64); SQLSTATES],
     /// Errors of SQLSTATEs that had no room.
     pub other_errors: u64,
@@ -238,6 +238,9 @@ impl Slot {
         }
         self.count_tick(0);
         self.measure(ms);
+        for (sqlstate, count) in &report.failures {
+            self.count_errors(sqlstate, u64::try_from(*count).unwrap_or(0));
+        }
         if let Some((sqlstate, message)) = &report.error {
             self.record_error(sqlstate, message);
         }
@@ -273,6 +276,10 @@ impl Slot {
     /// An error that did not fail a tick.
     pub fn record_error(&mut self, sqlstate: &str, message: &str) {
         self.last_error.set(&format!("{sqlstate}: {message}"));
+        self.count_errors(sqlstate, 1);
+    }
+
+    fn count_errors(&mut self, sqlstate: &str, more: u64) {
         let known = self
             .counters
             .errors
@@ -281,9 +288,9 @@ impl Slot {
         match known {
             Some((state, count)) => {
                 state.set(sqlstate);
-                *count = count.saturating_add(1);
+                *count = count.saturating_add(more);
             }
-            None => self.counters.other_errors = self.counters.other_errors.saturating_add(1),
+            None => self.counters.other_errors = self.counters.other_errors.saturating_add(more),
         }
     }
 
