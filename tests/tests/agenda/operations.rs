@@ -75,13 +75,14 @@ impl World {
 
     /// A statement, or several of one transaction.
     pub fn operation(&mut self, rng: &mut Rng) -> String {
-        if self.workspaces.len() < 8 {
+        if self.workspaces.len() < 30 {
             return self.create_workspace(rng);
         }
         match rng.u32(0..100) {
-            0..=5 => self.create_workspace(rng),
-            6..=17 => self.build(rng),
-            18..=42 => self.job(rng),
+            0..=3 => self.create_workspace(rng),
+            4..=12 => self.build(rng),
+            13..=34 => self.job(rng),
+            35..=42 => self.jobs(rng),
             43..=54 => self.deadline(rng),
             55..=62 => self.schedule(rng),
             63..=68 => self.template(rng),
@@ -140,7 +141,7 @@ impl World {
     fn build_of(&mut self, rng: &mut Rng, workspace: Uuid) -> String {
         let (build, job) = (Uuid::from_u128(rng.u128(..)), Uuid::from_u128(rng.u128(..)));
         let user = *rng.choice(&self.users).expect("a user");
-        let complete = rng.u8(0..4) == 0;
+        let complete = rng.u8(0..4) > 0;
         let at = past(rng);
         let time = || Value::sql(at.clone());
         let mut row = Row::new("provisioner_jobs");
@@ -196,13 +197,13 @@ impl World {
     fn job(&self, rng: &mut Rng) -> String {
         let job = self.latest_job(rng);
         let at = past(rng);
-        let set = match rng.u32(0..10) {
+        let set = match rng.u32(0..16) {
             0 => "started_at = now(), updated_at = now()".to_owned(),
             1 => "updated_at = now()".to_owned(),
             2 => format!("canceled_at = {at}"),
             3 => format!("canceled_at = {at}, completed_at = {at}"),
-            4 | 5 => format!("completed_at = {at}, error = 'no space'"),
-            6 => "error = ''".to_owned(),
+            4 => format!("completed_at = {at}, error = 'no space'"),
+            5 => "error = ''".to_owned(),
             _ => format!("started_at = {at}, completed_at = {at}, error = NULL"),
         };
         let complete = format!("UPDATE provisioner_jobs SET {set} WHERE id = {job}");
@@ -215,6 +216,26 @@ impl World {
         } else {
             complete
         }
+    }
+
+    /// A provisioner catches up with all that waits; or all comes to life again.
+    fn jobs(&self, rng: &mut Rng) -> String {
+        if rng.u8(0..3) == 0 {
+            let awake = ["dormant_at", "locked_at"]
+                .into_iter()
+                .find(|column| self.has("workspaces", column))
+                .map_or(String::new(), |column| format!(", {column} = NULL"));
+            return format!(
+                "UPDATE users SET status = 'active';
+                 UPDATE templates SET allow_user_autostart = true;
+                 UPDATE workspaces SET deleted = false, last_used_at = now(){awake}"
+            );
+        }
+        format!(
+            "UPDATE provisioner_jobs SET completed_at = {}, error = NULL
+              WHERE completed_at IS NULL OR error <> ''",
+            past(rng)
+        )
     }
 
     fn deadline(&self, rng: &mut Rng) -> String {
@@ -274,7 +295,7 @@ impl World {
     }
 
     fn user(&self, rng: &mut Rng) -> String {
-        let mut statuses = vec!["active", "active", "suspended"];
+        let mut statuses = vec!["active", "active", "active", "suspended"];
         if self.facts.version >= Version::V2_5_0 {
             statuses.push("dormant");
         }
@@ -293,9 +314,9 @@ impl World {
         let Some(column) = column else {
             return self.last_used_at(rng);
         };
-        let mut set = match rng.u32(0..3) {
+        let mut set = match rng.u32(0..4) {
             0 => format!("{column} = {}", past(rng)),
-            1 => format!("{column} = NULL, last_used_at = now()"),
+            1 | 2 => format!("{column} = NULL, last_used_at = now()"),
             _ => format!("{column} = {column}"),
         };
         if self.has("workspaces", "deleting_at") {
@@ -352,7 +373,7 @@ impl World {
     fn deletion(&self, rng: &mut Rng) -> String {
         format!(
             "UPDATE workspaces SET deleted = {} WHERE id = '{}'",
-            rng.bool(),
+            rng.u8(0..3) == 0,
             self.workspace(rng)
         )
     }
