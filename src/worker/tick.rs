@@ -226,16 +226,19 @@ fn tick(desk: Desk, at: Instant) {
                 }
             }
             if report.tried != [[0; 5]; 4] {
-                log(format!(
-                    "tick={at} due={} built={} conflict={} blocked={} failed={} observed={} held_back={} ms={ms}",
-                    report.due,
-                    report.built,
-                    report.conflict,
-                    report.blocked,
-                    report.failed,
-                    report.observed,
-                    report.held_back,
-                ));
+                log_at(
+                    settings.log_level,
+                    format!(
+                        "tick={at} due={} built={} conflict={} blocked={} failed={} observed={} held_back={} ms={ms}",
+                        report.due,
+                        report.built,
+                        report.conflict,
+                        report.blocked,
+                        report.failed,
+                        report.observed,
+                        report.held_back,
+                    ),
+                );
             }
         }
         Ok(Tick::Waiting { problem, .. }) => {
@@ -309,8 +312,12 @@ fn failed(desk: Desk, begun: Instant, error: &Error) {
 }
 
 fn log(message: String) {
+    log_at(PgLogLevel::LOG, message);
+}
+
+fn log_at(level: PgLogLevel, message: String) {
     ereport!(
-        PgLogLevel::LOG,
+        level,
         PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
         format!("workspace-autobuild: {message}")
     );

@@ -323,3 +323,82 @@ fn the_rules_pass_their_own_tests() {
         assert!(output.status.success(), "{output:?}");
     }
 }
+
+#[test]
+fn a_tick_that_did_something_is_logged_at_the_level_that_is_set_and_told_of_on_the_channel() {
+    let server = Server::options()
+        .preload("workspace-autobuild")
+        .set("workspace_autobuild.tick_interval", "1s")
+        .set("workspace_autobuild.notify_transitions", "on")
+        .set("workspace_autobuild.log_level", "debug1")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut listener = product.superuser();
+    listener
+        .batch_execute("LISTEN workspace_autobuild")
+        .expect("LISTEN");
+    let template = product.template("docker").create();
+    let stop = |name: &str| {
+        let workspace = template.workspace(name).create();
+        workspace
+            .build(Transition::Start)
+            .deadline(Value::sql("now() - interval '1 hour'"))
+            .create();
+        workspace.id.to_string()
+    };
+    let told = |listener: &mut postgres::Client| {
+        await_some("a notification", SOON, || {
+            listener.simple_query("SELECT 1").expect("alive");
+            let mut notifications = listener.notifications();
+            let mut received =
+                postgres::fallible_iterator::FallibleIterator::iterator(notifications.iter());
+            received.next().and_then(Result::ok)
+        })
+    };
+    let lines = |level: &str| {
+        let line = format!("{level}:  workspace-autobuild: tick=");
+        server.log().lines().filter(|l| l.contains(&line)).count()
+    };
+    let quiet = stop("quiet");
+    let notification = told(&mut listener);
+    let payload: Json = serde_json::from_str(notification.payload()).expect("JSON");
+    assert_eq!(payload["workspace_id"], quiet);
+    assert_eq!(
+        (&payload["transition"], &payload["reason"]),
+        (&"stop".into(), &"autostop".into())
+    );
+    let builds = product.json("SELECT id, job_id FROM workspace_builds WHERE transition = 'stop'");
+    assert_eq!(payload["build_id"], builds[0]["id"]);
+    assert_eq!(payload["job_id"], builds[0]["job_id"]);
+    let done = "SELECT value FROM autobuild_metrics
+                 WHERE metric = 'workspace_autobuild_transitions_total'
+                   AND labels = '{\"transition\": \"stop\", \"outcome\": \"built\"}'";
+    let counted = |client: &mut postgres::Client, wanted: &str| {
+        await_until(&format!("{wanted} stops are counted"), SOON, || {
+            texts(client, done) == [[Some(wanted.to_owned())]]
+        });
+    };
+    let mut client = product.superuser();
+    counted(&mut client, "1");
+    assert_eq!(
+        lines("LOG") + lines("WARNING") + lines("DEBUG"),
+        0,
+        "below log_min_messages"
+    );
+
+    server.set("workspace_autobuild.log_level", "warning");
+    await_until("the level is taken up", SOON, || {
+        texts(&mut client, "SHOW workspace_autobuild.log_level") == [[Some("warning".to_owned())]]
+    });
+    let loud = stop("loud");
+    let payload: Json = serde_json::from_str(told(&mut listener).payload()).expect("JSON");
+    assert_eq!(payload["workspace_id"], loud);
+    counted(&mut client, "2");
+    await_until("one line", SOON, || lines("WARNING") == 1);
+    assert!(
+        server
+            .log()
+            .contains(" due=1 built=1 conflict=0 blocked=0 failed=0 ")
+    );
+}
