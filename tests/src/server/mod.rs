@@ -64,8 +64,8 @@ impl Options {
         self.set("shared_preload_libraries", libraries)
     }
 
-    /// Data is flushed as in production (by default it isn't, which is fast; a crash
-    /// of the server alone loses nothing either way).
+    /// Data is flushed as in production. By default it isn't, which is fast, but then an
+    /// immediate stop loses the last commits.
     pub fn durable(self) -> Options {
         self.set("fsync", "on").set("synchronous_commit", "on")
     }
