@@ -19,19 +19,24 @@ pub fn versions(product: &Product, ids: &HashSet<Uuid>) -> Result<HashMap<Uuid, 
     if ids.is_empty() {
         return Ok(versions);
     }
-    read_versions(product, ids, &mut versions)?;
+    let with_presets = read_versions(product, ids, &mut versions)?;
     read_definitions(product, ids, &mut versions)?;
-    if product.signs.provisioner && product.has("workspace_builds", "template_version_preset_id") {
-        read_presets(product, ids, &mut versions)?;
+    if !with_presets.is_empty()
+        && product.signs.provisioner
+        && product.has("workspace_builds", "template_version_preset_id")
+    {
+        read_presets(product, &with_presets, &mut versions)?;
     }
     Ok(versions)
 }
 
+/// Reads the versions; returns those that have presets, which few do.
 fn read_versions(
     product: &Product,
     ids: &HashSet<Uuid>,
     versions: &mut HashMap<Uuid, Version>,
-) -> Result<(), Error> {
+) -> Result<HashSet<Uuid>, Error> {
+    let mut with_presets = HashSet::new();
     let exists = |table: &'static str, column: &'static str, of: &str| {
         if product.has(table, column) {
             format!(
@@ -57,7 +62,7 @@ fn read_versions(
     let sql = format!(
         "SELECT v.id, v.template_id, i.id, i.completed_at IS NOT NULL, i.error <> '',
                 i.canceled_at IS NOT NULL, {tags}, {schemas}, {workspace_tags}, {classic},
-                {values_column}, {external_agent}
+                {values_column}, {external_agent}, {presets}
            FROM {template_versions} v
            LEFT JOIN {jobs} i ON i.id = v.job_id
            LEFT JOIN {templates} t ON t.id = v.template_id
@@ -72,6 +77,7 @@ fn read_versions(
         ),
         external_agent = product.read("v", "template_versions", "has_external_agent"),
         classic = product.read("t", "templates", "use_classic_parameter_flow"),
+        presets = exists("template_version_presets", "template_version_id", "v.id"),
         template_versions = product.table("template_versions"),
         jobs = product.table("provisioner_jobs"),
         templates = product.table("templates"),
@@ -92,6 +98,9 @@ fn read_versions(
                     tags: row.text(6)?,
                 }),
             };
+            if row.bool(12)? {
+                with_presets.insert(id);
+            }
             versions.insert(
                 id,
                 Version {
@@ -110,7 +119,7 @@ fn read_versions(
             Ok(())
         },
     )?;
-    Ok(())
+    Ok(with_presets)
 }
 
 fn read_definitions(
