@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::product::schema::Product;
+use crate::product::schema::{Product, quoted};
 use crate::server::error::{Error, check_for_interrupts};
 use crate::server::extension::Extension;
+use crate::server::identity::{current_user, role_name};
 use crate::server::query::{Access, Arg, Row, run};
 use crate::server::scope::with_settings;
 use crate::server::subtransaction::attempt;
@@ -99,6 +100,8 @@ pub fn attach(extension: &Extension, product: &Product) -> Result<bool, Error> {
         .iter()
         .filter(|captured| missing.contains(&captured.table))
         .collect();
+    let caller = current_user();
+    extension.as_owner(|| may_use_capture(extension, caller))?;
     with_short_waits(|| {
         // All locks first, so that none is waited for while triggers are made. Whoever
         // reads is not held up, nor does a reader (a dump) hold up us.
@@ -158,6 +161,23 @@ fn with_short_waits(work: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
             other => return other,
         }
     }
+}
+
+/// Whoever may attach may name the trigger function in CREATE TRIGGER.
+fn may_use_capture(extension: &Extension, caller: pg_sys::Oid) -> Result<(), Error> {
+    let function = format!("{}()", extension.table("autobuild_capture"));
+    let name = role_name(caller).unwrap_or_default();
+    let may = run(
+        "SELECT true WHERE pg_catalog.has_function_privilege($1, $2, 'EXECUTE')",
+        Access::Read,
+        vec![Arg::Text(Some(&name)), Arg::Text(Some(&function))],
+        |_| Ok(()),
+    )?;
+    if may == 0 {
+        let name = quoted(&name);
+        execute(&format!("GRANT EXECUTE ON FUNCTION {function} TO {name}"))?;
+    }
+    Ok(())
 }
 
 fn put_on(extension: &Extension, product: &Product, captured: &Captured) -> Result<(), Error> {

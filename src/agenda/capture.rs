@@ -167,6 +167,9 @@ struct Column {
     length: i32,
 }
 
+/// What was looked up of relations, and the state of the catalog that it holds for.
+type Watches = (u64, HashMap<pg_sys::Oid, Option<Rc<Watch>>>);
+
 /// What the trigger knows of a relation.
 struct Watch {
     kind: Kind,
@@ -338,8 +341,7 @@ unsafe fn uuid_at(
 /// `trigger` is what the server gave to a trigger function.
 unsafe fn watch_of(trigger: &pg_sys::TriggerData) -> Option<Rc<Watch>> {
     thread_local! {
-        static WATCHES: RefCell<(u64, HashMap<pg_sys::Oid, Option<Rc<Watch>>>)> =
-            RefCell::default();
+        static WATCHES: RefCell<Watches> = RefCell::default();
     }
     // SAFETY: the relation is open while the trigger runs.
     let relation = unsafe { (*trigger.tg_relation).rd_id };

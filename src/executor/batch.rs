@@ -78,9 +78,12 @@ impl Writer<'_> {
 
     fn item<'a>(&self, planned: &'a Planned) -> Item<'a> {
         let due = &planned.due;
-        let build = match (&planned.work, &due.facts.latest) {
-            (Ok(Some(plan)), Some(latest)) => Some(NewBuild {
-                workspace_id: due.facts.workspace_id,
+        let facts = &due.facts;
+        let build = match (&planned.work, &facts.latest, &facts.template) {
+            (Ok(Some(plan)), Some(latest), Some(template)) => Some(NewBuild {
+                workspace_id: facts.workspace_id,
+                owner_id: facts.owner_id,
+                organization_id: template.organization_id,
                 build_id: Uuid::new_v4(),
                 job_id: Uuid::new_v4(),
                 latest_build_id: latest.id,
@@ -91,6 +94,7 @@ impl Writer<'_> {
                 tags: plan.tags.clone(),
                 preset_id: plan.preset_id,
                 parameters: plan.parameters.clone(),
+                same_parameters: planned.same_parameters,
             }),
             _ => None,
         };

@@ -76,16 +76,37 @@ pub fn try_lock_relation(relation: pg_sys::Oid) -> bool {
     unsafe { pg_sys::ConditionalLockRelationOid(relation, pg_sys::ExclusiveLock as i32) }
 }
 
-/// Tries to take an advisory lock for the rest of the transaction, as
-/// `pg_try_advisory_xact_lock(bigint)` does. Needs no snapshot.
-pub fn try_advisory_lock(key: i64) -> bool {
-    // SAFETY: the function is strict, takes one bigint and looks at nothing else.
+/// How long an advisory lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockLife {
+    /// Until the transaction ends.
+    Transaction,
+    /// Until it is released as often as it was taken, or the session ends.
+    Session,
+}
+
+/// Tries to take an advisory lock, as `pg_try_advisory_lock(bigint)` and
+/// `pg_try_advisory_xact_lock(bigint)` do. Needs no snapshot.
+pub fn try_advisory_lock(key: i64, life: LockLife) -> bool {
+    let function = match life {
+        LockLife::Transaction => pg_sys::pg_try_advisory_xact_lock_int8,
+        LockLife::Session => pg_sys::pg_try_advisory_lock_int8,
+    };
+    // SAFETY: both functions are strict, take one bigint and look at nothing else.
+    unsafe {
+        pgrx::direct_function_call::<bool>(function, &[pgrx::IntoDatum::into_datum(key)])
+            .unwrap_or(false)
+    }
+}
+
+/// Releases an advisory lock of the session's. Needs no transaction.
+pub fn release_advisory_lock(key: i64) {
+    // SAFETY: as try_advisory_lock.
     unsafe {
         pgrx::direct_function_call::<bool>(
-            pg_sys::pg_try_advisory_xact_lock_int8,
+            pg_sys::pg_advisory_unlock_int8,
             &[pgrx::IntoDatum::into_datum(key)],
-        )
-        .unwrap_or(false)
+        );
     }
 }
 

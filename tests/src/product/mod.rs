@@ -168,6 +168,13 @@ impl Product {
         self.session.replace(self.connect());
     }
 
+    /// From now on its server is the one at this address: a standby that was promoted.
+    #[track_caller]
+    pub fn move_to(&mut self, address: &Address) {
+        self.address = address.clone();
+        self.reconnect();
+    }
+
     /// Executes statements as the tables' owner.
     #[track_caller]
     pub fn execute(&self, sql: &str) {

@@ -6,6 +6,7 @@
 
 mod guard;
 pub mod installation;
+pub mod standby;
 
 use std::fs;
 use std::net::TcpListener;
@@ -49,6 +50,7 @@ pub struct Options {
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     installation: Option<Installation>,
+    within: Option<PathBuf>,
 }
 
 impl Options {
@@ -78,6 +80,12 @@ impl Options {
     /// On another PostgreSQL than the other tests' one.
     pub fn on(mut self, installation: Installation) -> Options {
         self.installation = Some(installation);
+        self
+    }
+
+    /// The server's folder is made in this one (a small disk, for example).
+    pub fn within(mut self, folder: &Path) -> Options {
+        self.within = Some(folder.to_owned());
         self
     }
 
@@ -136,6 +144,7 @@ impl Server {
             settings: Vec::new(),
             environment: Vec::new(),
             installation: None,
+            within: None,
         };
         options
             .set("fsync", "off")
@@ -177,7 +186,8 @@ impl Server {
     #[track_caller]
     fn create(options: Options) -> Server {
         let installation = options.installation.unwrap_or_else(Installation::find);
-        let folder = TempDir::with_prefix("autobuild-")
+        let within = options.within.unwrap_or_else(std::env::temp_dir);
+        let folder = TempDir::with_prefix_in("autobuild-", within)
             .unwrap_or_else(|e| panic!("no temporary folder: {e}"));
         installation.give(folder.path());
         let guard = Guard::over(folder.path());
@@ -340,6 +350,15 @@ impl Server {
         self.await_exit();
     }
 
+    /// Ends the server at once, as its fencing would, and waits until it is gone; it is
+    /// not to be started again.
+    #[track_caller]
+    pub fn fence(&self) {
+        self.signal(Signal::QUIT);
+        let pid_file = self.data().join("postmaster.pid");
+        await_until("the server is fenced", STOP, || !pid_file.exists());
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = self.pid().expect("the server runs");
         // An error means that it is gone, which is what is wanted.
@@ -357,6 +376,18 @@ impl Server {
     /// The postmaster's process id, while it runs.
     pub fn pid(&self) -> Option<Pid> {
         self.postmaster.as_ref().map(Pid::from_child)
+    }
+
+    /// Has the postmaster ended by itself? Then it can be started again.
+    pub fn has_ended(&mut self) -> bool {
+        let ended = match &mut self.postmaster {
+            None => true,
+            Some(child) => !matches!(child.try_wait(), Ok(None)),
+        };
+        if ended {
+            self.postmaster = None;
+        }
+        ended
     }
 
     /// Where it listens.
