@@ -363,7 +363,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         .hint("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM autobuild_tick(); COMMIT;"));
     }
     let executor = Executor::new(settings, at, Source::Manual)?;
-    let lock_timeout = settings.lock_timeout.to_string();
+    let lock_timeout = settings.limits(false).lock_timeout.to_string();
     with_settings(&[("lock_timeout", &lock_timeout)], || {
         if !transaction::try_lock_relation(executor.extension.executor_lock) {
             return Err(Error::new(
@@ -645,7 +645,8 @@ impl Executor<'_> {
 
     /// Runs something in a transaction of its own, as the one executor of this database.
     fn locked<R>(&self, work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
-        transaction::repeatable_read(
+        timed(
+            self.settings,
             || {
                 transaction::lock_relation(self.extension.executor_lock);
                 Ok(())

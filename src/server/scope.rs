@@ -49,6 +49,12 @@ fn set(name: &str, value: &str, action: pg_sys::GucAction::Type) {
     }
 }
 
+/// After how many milliseconds of waiting the server looks for a deadlock.
+pub fn deadlock_timeout() -> i32 {
+    // SAFETY: reads the variable of a setting.
+    unsafe { pg_sys::DeadlockTimeout }
+}
+
 /// A setting as it stands, for a user who may read all settings; `None` for others.
 pub fn setting_if_allowed(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
