@@ -151,7 +151,7 @@ pub fn register() {
     GucRegistry::define_int_guc(
         c"workspace_autobuild.lock_timeout",
         c"How long a tick waits for a lock; 0 for ever.",
-        c"Not longer than twice deadlock_timeout (unless it is 0), so that no writer of the product's is the victim of a deadlock with a tick.",
+        c"Once it holds rows, no longer than half of deadlock_timeout (unless this is 0): it gives way before a writer of the product's can be the victim of a deadlock.",
         &LOCK_TIMEOUT,
         0,
         i32::MAX,
@@ -273,18 +273,14 @@ pub struct Limits {
 
 impl Settings {
     /// The limits as set; `hurried`: a quarter of them, for what was waited for in vain
-    /// just before. No lock is waited for longer than twice the server's
-    /// `deadlock_timeout` (as the defaults have it): where a writer of the product's and a
-    /// batch wait for each other, the batch has looked for that once, in vain; the writer
-    /// would be next to look, and lose. So the batch gives way before.
+    /// just before.
     pub fn limits(&self, hurried: bool) -> Limits {
-        let longest = crate::server::scope::deadlock_timeout().saturating_mul(2);
         let share = |limit: i32| match limit {
             1.. if hurried => (limit / 4).max(1),
             _ => limit,
         };
         Limits {
-            lock_timeout: share(self.lock_timeout.min(longest)),
+            lock_timeout: share(self.lock_timeout),
             statement_timeout: share(self.statement_timeout),
         }
     }

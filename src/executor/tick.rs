@@ -20,7 +20,7 @@ use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
 use crate::server::query::Access;
-use crate::server::scope::{set_for_transaction, with_settings};
+use crate::server::scope::{deadlock_timeout, give_way, set_for_transaction, with_settings};
 use crate::server::statement_timeout::armed;
 use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
@@ -56,6 +56,8 @@ struct Executor<'a> {
     tick: Instant,
     source: Source,
     agenda: Agenda,
+    /// The server's, in milliseconds.
+    deadlock_timeout: i32,
 }
 
 /// How far a tick is.
@@ -88,6 +90,7 @@ impl<'a> Executor<'a> {
             tick: at.truncate_to_minute(),
             source,
             agenda,
+            deadlock_timeout: deadlock_timeout(),
         })
     }
 
@@ -209,6 +212,7 @@ impl<'a> Executor<'a> {
                 licensed: self.settings.policy.licensed,
                 notify_jobs: self.settings.notify_jobs,
             };
+            give_way(self.deadlock_timeout);
             let written = writer
                 .write(&ready)
                 .map_err(|error| self.name_missing_right(error))?;
@@ -363,7 +367,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         .hint("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM autobuild_tick(); COMMIT;"));
     }
     let executor = Executor::new(settings, at, Source::Manual)?;
-    let lock_timeout = settings.limits(false).lock_timeout.to_string();
+    let lock_timeout = settings.lock_timeout.to_string();
     with_settings(&[("lock_timeout", &lock_timeout)], || {
         if !transaction::try_lock_relation(executor.extension.executor_lock) {
             return Err(Error::new(
