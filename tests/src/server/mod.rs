@@ -65,10 +65,10 @@ impl Options {
         self.set("shared_preload_libraries", libraries)
     }
 
-    /// Data is flushed as in production. By default it isn't, which is fast, but then an
-    /// immediate stop loses the last commits.
+    /// Data is flushed to the disk as in production. By default it isn't, which is fast: a
+    /// crash of the server loses nothing by it, one of the machine would.
     pub fn durable(self) -> Options {
-        self.set("fsync", "on").set("synchronous_commit", "on")
+        self.set("fsync", "on")
     }
 
     /// A variable of the server's environment (a preloaded clock, for example).
@@ -148,7 +148,6 @@ impl Server {
         };
         options
             .set("fsync", "off")
-            .set("synchronous_commit", "off")
             .set("full_page_writes", "off")
             .set("shared_buffers", "32MB")
             .set("max_connections", "50")
