@@ -119,6 +119,7 @@ fn autobuild_grant(role: &str) -> pgrx::iter::SetOfIterator<'static, String> {
             PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
             format!("role \"{role}\" does not exist"),
         )
+        .hint("CREATE ROLE it first; it needs no password and no right to log in.")
         .raise();
     }
     let product = Product::find(&settings::read().product_schema).or_raise();
