@@ -7,31 +7,10 @@ use std::fs;
 use crate::build::codes::BlockCode;
 use crate::lifecycle::Skip;
 use crate::lifecycle::rules::catalogue;
-use crate::lifecycle::signs::{Policy, Signs};
+use crate::lifecycle::tests::{ALL_RULES, TODAY};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/RULES.md");
 const END: &str = "<!-- end -->";
-
-/// Every sign there is.
-const ALL: Signs = Signs {
-    failed_stop: true,
-    dormancy: true,
-    dormancy_reason: true,
-    deletion: true,
-    job_status: true,
-    automatic_updates: true,
-    require_active_version: true,
-    blocked_days: true,
-    active_owner: true,
-    empty_owner_tag: true,
-    workspace_tags: true,
-    suspended_owner: true,
-    next_start_at: true,
-    dynamic: true,
-    provisioner: true,
-    task_row: true,
-    task_pause: true,
-};
 
 /// Compares the list after the marker `name`, or writes it when asked to.
 fn check(name: &str, head: &str, rows: impl Iterator<Item = String>) {
@@ -51,13 +30,7 @@ fn check(name: &str, head: &str, rows: impl Iterator<Item = String>) {
 
 #[test]
 fn the_documentation_lists_every_rule_and_code() {
-    let policy = Policy {
-        rules: [true; 5],
-        licensed: true,
-        failed_stop_retry: true,
-        max_start_delay: 0,
-    };
-    let rules = catalogue(&ALL, &policy).into_iter().map(|rule| {
+    let rules = catalogue(&TODAY, &ALL_RULES).into_iter().map(|rule| {
         let settings: Vec<String> = rule
             .setting
             .iter()

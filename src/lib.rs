@@ -10,10 +10,10 @@ pub mod build;
 pub mod instant;
 pub mod lifecycle;
 pub mod schedule;
+pub mod worker;
 
 #[cfg(test)]
 mod documentation_tests;
-pub mod worker;
 
 #[cfg(feature = "pgrx")]
 pub mod agenda;

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::build::inputs::Block;
 use crate::instant::Instant;
 use crate::lifecycle::verdict::Transition;
 
@@ -89,6 +90,49 @@ impl Attempt {
             message: None,
             fingerprint: 0,
         }
+    }
+
+    /// What is due can't be built now.
+    pub fn blocked(due: &Due, block: &Block) -> Attempt {
+        Attempt {
+            code: Some(block.code),
+            message: Some(block.message.clone()),
+            ..Attempt::new(due, Outcome::Blocked)
+        }
+    }
+
+    /// What is due would be built, and with which number; nothing was written.
+    pub fn would_be(due: &Due, outcome: Outcome) -> Attempt {
+        let latest = due.facts.latest.as_ref();
+        Attempt {
+            build_number: latest.map(|latest| latest.build_number.saturating_add(1)),
+            ..Attempt::new(due, outcome)
+        }
+    }
+}
+
+/// Builds that a tick may still make (`max_builds_per_tick`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuildsLeft(Option<usize>);
+
+impl BuildsLeft {
+    /// As many as the cap allows; `None` for no cap.
+    pub fn new(cap: Option<usize>) -> BuildsLeft {
+        BuildsLeft(cap)
+    }
+
+    /// May no more be made?
+    pub fn is_used_up(self) -> bool {
+        self.0 == Some(0)
+    }
+
+    /// One more is to be made: is it within the cap?
+    pub fn take(&mut self) -> bool {
+        if self.is_used_up() {
+            return false;
+        }
+        self.0 = self.0.map(|left| left - 1);
+        true
     }
 }
 

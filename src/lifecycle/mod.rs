@@ -28,4 +28,4 @@ pub use skip::Skip;
 pub use verdict::{Next, Outcome, Transition, Verdict, verdict};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,10 +11,10 @@ thread_local! {
 
 /// A number that grows whenever something in the catalog may have changed.
 pub fn generation() -> u64 {
-    unsafe extern "C-unwind" fn relation_changed(_: pg_sys::Datum, _: pg_sys::Oid) {
+    extern "C-unwind" fn relation_changed(_: pg_sys::Datum, _: pg_sys::Oid) {
         GENERATION.set(GENERATION.get().wrapping_add(1));
     }
-    unsafe extern "C-unwind" fn entry_changed(_: pg_sys::Datum, _: i32, _: u32) {
+    extern "C-unwind" fn entry_changed(_: pg_sys::Datum, _: i32, _: u32) {
         GENERATION.set(GENERATION.get().wrapping_add(1));
     }
     if !REGISTERED.replace(true) {

@@ -14,12 +14,6 @@ pub fn now() -> Instant {
     saturating(micros)
 }
 
-/// When the current transaction began, as SQL's `now()` has it.
-pub fn transaction_start() -> Instant {
-    // SAFETY: reads a variable of the current transaction.
-    saturating(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
-}
-
 /// When the server was started.
 pub fn server_start() -> Instant {
     // SAFETY: reads a variable that is set before any session begins.

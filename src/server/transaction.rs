@@ -10,8 +10,9 @@ use super::error::Error;
 /// Runs the work in a REPEATABLE READ transaction of its own and commits it.
 ///
 /// `before_snapshot` runs first, in the transaction but before its snapshot: locks
-/// taken there are held when the snapshot is taken, and what it returns goes to `work`. If either raises or returns an
-/// error, or the commit does, the transaction is rolled back and the error returned.
+/// taken there are held when the snapshot is taken, and what it returns goes to `work`.
+/// If either raises or returns an error, or the commit does, the transaction is rolled
+/// back and the error returned.
 pub fn repeatable_read<L, R>(
     before_snapshot: impl FnOnce() -> Result<L, Error>,
     work: impl FnOnce(L) -> Result<R, Error>,

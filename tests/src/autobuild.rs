@@ -211,3 +211,29 @@ impl Product {
         texts(&mut self.session(), sql).remove(0)
     }
 }
+
+/// Refused with this SQLSTATE, a message that holds `seen`, and a hint.
+#[track_caller]
+pub fn refused(session: &mut Client, sql: &str, sqlstate: &str, seen: &str) -> Refusal {
+    let refusal = refusal(session, sql);
+    let shown: String = sql.chars().take(200).collect();
+    assert_eq!(refusal.sqlstate, sqlstate, "{shown}: {refusal:?}");
+    assert!(refusal.message.contains(seen), "{shown}: {refusal:?}");
+    assert_ne!(refusal.hint, "", "{shown}: {refusal:?}");
+    assert!(refusal.message.len() < 1000, "{shown}: a message is short");
+    alive(session);
+    refusal
+}
+
+/// The session can still be used.
+#[track_caller]
+pub fn alive(session: &mut Client) {
+    assert_eq!(texts(session, "SELECT 1"), [[Some("1".to_owned())]]);
+}
+
+/// A query gives so many rows.
+#[track_caller]
+pub fn counted(session: &mut Client, sql: &str, count: &str) {
+    let rows = texts(session, &format!("SELECT count(*) FROM ({sql}) q"));
+    assert_eq!(rows, [[Some(count.to_owned())]], "{sql}");
+}

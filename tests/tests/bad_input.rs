@@ -5,35 +5,11 @@ use postgres::Client;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 use workspace_autobuild_tests::autobuild::{
-    NINE, Refusal, TODAY_AT_NINE, YESTERDAY, install, next_transition, preview, records, refusal,
-    tick, try_tick,
+    NINE, TODAY_AT_NINE, YESTERDAY, counted, install, next_transition, preview, records, refusal,
+    refused, tick, try_tick,
 };
-use workspace_autobuild_tests::product::{Fields, quote_literal, texts};
+use workspace_autobuild_tests::product::{Fields, quote_literal};
 use workspace_autobuild_tests::{Transition, Version};
-
-/// Refused with this SQLSTATE, a message that holds `seen`, and a hint.
-#[track_caller]
-fn refused(session: &mut Client, sql: &str, sqlstate: &str, seen: &str) -> Refusal {
-    let refusal = refusal(session, sql);
-    let shown: String = sql.chars().take(200).collect();
-    assert_eq!(refusal.sqlstate, sqlstate, "{shown}: {refusal:?}");
-    assert!(refusal.message.contains(seen), "{shown}: {refusal:?}");
-    assert_ne!(refusal.hint, "", "{shown}: {refusal:?}");
-    assert!(refusal.message.len() < 1000, "{shown}: a message is short");
-    alive(session);
-    refusal
-}
-
-#[track_caller]
-fn alive(session: &mut Client) {
-    assert_eq!(texts(session, "SELECT 1"), [[Some("1".to_owned())]]);
-}
-
-#[track_caller]
-fn counted(session: &mut Client, sql: &str, count: &str) {
-    let rows = texts(session, &format!("SELECT count(*) FROM ({sql}) q"));
-    assert_eq!(rows, [[Some(count.to_owned())]], "{sql}");
-}
 
 #[test]
 fn an_unknown_workspace_is_p0002_and_null_gives_no_row() {

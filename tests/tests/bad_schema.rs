@@ -4,10 +4,10 @@
 use postgres::Client;
 use serde_json::{Value as Json, json};
 use workspace_autobuild_tests::autobuild::{
-    NINE, NextTransition, Refusal, TODAY_AT_NINE, YESTERDAY, install, next_transition, preview,
-    records, refusal, tick,
+    NINE, NextTransition, Refusal, TODAY_AT_NINE, YESTERDAY, counted, install, next_transition,
+    preview, records, refusal, refused, tick,
 };
-use workspace_autobuild_tests::product::{quote_literal, texts};
+use workspace_autobuild_tests::product::quote_literal;
 use workspace_autobuild_tests::{Product, Server, Transition, Version};
 
 /// The calls that take a time, with `{}` for it.
@@ -19,30 +19,6 @@ const AT: [&str; 6] = [
     "SELECT * FROM autobuild_schedule_next('0 9 * * *', {})",
     "SELECT * FROM autobuild_tick({})",
 ];
-
-/// Refused with this SQLSTATE, a message that holds `seen`, and a hint.
-#[track_caller]
-fn refused(session: &mut Client, sql: &str, sqlstate: &str, seen: &str) -> Refusal {
-    let refusal = refusal(session, sql);
-    let shown: String = sql.chars().take(200).collect();
-    assert_eq!(refusal.sqlstate, sqlstate, "{shown}: {refusal:?}");
-    assert!(refusal.message.contains(seen), "{shown}: {refusal:?}");
-    assert_ne!(refusal.hint, "", "{shown}: {refusal:?}");
-    assert!(refusal.message.len() < 1000, "{shown}: a message is short");
-    alive(session);
-    refusal
-}
-
-#[track_caller]
-fn alive(session: &mut Client) {
-    assert_eq!(texts(session, "SELECT 1"), [[Some("1".to_owned())]]);
-}
-
-#[track_caller]
-fn counted(session: &mut Client, sql: &str, count: &str) {
-    let rows = texts(session, &format!("SELECT count(*) FROM ({sql}) q"));
-    assert_eq!(rows, [[Some(count.to_owned())]], "{sql}");
-}
 
 /// Changes something of the product's schema, and asks every function.
 #[track_caller]

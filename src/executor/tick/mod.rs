@@ -40,7 +40,7 @@ use crate::executor::decide::{self, Decided, Due, Fill};
 use crate::executor::fill::fill;
 use crate::executor::history::{self, Earlier, Source, TickRecord};
 use crate::executor::locks::Locks;
-use crate::executor::outcome::{Attempt, Outcome, count};
+use crate::executor::outcome::{Attempt, BuildsLeft, Outcome, count};
 use crate::executor::plan::{Planned, plan_all};
 use crate::executor::report::TickReport;
 
@@ -67,8 +67,7 @@ struct Run {
     record: TickRecord,
     report: TickReport,
     earlier: Rc<HashMap<Uuid, Earlier>>,
-    /// Builds that may still be made.
-    builds_left: Option<usize>,
+    builds_left: BuildsLeft,
 }
 
 impl<'a> Executor<'a> {
@@ -110,7 +109,7 @@ impl<'a> Executor<'a> {
             },
             report: TickReport::default(),
             earlier: Rc::new(history::earlier_attempts(&self.extension)?),
-            builds_left: self.settings.max_builds_per_tick,
+            builds_left: BuildsLeft::new(self.settings.max_builds_per_tick),
         })
     }
 
@@ -137,7 +136,6 @@ impl<'a> Executor<'a> {
 
     /// Plans, writes and records a batch; nothing of `run` is changed if it fails.
     fn work(&self, run: &mut Run, due: Vec<Due>) -> Result<Vec<Attempt>, Error> {
-        let order: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
         let planned = attempt(|| {
             acting_as(self.role, || {
                 plan_all(&self.product, &self.settings.policy, due, self.at)
@@ -150,7 +148,11 @@ impl<'a> Executor<'a> {
         let now = clock::now();
         let mut given_up = None;
         if self.source == Source::Worker && self.settings.action == Action::Observe {
-            attempts.extend(ready.iter().map(|planned| observed(planned)));
+            attempts.extend(
+                ready
+                    .iter()
+                    .map(|planned| Attempt::would_be(&planned.due, Outcome::Observed)),
+            );
             attempts = history::not_yet_observed(&self.extension, attempts)?;
         } else {
             let writer = Writer {
@@ -167,10 +169,11 @@ impl<'a> Executor<'a> {
             attempts.extend(written.attempts);
             given_up = written.given_up;
         }
-        let places: HashMap<Uuid, usize> = order
-            .into_iter()
+        // Planning keeps the order of work.
+        let places: HashMap<Uuid, usize> = planned
+            .iter()
             .enumerate()
-            .map(|(n, id)| (id, n))
+            .map(|(n, planned)| (planned.due.facts.workspace_id, n))
             .collect();
         attempts.sort_by_key(|attempt| places.get(&attempt.workspace_id).copied());
 
@@ -218,20 +221,10 @@ impl<'a> Executor<'a> {
                 continue;
             }
             match &planned.work {
-                Err(block) => attempts.push(Attempt {
-                    code: Some(block.code),
-                    message: Some(block.message.clone()),
-                    ..Attempt::new(&planned.due, Outcome::Blocked)
-                }),
+                Err(block) => attempts.push(Attempt::blocked(&planned.due, block)),
                 Ok(None) => ready.push(planned),
-                Ok(Some(_)) => {
-                    if run.builds_left == Some(0) {
-                        run.report.held_back = run.report.held_back.saturating_add(1);
-                        continue;
-                    }
-                    run.builds_left = run.builds_left.map(|left| left - 1);
-                    ready.push(planned);
-                }
+                Ok(Some(_)) if run.builds_left.take() => ready.push(planned),
+                Ok(Some(_)) => run.report.held_back = run.report.held_back.saturating_add(1),
             }
         }
         (ready, attempts)
@@ -297,14 +290,6 @@ impl<'a> Executor<'a> {
         let tasks = attempt(|| acting_as(self.role, || task_ids(&self.product, &with_tasks)))?;
         self.extension
             .as_owner(|| super::notify::transitions(attempts, planned, &tasks))
-    }
-}
-
-fn observed(planned: &Planned) -> Attempt {
-    let latest = planned.due.facts.latest.as_ref();
-    Attempt {
-        build_number: latest.map(|latest| latest.build_number.saturating_add(1)),
-        ..Attempt::new(&planned.due, Outcome::Observed)
     }
 }
 

@@ -93,7 +93,7 @@ pub fn worker(
         }
         let alone = Cell::new(false);
         let Err(error) = executor.batch(&mut run, piece.ids, piece.hurried, &alone) else {
-            if run.builds_left == Some(0) {
+            if run.builds_left.is_used_up() {
                 break;
             }
             continue;
