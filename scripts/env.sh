@@ -7,10 +7,15 @@
 # target/private; for root, whose server runs as the user postgres and who may sit in a
 # folder that postgres can't enter, it is a folder of its own under /var/lib.
 #
-# PG_CONFIG, when it is set, names another PostgreSQL, which is then used as it is.
+# PG_CONFIG, when it is set, names another PostgreSQL (15 to 18), which is then used as
+# it is.
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-PG_MAJOR=${PG_MAJOR:-15}
+if [ -n "${PG_CONFIG:-}" ]; then
+  PG_MAJOR=$("$PG_CONFIG" --version | sed 's/^[^0-9]*//; s/[^0-9].*//')
+else
+  PG_MAJOR=15
+fi
 system_pg_config=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
 if [ "$(id -u)" = 0 ]; then
   private=/var/lib/workspace-autobuild/$(printf %s "$project" | cksum | cut -d ' ' -f 1)
@@ -18,7 +23,8 @@ else
   private=$project/target/private
 fi
 private_server=$private/pg$PG_MAJOR
-PG_CONFIG=${PG_CONFIG:-$private_server/lib/postgresql/$PG_MAJOR/bin/pg_config}
+private_pg_config=$private_server/lib/postgresql/$PG_MAJOR/bin/pg_config
+PG_CONFIG=${PG_CONFIG:-$private_pg_config}
 PGRX_HOME=$private/pgrx
 pgspot_venv=$project/target/pgspot
 export PG_MAJOR PG_CONFIG PGRX_HOME

@@ -4,14 +4,14 @@
 # that tests and demo run on, quick to build; `install.sh private-release` there too, but
 # optimized, to be measured.
 set -euo pipefail
-named=${PG_CONFIG:-}
 . "$(dirname "$0")/env.sh"
 cd "$project"
 
 options=(--no-default-features --features "pg$PG_MAJOR")
 case ${1:-} in
   system)
-    target=${named:-$system_pg_config}
+    target=$PG_CONFIG
+    [ "$target" = "$private_pg_config" ] && target=$system_pg_config
     options+=(--release)
     [ -w "$("$target" --pkglibdir)" ] || options+=(--sudo)
     ;;

@@ -9,6 +9,7 @@ cd "$project"
 CARGO_PGRX_VERSION=0.18.1
 PGSPOT_VERSION=0.9.4
 
+on_private_copy() { [ "$PG_CONFIG" = "$private_pg_config" ]; }
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 missing() {
@@ -19,8 +20,8 @@ missing() {
 }
 
 packages() {
-  local wanted=(postgresql-"$PG_MAJOR" postgresql-server-dev-"$PG_MAJOR" libclang-dev pkg-config
-    python3-venv shellcheck)
+  local wanted=(libclang-dev pkg-config libssl-dev python3-venv shellcheck)
+  on_private_copy && wanted+=(postgresql-"$PG_MAJOR" postgresql-server-dev-"$PG_MAJOR")
   # Root's tests become the user postgres by sudo.
   [ "$(id -u)" = 0 ] && wanted+=(sudo)
   local lacking
@@ -47,7 +48,7 @@ cargo_pgrx() {
 # programs are, so only the programs themselves, and what extensions are put into, are
 # copied.
 private_copy() {
-  [ "$PG_CONFIG" = "$private_server/lib/postgresql/$PG_MAJOR/bin/pg_config" ] || return 0
+  on_private_copy || return 0
   local source made_from
   source=$(dpkg-query -W -f '${Package} ${Version}\n' "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
   made_from=$private_server/made-from
@@ -61,21 +62,7 @@ private_copy() {
   cp -a "/usr/share/postgresql/$PG_MAJOR" "$private_server/share/postgresql/"
   ln -s /usr/include "$private_server/include"
   ln -s "$("$system_pg_config" --libdir)" "$private_server/lib/"
-  test_alias
   echo "$source" >"$made_from"
-}
-
-# pgrx's test framework creates the extension under the crate's name, which has an
-# underscore where the extension has a hyphen.
-test_alias() {
-  local extension
-  extension=$("$PG_CONFIG" --sharedir)/extension
-  cat >"$extension/workspace_autobuild.control" <<'CONTROL'
-comment = 'stands for workspace-autobuild in tests'
-default_version = '1'
-requires = '"workspace-autobuild"'
-CONTROL
-  echo '-- nothing of its own' >"$extension/workspace_autobuild--1.sql"
 }
 
 pgrx_home() {
@@ -93,8 +80,26 @@ pgspot() {
   echo "$PGSPOT_VERSION" >"$pgspot_venv/version"
 }
 
+# Prometheus and its exporter for the test of monitoring/: unpacked into target, since
+# the installed packages would start services. Without them that test says so.
+monitoring() {
+  [ -x "$project/target/monitoring/usr/bin/promtool" ] && return
+  say "unpacking prometheus and prometheus-postgres-exporter into target/monitoring"
+  local folder=$project/target/monitoring
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  (
+    cd "$folder"
+    apt-get download -qq prometheus prometheus-postgres-exporter 2>/dev/null ||
+      { as_root apt-get update -qq && apt-get download -qq prometheus prometheus-postgres-exporter; }
+    for package in ./*.deb; do dpkg -x "$package" .; done
+    rm ./*.deb
+  ) || say "they are not to be had: the test of monitoring/ will be skipped"
+}
+
 packages
 cargo_pgrx
 private_copy
 pgrx_home
 pgspot
+monitoring

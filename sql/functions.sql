@@ -12,6 +12,8 @@ GRANT SELECT ON @extschema@.autobuild_rules TO PUBLIC;
 
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_tick(timestamptz) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_grant(text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_attach() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_detach() FROM PUBLIC;
 
 COMMENT ON FUNCTION @extschema@.autobuild_list_rules() IS
     'The rows of the view autobuild_rules.';
@@ -25,6 +27,10 @@ COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
     'The rows and outcomes that autobuild_tick would give, in the same order; nothing is written, no lock is taken.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
     'One tick in the caller''s transaction, which must be REPEATABLE READ or stricter (25000); a row for each transition, in the order of work. Acts as workspace_autobuild.role, ignores back-off and workspace_autobuild.action. 55P03 while another executor of this database is at work.';
+COMMENT ON FUNCTION @extschema@.autobuild_attach() IS
+    'Puts the capture triggers on the product''s tables, whose owner or a superuser the caller must be; the agenda is then built in the background (autobuild_agenda_progress), and a tick costs what is due, not what exists. False if they were there already.';
+COMMENT ON FUNCTION @extschema@.autobuild_detach() IS
+    'Takes the capture triggers off and empties the agenda; ticks scan again. False if there was none.';
 COMMENT ON FUNCTION @extschema@.autobuild_grant(text) IS
     'Grants a role exactly what the executor needs on the product''s tables, and returns the statements that did so.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) IS

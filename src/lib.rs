@@ -11,6 +11,12 @@ pub mod instant;
 pub mod lifecycle;
 pub mod schedule;
 
+#[cfg(test)]
+mod documentation_tests;
+pub mod worker;
+
+#[cfg(feature = "pgrx")]
+pub mod agenda;
 #[cfg(feature = "pgrx")]
 pub mod api;
 #[cfg(feature = "pgrx")]
@@ -32,11 +38,26 @@ mod load {
     use pgrx::prelude::*;
 
     extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
+    extension_sql_file!("../sql/agenda.sql", name = "agenda", requires = ["tables"]);
     extension_sql_file!("../sql/functions.sql", name = "functions", finalize);
 
     /// Called by the server when it loads the library.
     #[pg_guard]
     extern "C-unwind" fn _PG_init() {
         crate::settings::register();
+        crate::worker::register();
+    }
+}
+
+/// What pgrx's test framework looks for at the root of a crate.
+#[cfg(all(test, feature = "pg_test"))]
+pub mod pg_test {
+    /// Called once before the tests of [`crate::api`] that run inside a server.
+    pub fn setup(_options: Vec<&str>) {}
+
+    /// Lines of the test server's `postgresql.conf`.
+    #[must_use]
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        Vec::new()
     }
 }

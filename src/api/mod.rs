@@ -1,7 +1,13 @@
 //! The SQL functions, thin: arguments are checked, a module below does the work, rows
 //! go out. What a function promises stands in its COMMENT (`\df+`) and the README.
 
+pub mod agenda;
+pub mod control;
+#[cfg(feature = "pg_test")]
+mod in_server;
+pub mod metrics;
 pub mod previews;
 pub mod rules;
 pub mod schedules;
+pub mod status;
 pub mod tick;

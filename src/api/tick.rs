@@ -22,7 +22,7 @@ use crate::settings;
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn autobuild_tick(
-    at: default!(TimestampWithTimeZone, "now()"),
+    at: default!(TimestampWithTimeZone, "pg_catalog.now()"),
 ) -> TableIterator<
     'static,
     (
@@ -51,7 +51,7 @@ fn autobuild_tick(
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn autobuild_preview(
-    at: default!(TimestampWithTimeZone, "now()"),
+    at: default!(TimestampWithTimeZone, "pg_catalog.now()"),
 ) -> TableIterator<
     'static,
     (

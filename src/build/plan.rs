@@ -163,6 +163,12 @@ pub fn plan(
     let latest = request.facts.latest.as_ref().ok_or_else(|| {
         BlockCode::NoLatestBuild.block("the workspace has no build that a new one could follow")
     })?;
+    if latest.build_number == i32::MAX {
+        return Err(BlockCode::BuildNumbersUsedUp.block(format!(
+            "the latest build has the number {}, and there is none above it",
+            latest.build_number
+        )));
+    }
     let prepared = version.ok_or_else(|| {
         let id = version::chosen_version(request).unwrap_or(latest.template_version_id);
         BlockCode::VersionMissing.block(format!("template version {id} does not exist"))

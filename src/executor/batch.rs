@@ -14,19 +14,22 @@ use uuid::Uuid;
 use crate::build::job_input::job_posted_payload;
 use crate::build::plan::Plan;
 use crate::instant::Instant;
+use crate::product::role::missing_rights;
 use crate::product::schema::Product;
 use crate::product::write::{self, NewBuild};
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
 use crate::server::query::{Access, run};
+use crate::server::scope::with_settings;
 use crate::server::subtransaction::attempt;
 
+use super::narrow::is_stall;
 use super::outcome::{Attempt, Outcome};
 use super::plan::Planned;
 
 /// Rows of a batch that may fail with the same SQLSTATE before the batch is given up:
 /// by then it is not the rows.
-const SAME_FAILURES: usize = 20;
+pub const SAME_FAILURES: usize = 20;
 
 /// What came of a batch.
 #[derive(Debug, Default)]
@@ -61,7 +64,7 @@ impl Writer<'_> {
     /// Writes what is planned. Workspaces that are blocked are not in `planned`.
     ///
     /// Errors: 40001 and 40P01 (to be tried again in a new transaction), and whatever
-    /// ends a batch at once (classes 53 and 57, 55P03).
+    /// ends a batch at once (classes 53 and 57, 55P03; 42501 where a grant is missing).
     pub fn write(&self, planned: &[&Planned]) -> Result<Written, Error> {
         let mut items: Vec<Item<'_>> = planned.iter().map(|planned| self.item(planned)).collect();
         // Rows are locked and inserted by workspace id, so that two writers can't wait
@@ -107,14 +110,14 @@ impl Writer<'_> {
         if items.is_empty() || written.given_up.is_some() {
             return Ok(());
         }
-        let error = match attempt(|| acting_as(self.role, || self.write_once(items))) {
+        let error = match writing(self.product, self.role, || self.write_once(items)) {
             Ok(()) => {
                 written.attempts.extend(items.iter().map(built));
                 return Ok(());
             }
             Err(error) => error,
         };
-        if ends_batch(&error) {
+        if ends_batch(&error) || lacks_a_right(&error, self.product, self.role) {
             return Err(error);
         }
         if let [item] = items {
@@ -135,14 +138,6 @@ impl Writer<'_> {
 
     /// Writes all of the items, or raises.
     fn write_once(&self, items: &[Item<'_>]) -> Result<(), Error> {
-        // What a table's owner planted to run at commit runs here, as the role: at
-        // commit it would run as whoever commits.
-        run(
-            "SET CONSTRAINTS ALL IMMEDIATE",
-            Access::Write,
-            vec![],
-            |_| Ok(()),
-        )?;
         let builds: Vec<NewBuild> = items.iter().filter_map(|item| item.build.clone()).collect();
         write::builds(self.product, &builds, self.now)?;
         self.write_marks(items)?;
@@ -177,9 +172,10 @@ impl Writer<'_> {
             .iter()
             .map(|item| {
                 let template = item.planned.due.facts.template.as_ref()?;
+                let ttl = template.time_til_dormant_autodelete;
                 // Nanoseconds, which the product cuts to milliseconds.
-                let ttl = template.time_til_dormant_autodelete / 1_000_000 * 1_000;
-                (self.licensed && self.product.signs.deletion && ttl > 0).then_some(ttl)
+                (self.licensed && self.product.signs.deletion && ttl > 0)
+                    .then_some(ttl / 1_000_000 * 1_000)
             })
             .collect();
         write::dormancy_marks(self.product, &workspaces, self.now, &delete_after)
@@ -194,12 +190,7 @@ impl Writer<'_> {
                 ..Attempt::new(due, Outcome::Conflict)
             };
         }
-        Attempt {
-            sqlstate: Some(error.sqlstate()),
-            message: Some(error.message.clone()),
-            fingerprint: fingerprint(item.planned),
-            ..Attempt::new(due, Outcome::Failed)
-        }
+        failed(item.planned, error)
     }
 
     /// Is it the violation that says that someone else has built first?
@@ -213,11 +204,48 @@ impl Writer<'_> {
     }
 }
 
+/// Runs something that writes the product's tables, whole or not at all: as the role, and
+/// with the product's own `search_path` for its triggers.
+///
+/// What a table's owner planted to run at commit runs in the statement, as the role: at
+/// commit it would run as whoever commits. (That holds for the rest of the transaction.)
+pub fn writing<R>(
+    product: &Product,
+    role: pg_sys::Oid,
+    work: impl FnOnce() -> Result<R, Error>,
+) -> Result<R, Error> {
+    attempt(|| {
+        acting_as(role, || {
+            run(
+                "SET CONSTRAINTS ALL IMMEDIATE",
+                Access::Write,
+                vec![],
+                |_| Ok(()),
+            )?;
+            with_settings(&[("search_path", &product.search_path())], work)
+        })
+    })
+}
+
 /// Does an error end the batch, since no single row causes it?
-fn ends_batch(error: &Error) -> bool {
-    ["40001", "40P01", "53", "57", "55P03"]
-        .iter()
-        .any(|state| error.is(state))
+pub fn ends_batch(error: &Error) -> bool {
+    error.is("40001") || error.is("40P01") || is_stall(error)
+}
+
+/// Is the error for want of a grant, which no row can help? A permission can also be
+/// denied to a single row: by row security, or by what a trigger does.
+pub fn lacks_a_right(error: &Error, product: &Product, role: pg_sys::Oid) -> bool {
+    error.is("42501") && matches!(missing_rights(product, role), Ok(Some(_)))
+}
+
+/// A workspace that met an unexpected error.
+pub fn failed(planned: &Planned, error: &Error) -> Attempt {
+    Attempt {
+        sqlstate: Some(error.sqlstate()),
+        message: Some(error.message.clone()),
+        fingerprint: fingerprint(planned),
+        ..Attempt::new(&planned.due, Outcome::Failed)
+    }
 }
 
 fn built(item: &Item<'_>) -> Attempt {

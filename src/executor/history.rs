@@ -59,6 +59,22 @@ pub struct Earlier {
     pub fingerprint: i64,
 }
 
+impl Earlier {
+    /// Does it wait for a provisioner? That is looked for at each tick, without back-off.
+    pub fn is_waiting(&self) -> bool {
+        self.outcome == Outcome::Blocked.name()
+            && self.code.as_deref() == Some(BlockCode::NoProvisioner.code())
+    }
+}
+
+/// Did this workspace wait for a provisioner before, and does it still?
+pub fn still_waits(earlier: &HashMap<Uuid, Earlier>, attempt: &Attempt) -> bool {
+    attempt.code == Some(BlockCode::NoProvisioner.code())
+        && earlier
+            .get(&attempt.workspace_id)
+            .is_some_and(|earlier| earlier.is_waiting() && same_matter(earlier, attempt))
+}
+
 /// Every workspace that can't move, with what was tried last.
 pub fn earlier_attempts(extension: &Extension) -> Result<HashMap<Uuid, Earlier>, Error> {
     let mut earlier = HashMap::new();
@@ -94,13 +110,21 @@ pub fn earlier_attempts(extension: &Extension) -> Result<HashMap<Uuid, Earlier>,
 }
 
 /// How long after its n-th attempt a workspace is tried again: 1, 2, 4 ... 60 minutes.
-/// A missing provisioner is looked for at each tick.
+/// A missing provisioner is looked for at each tick; what somebody held, or was always
+/// just changing, is asked for again after 4 minutes at the latest, since that may end at
+/// any time and nothing of the workspace's need change with it.
 fn back_off(attempt: &Attempt, attempts: i32) -> i64 {
     if attempt.code == Some(BlockCode::NoProvisioner.code()) {
         return 0;
     }
-    let doublings = u32::try_from(attempts - 1).unwrap_or(0).min(6);
-    (1_i64 << doublings).min(60) * MINUTE
+    let longest = match attempt.sqlstate.as_deref() {
+        Some("55P03" | "40001" | "40P01") => 4,
+        _ => 60,
+    };
+    let doublings = u32::try_from(attempts.saturating_sub(1))
+        .unwrap_or(0)
+        .min(6);
+    (1_i64 << doublings).min(longest) * MINUTE
 }
 
 /// Records what came of a batch: history, back-off, and the tick's own row with the
@@ -119,7 +143,13 @@ pub fn record(
             return Ok(());
         }
         record_transitions(extension, tick_id, attempts, now)?;
-        record_back_off(extension, attempts, earlier, now)
+        // The worker's ticks are on the minute: counted from the tick, "in a minute" is
+        // the next one; counted from the clock it would be the one after.
+        let begun = match tick.source {
+            Source::Worker => tick.tick_at,
+            Source::Manual => now,
+        };
+        record_back_off(extension, attempts, earlier, now, begun)
     })
 }
 
@@ -233,6 +263,7 @@ fn record_back_off(
     attempts: &[Attempt],
     earlier: &HashMap<Uuid, Earlier>,
     now: Instant,
+    begun: Instant,
 ) -> Result<(), Error> {
     let (stuck, moved): (Vec<&Attempt>, Vec<&Attempt>) = attempts
         .iter()
@@ -309,7 +340,7 @@ fn record_back_off(
                     .iter()
                     .zip(&history)
                     .map(|(attempt, (_, attempts))| {
-                        Some(now.saturating_add_micros(back_off(attempt, *attempts)))
+                        Some(begun.saturating_add_micros(back_off(attempt, *attempts)))
                     })
                     .collect(),
             ),
@@ -453,6 +484,16 @@ mod tests {
             .map(|n| back_off(&attempt(Some("import_job_failed")), n) / MINUTE)
             .collect();
         assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn what_somebody_holds_is_asked_for_again_within_minutes() {
+        let held = Attempt {
+            sqlstate: Some("55P03".to_owned()),
+            ..attempt(None)
+        };
+        let minutes: Vec<i64> = (1..=5).map(|n| back_off(&held, n) / MINUTE).collect();
+        assert_eq!(minutes, [1, 2, 4, 4, 4]);
     }
 
     #[test]

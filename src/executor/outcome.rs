@@ -6,7 +6,7 @@ use crate::instant::Instant;
 use crate::lifecycle::verdict::Transition;
 
 use super::decide::Due;
-use super::report::TickReport;
+use super::report::{KINDS, OUTCOMES, TickReport};
 
 /// What came of a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,21 @@ impl Attempt {
 /// Adds attempts to a report.
 pub fn count(report: &mut TickReport, attempts: &[Attempt]) {
     for attempt in attempts {
+        let kind = KINDS.iter().position(|k| *k == attempt.transition.name());
+        let outcome = OUTCOMES.iter().position(|o| *o == attempt.outcome.name());
+        if let (Some(kind), Some(outcome)) = (kind, outcome)
+            && let Some(count) = report.tried.get_mut(kind).and_then(|k| k.get_mut(outcome))
+        {
+            *count += 1;
+        }
+        if attempt.outcome == Outcome::Failed
+            && let Some(sqlstate) = &attempt.sqlstate
+        {
+            match report.failures.iter_mut().find(|(s, _)| s == sqlstate) {
+                Some((_, count)) => *count += 1,
+                None => report.failures.push((sqlstate.clone(), 1)),
+            }
+        }
         *match attempt.outcome {
             Outcome::Built => &mut report.built,
             Outcome::Conflict => &mut report.conflict,

@@ -1,5 +1,10 @@
 //! What a tick tells whoever ran it.
 
+/// The kinds of transitions, in the order in which [`TickReport::tried`] counts them.
+pub const KINDS: [&str; 4] = ["start", "stop", "delete", "dormant"];
+/// The outcomes, in the order in which [`TickReport::tried`] counts them.
+pub const OUTCOMES: [&str; 5] = ["built", "conflict", "blocked", "failed", "observed"];
+
 /// What a tick did, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TickReport {
@@ -17,6 +22,10 @@ pub struct TickReport {
     pub observed: i32,
     /// Due, but held back by `max_builds_per_tick`.
     pub held_back: i32,
+    /// Transitions tried, by kind and outcome.
+    pub tried: [[i32; OUTCOMES.len()]; KINDS.len()],
+    /// Workspaces that failed, by SQLSTATE.
+    pub failures: Vec<(String, i32)>,
     /// The first error that a batch met, if any did.
     pub error: Option<(String, String)>,
 }

@@ -41,11 +41,15 @@ impl Kind {
     }
 }
 
-/// How the extension uses a column, beyond reading it.
+/// How the extension uses a column: what the executor's role must be granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// It is read.
     Read,
+    /// It is read for people only, as the caller: never by the executor.
+    Show,
+    /// It is written by an INSERT, and never read.
+    Write,
     /// It is read, and written by an INSERT.
     Insert,
     /// It is read, and written by an UPDATE.
@@ -90,7 +94,7 @@ const fn optional(table: &'static str, name: &'static str, kind: Kind, usage: Us
 }
 
 use Kind::{Bool, Bytes, Enum, Integer, Json, Text, Time, Uuid};
-use Use::{Insert, Read, Sign, Update};
+use Use::{Insert, Read, Show, Sign, Update, Write};
 
 /// All of them.
 #[rustfmt::skip]
@@ -99,7 +103,7 @@ pub const COLUMNS: &[Column] = &[
     required("workspaces", "owner_id", Uuid, Read),
     required("workspaces", "organization_id", Uuid, Read),
     required("workspaces", "template_id", Uuid, Read),
-    required("workspaces", "name", Text, Read),
+    required("workspaces", "name", Text, Show),
     required("workspaces", "deleted", Bool, Read),
     required("workspaces", "autostart_schedule", Text, Read),
     required("workspaces", "last_used_at", Time, Read),
@@ -110,12 +114,12 @@ pub const COLUMNS: &[Column] = &[
     optional("workspaces", "next_start_at", Time, Update),
 
     required("users", "id", Uuid, Read),
-    required("users", "username", Text, Read),
+    required("users", "username", Text, Show),
     required("users", "status", Enum, Read),
     optional("users", "github_com_user_id", Integer, Sign),
 
     required("templates", "id", Uuid, Read),
-    required("templates", "name", Text, Read),
+    required("templates", "name", Text, Show),
     required("templates", "organization_id", Uuid, Read),
     required("templates", "provisioner", Enum, Read),
     required("templates", "active_version_id", Uuid, Read),
@@ -133,6 +137,7 @@ pub const COLUMNS: &[Column] = &[
     required("template_versions", "id", Uuid, Read),
     required("template_versions", "template_id", Uuid, Read),
     required("template_versions", "job_id", Uuid, Read),
+    optional("template_versions", "has_external_agent", Bool, Read),
 
     required("template_version_parameters", "template_version_id", Uuid, Read),
     required("template_version_parameters", "name", Text, Read),
@@ -151,39 +156,39 @@ pub const COLUMNS: &[Column] = &[
 
     required("workspace_builds", "id", Uuid, Insert),
     required("workspace_builds", "created_at", Time, Insert),
-    required("workspace_builds", "updated_at", Time, Insert),
+    required("workspace_builds", "updated_at", Time, Write),
     required("workspace_builds", "workspace_id", Uuid, Insert),
     required("workspace_builds", "template_version_id", Uuid, Insert),
     required("workspace_builds", "build_number", Integer, Insert),
     required("workspace_builds", "transition", Enum, Insert),
-    required("workspace_builds", "initiator_id", Uuid, Insert),
+    required("workspace_builds", "initiator_id", Uuid, Write),
     required("workspace_builds", "provisioner_state", Bytes, Insert),
     required("workspace_builds", "job_id", Uuid, Insert),
-    required("workspace_builds", "reason", Enum, Insert),
+    required("workspace_builds", "reason", Enum, Write),
     required("workspace_builds", "deadline", Time, Insert),
-    required("workspace_builds", "max_deadline", Time, Insert),
-    required("workspace_builds", "daily_cost", Integer, Insert),
-    optional("workspace_builds", "template_version_preset_id", Uuid, Insert),
+    required("workspace_builds", "max_deadline", Time, Write),
+    required("workspace_builds", "daily_cost", Integer, Write),
+    optional("workspace_builds", "template_version_preset_id", Uuid, Write),
 
     required("workspace_build_parameters", "workspace_build_id", Uuid, Insert),
     required("workspace_build_parameters", "name", Text, Insert),
     required("workspace_build_parameters", "value", Text, Insert),
 
     required("provisioner_jobs", "id", Uuid, Insert),
-    required("provisioner_jobs", "created_at", Time, Insert),
-    required("provisioner_jobs", "updated_at", Time, Insert),
+    required("provisioner_jobs", "created_at", Time, Write),
+    required("provisioner_jobs", "updated_at", Time, Write),
     required("provisioner_jobs", "canceled_at", Time, Read),
     required("provisioner_jobs", "completed_at", Time, Read),
     required("provisioner_jobs", "error", Text, Read),
-    required("provisioner_jobs", "initiator_id", Uuid, Insert),
-    required("provisioner_jobs", "organization_id", Uuid, Insert),
-    required("provisioner_jobs", "provisioner", Enum, Insert),
+    required("provisioner_jobs", "initiator_id", Uuid, Write),
+    required("provisioner_jobs", "organization_id", Uuid, Write),
+    required("provisioner_jobs", "provisioner", Enum, Write),
     required("provisioner_jobs", "storage_method", Enum, Insert),
     required("provisioner_jobs", "file_id", Uuid, Insert),
-    required("provisioner_jobs", "type", Enum, Insert),
-    required("provisioner_jobs", "input", Json, Insert),
+    required("provisioner_jobs", "type", Enum, Write),
+    required("provisioner_jobs", "input", Json, Write),
     required("provisioner_jobs", "tags", Json, Insert),
-    required("provisioner_jobs", "trace_metadata", Json, Insert),
+    required("provisioner_jobs", "trace_metadata", Json, Write),
     optional("provisioner_jobs", "job_status", Enum, Sign),
     optional("provisioner_jobs", "logs_overflowed", Bool, Sign),
 
@@ -210,10 +215,8 @@ pub const COLUMNS: &[Column] = &[
     optional("tasks", "id", Uuid, Read),
     optional("tasks", "workspace_id", Uuid, Read),
     optional("tasks", "deleted_at", Time, Read),
-    optional("task_workspace_apps", "task_id", Uuid, Insert),
-    optional("task_workspace_apps", "workspace_build_number", Integer, Insert),
-    optional("task_workspace_apps", "workspace_agent_id", Uuid, Insert),
-    optional("task_workspace_apps", "workspace_app_id", Uuid, Insert),
+    optional("task_workspace_apps", "task_id", Uuid, Write),
+    optional("task_workspace_apps", "workspace_build_number", Integer, Write),
 ];
 
 /// The tables that must be there.

@@ -27,6 +27,8 @@ pub enum Scope {
     DueAt(Instant),
     /// Every one that a rule might ever act on as things stand.
     Candidates,
+    /// So many of these, in the order of ids, after this id.
+    CandidatesAfter(Uuid, i64),
 }
 
 /// Reads facts and hands them to `each`. A workspace whose row can't be read as facts
@@ -51,6 +53,14 @@ pub fn read(
             ],
         ),
         Scope::Candidates => (every_workspace(product), candidates(product, false), vec![]),
+        Scope::CandidatesAfter(id, limit) => (
+            table(),
+            format!(
+                "w.id > $1 AND {} ORDER BY w.id LIMIT $2",
+                candidates(product, false)
+            ),
+            vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
+        ),
     };
     let sql = format!("{} WHERE {condition}", select(product, &workspaces));
     // Compiling the statement takes longer than running it, and remembering jobs by

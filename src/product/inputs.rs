@@ -62,7 +62,7 @@ fn read_versions(
     let sql = format!(
         "SELECT v.id, v.template_id, i.id, i.completed_at IS NOT NULL, i.error <> '',
                 i.canceled_at IS NOT NULL, {tags}, {schemas}, {workspace_tags}, {classic},
-                {values_column}, {presets}
+                {values_column}, {external_agent}, {presets}
            FROM {template_versions} v
            LEFT JOIN {jobs} i ON i.id = v.job_id
            LEFT JOIN {templates} t ON t.id = v.template_id
@@ -75,6 +75,7 @@ fn read_versions(
             "template_version_id",
             "v.id"
         ),
+        external_agent = product.read("v", "template_versions", "has_external_agent"),
         classic = product.read("t", "templates", "use_classic_parameter_flow"),
         presets = exists("template_version_presets", "template_version_id", "v.id"),
         template_versions = product.table("template_versions"),
@@ -97,7 +98,7 @@ fn read_versions(
                     tags: row.text(6)?,
                 }),
             };
-            if row.bool(11)? {
+            if row.bool(12)? {
                 with_presets.insert(id);
             }
             versions.insert(
@@ -106,6 +107,7 @@ fn read_versions(
                     id,
                     template_id: row.uuid(1)?,
                     import,
+                    external_agent: row.bool(11)?,
                     legacy_parameter_schemas: row.bool(7)?,
                     workspace_tags: row.bool(8)?,
                     classic_flow: row.optional_bool(9)?,
@@ -317,4 +319,33 @@ pub fn job_tags(
         },
     )?;
     Ok(tags)
+}
+
+/// The tasks that name workspaces, by workspace; deleted tasks are left out.
+pub fn task_ids(product: &Product, workspaces: &[Uuid]) -> Result<HashMap<Uuid, Vec<Uuid>>, Error> {
+    let mut tasks: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    let known = product.has("tasks", "id") && product.has("tasks", "workspace_id");
+    if workspaces.is_empty() || !known {
+        return Ok(tasks);
+    }
+    let sql = format!(
+        "SELECT k.workspace_id, k.id
+           FROM {} k
+          WHERE k.workspace_id = ANY ($1) AND {} IS NULL
+          ORDER BY k.workspace_id, k.id",
+        product.table("tasks"),
+        product.read("k", "tasks", "deleted_at"),
+    );
+    run(
+        &sql,
+        Access::Read,
+        vec![uuids(workspaces.iter().copied())],
+        |row| {
+            if let (Some(workspace), Some(task)) = (row.uuid(0)?, row.uuid(1)?) {
+                tasks.entry(workspace).or_default().push(task);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(tasks)
 }

@@ -7,7 +7,8 @@ use crate::server::identity::{is_superuser, role_by_name, role_name};
 use crate::server::query::{Access, Arg, run};
 use crate::settings::Settings;
 
-use super::catalogue::{COLUMNS, Use};
+use super::catalogue::{COLUMNS, Column, Use};
+use super::inputs::has_legacy_values;
 use super::schema::{Product, quoted};
 
 /// The executor's role: the setting's, or the owner of the product's `workspaces`.
@@ -84,7 +85,7 @@ struct Need {
 /// Every privilege that the executor needs on the product's tables as they are.
 fn needs(product: &Product) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
-    let mut add = |privilege, table, column| match needs
+    let mut add = |privilege: &'static str, table, column| match needs
         .iter_mut()
         .find(|need| need.privilege == privilege && need.table == table)
     {
@@ -96,17 +97,33 @@ fn needs(product: &Product) -> Vec<Need> {
         }),
     };
     for column in COLUMNS {
-        if column.usage == Use::Sign || !product.has(column.table, column.name) {
+        if !product.has(column.table, column.name) || !is_used(product, column) {
             continue;
         }
-        add("SELECT", column.table, column.name);
-        match column.usage {
-            Use::Insert => add("INSERT", column.table, column.name),
-            Use::Update => add("UPDATE", column.table, column.name),
-            Use::Read | Use::Sign => {}
+        let privileges: &[&'static str] = match column.usage {
+            Use::Read => &["SELECT"],
+            Use::Insert => &["SELECT", "INSERT"],
+            Use::Update => &["SELECT", "UPDATE"],
+            Use::Write => &["INSERT"],
+            Use::Show | Use::Sign => &[],
+        };
+        for privilege in privileges {
+            add(privilege, column.table, column.name);
         }
     }
     needs
+}
+
+/// Does the executor touch a column that is there? Some are asked for only where the
+/// sign of their rule is there as well.
+fn is_used(product: &Product, column: &Column) -> bool {
+    match column.table {
+        "parameter_values" => has_legacy_values(product),
+        "provisioner_daemons"
+        | "template_version_presets"
+        | "template_version_preset_parameters" => product.signs.provisioner,
+        _ => true,
+    }
 }
 
 /// The statements that grant a role exactly what the executor needs.

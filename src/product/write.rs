@@ -279,8 +279,8 @@ fn other_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error
 /// deleted names the workspace.
 fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
     let sql = format!(
-        "INSERT INTO {apps} (task_id, workspace_build_number, workspace_agent_id, workspace_app_id)
-         SELECT k.id, d.build_number, NULL, NULL
+        "INSERT INTO {apps} (task_id, workspace_build_number)
+         SELECT k.id, d.build_number
            FROM unnest($1, $2) WITH ORDINALITY AS d (workspace_id, build_number, place)
            JOIN {tasks} k ON k.workspace_id = d.workspace_id AND k.deleted_at IS NULL
           ORDER BY d.place, k.id",
@@ -357,6 +357,27 @@ pub fn dormancy_marks(
 /// Fills in `next_start_at` where it is still NULL and the schedule is still the one
 /// that it was computed from. Returns how many rows were filled.
 pub fn next_start_at(product: &Product, fills: &[(Uuid, String, Instant)]) -> Result<u64, Error> {
+    fill_next_start_at(product, fills, "")
+}
+
+/// As [`next_start_at`], leaving out the rows that someone else has locked.
+pub fn free_next_start_at(
+    product: &Product,
+    fills: &[(Uuid, String, Instant)],
+) -> Result<u64, Error> {
+    let workspaces = product.table("workspaces");
+    let free = format!(
+        " AND w.id IN (SELECT l.id FROM {workspaces} l WHERE l.id = ANY ($1)
+                        ORDER BY l.id FOR NO KEY UPDATE SKIP LOCKED)"
+    );
+    fill_next_start_at(product, fills, &free)
+}
+
+fn fill_next_start_at(
+    product: &Product,
+    fills: &[(Uuid, String, Instant)],
+    and: &str,
+) -> Result<u64, Error> {
     if fills.is_empty() {
         return Ok(0);
     }
@@ -366,7 +387,7 @@ pub fn next_start_at(product: &Product, fills: &[(Uuid, String, Instant)]) -> Re
            FROM unnest($1, $2, $3) AS d (workspace_id, schedule, next_start_at)
           WHERE w.id = d.workspace_id
             AND w.next_start_at IS NULL
-            AND w.autostart_schedule = d.schedule",
+            AND w.autostart_schedule = d.schedule{and}",
         product.table("workspaces"),
         product.time_value("d.next_start_at", "workspaces", "next_start_at"),
     );

@@ -20,12 +20,18 @@ pub fn transaction_start() -> Instant {
     saturating(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
 }
 
+/// When the server was started.
+pub fn server_start() -> Instant {
+    // SAFETY: reads a variable that is set before any session begins.
+    saturating(unsafe { pg_sys::PgStartTime })
+}
+
 /// A stored timestamp as an instant: infinity is the last or the first that there is.
 pub fn saturating(micros: i64) -> Instant {
     Instant::from_micros(micros).unwrap_or(if micros < 0 {
         Instant::MIN
     } else {
-        Instant::MIN.saturating_add_micros(i64::MAX)
+        Instant::MAX
     })
 }
 

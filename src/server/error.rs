@@ -11,8 +11,10 @@ use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
 /// An error with its SQLSTATE and, where there is one, a hint.
 #[derive(Clone, Debug)]
 pub struct Error {
-    /// The condition.
+    /// The condition; XX000 for one that is not on the server's list.
     pub code: PgSqlErrorCode,
+    /// The condition that is not on the server's list, as the server packs it.
+    unlisted: Option<i32>,
     /// What went wrong, with what was seen.
     pub message: String,
     /// More of what was seen.
@@ -26,6 +28,7 @@ impl Error {
     pub fn new(code: PgSqlErrorCode, message: impl Into<String>) -> Error {
         Error {
             code,
+            unlisted: None,
             message: message.into(),
             detail: None,
             hint: None,
@@ -48,7 +51,21 @@ impl Error {
 
     /// The five characters of the SQLSTATE.
     pub fn sqlstate(&self) -> String {
-        sqlstate(self.code)
+        unpacked(self.unlisted.unwrap_or(self.code as i32))
+    }
+
+    /// The same error with the code that the server had, where this is one that is not
+    /// on its list.
+    #[must_use]
+    pub(super) fn with_code(mut self, packed: i32) -> Error {
+        let internal = PgSqlErrorCode::ERRCODE_INTERNAL_ERROR;
+        if self.code == internal
+            && packed != internal as i32
+            && PgSqlErrorCode::from(packed) == internal
+        {
+            self.unlisted = Some(packed);
+        }
+        self
     }
 
     /// Does its SQLSTATE begin so (a class), or is it this (a condition)?
@@ -56,8 +73,16 @@ impl Error {
         self.sqlstate().starts_with(sqlstate_or_class)
     }
 
-    /// Raises it as a PostgreSQL ERROR.
-    pub fn raise(self) -> ! {
+    /// Raises it as a PostgreSQL ERROR. pgrx raises only what is on the server's list, so
+    /// a code that is not goes into the detail.
+    pub fn raise(mut self) -> ! {
+        if self.unlisted.is_some() {
+            let code = format!("SQLSTATE {}", self.sqlstate());
+            self.detail = Some(match self.detail {
+                Some(detail) => format!("{detail} ({code})"),
+                None => code,
+            });
+        }
         let mut report = ErrorReport::new(self.code, self.message, "workspace-autobuild");
         if let Some(detail) = self.detail {
             report = report.set_detail(detail);
@@ -82,6 +107,22 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// How much is kept of a text of the server's, in bytes: a trigger's message may be as
+/// long as it likes, what we keep of it not.
+const MAX_TEXT: usize = 1_000;
+
+/// The beginning of a text.
+fn beginning(text: &str) -> String {
+    if text.len() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    let mut end = MAX_TEXT;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}...", text.get(..end).unwrap_or_default())
+}
+
 impl From<CaughtError> for Error {
     fn from(caught: CaughtError) -> Error {
         let (CaughtError::PostgresError(report)
@@ -91,9 +132,10 @@ impl From<CaughtError> for Error {
         }) = &caught;
         Error {
             code: report.sql_error_code(),
-            message: report.message().to_owned(),
-            detail: report.detail().map(str::to_owned),
-            hint: report.hint().map(str::to_owned),
+            unlisted: None,
+            message: beginning(report.message()),
+            detail: report.detail().map(beginning),
+            hint: report.hint().map(beginning),
         }
     }
 }
@@ -107,9 +149,8 @@ impl From<pgrx::spi::SpiError> for Error {
     }
 }
 
-/// The five characters of a condition's SQLSTATE.
-pub fn sqlstate(code: PgSqlErrorCode) -> String {
-    let packed = code as i32;
+/// The five characters of a packed SQLSTATE.
+fn unpacked(packed: i32) -> String {
     (0..5)
         .map(|place| {
             // Six bits a character, the first in the lowest, counted from '0'.

@@ -4,12 +4,15 @@
 //! Every `unsafe` of the executor's side stands in here, fenced into few functions;
 //! the modules above it are ordinary Rust.
 
+pub mod catalog;
+pub mod catch;
 pub mod clock;
 pub mod error;
 pub mod extension;
 pub mod identity;
 pub mod query;
 pub mod scope;
+pub mod statement_timeout;
 pub mod subtransaction;
 pub mod transaction;
 pub mod zones;

@@ -28,8 +28,11 @@ thread_local! {
 /// Does a statement write?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// It reads, under the snapshot that is active.
+    /// It reads, under the snapshot that is active: what the calling statement itself
+    /// wrote is not seen.
     Read,
+    /// It reads, and sees what this transaction wrote up to now.
+    ReadOwn,
     /// It writes.
     Write,
 }
@@ -39,6 +42,8 @@ pub enum Access {
 pub enum Arg<'a> {
     /// `uuid`.
     Uuid(Uuid),
+    /// `uuid`, or NULL.
+    OptionalUuid(Option<Uuid>),
     /// `text`.
     Text(Option<&'a str>),
     /// `int4`.
@@ -64,7 +69,7 @@ pub enum Arg<'a> {
 impl Arg<'_> {
     fn type_oid(&self) -> pg_sys::Oid {
         match self {
-            Arg::Uuid(_) => pg_sys::UUIDOID,
+            Arg::Uuid(_) | Arg::OptionalUuid(_) => pg_sys::UUIDOID,
             Arg::Text(_) => pg_sys::TEXTOID,
             Arg::Int(_) => pg_sys::INT4OID,
             Arg::BigInt(_) => pg_sys::INT8OID,
@@ -81,6 +86,7 @@ impl Arg<'_> {
     fn into_datum(self) -> Option<pg_sys::Datum> {
         match self {
             Arg::Uuid(v) => sql_uuid(v).into_datum(),
+            Arg::OptionalUuid(v) => v.and_then(|v| sql_uuid(v).into_datum()),
             Arg::Text(v) => v.and_then(|v| v.into_datum()),
             Arg::Int(v) => v.and_then(|v| v.into_datum()),
             Arg::BigInt(v) => v.and_then(|v| v.into_datum()),

@@ -1,6 +1,6 @@
 //! Settings of the server's that hold for one piece of work, and are put back after it.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
@@ -20,22 +20,46 @@ pub fn with_settings<R>(settings: &[(&str, &str)], work: impl FnOnce() -> R) -> 
     // SAFETY: begins a level, as a function with SET clauses does.
     let _leave = Leave(unsafe { pg_sys::NewGUCNestLevel() });
     for (name, value) in settings {
-        if let (Ok(name), Ok(value)) = (CString::new(*name), CString::new(*value)) {
-            // SAFETY: C strings that outlive the call; PGC_S_SESSION with GUC_ACTION_SAVE
-            // is what SET clauses of functions use.
-            unsafe {
-                pg_sys::set_config_option(
-                    name.as_ptr(),
-                    value.as_ptr(),
-                    pg_sys::GucContext::PGC_USERSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SAVE,
-                    true,
-                    0,
-                    false,
-                );
-            }
-        }
+        // What SET clauses of functions use.
+        set(name, value, pg_sys::GucAction::GUC_ACTION_SAVE);
     }
     work()
+}
+
+/// As SET LOCAL: a setting for the rest of the transaction.
+pub fn set_for_transaction(name: &str, value: &str) {
+    set(name, value, pg_sys::GucAction::GUC_ACTION_LOCAL);
+}
+
+fn set(name: &str, value: &str, action: pg_sys::GucAction::Type) {
+    if let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) {
+        // SAFETY: C strings that outlive the call.
+        unsafe {
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                action,
+                true,
+                0,
+                false,
+            );
+        }
+    }
+}
+
+/// A setting as it stands, for a user who may read all settings; `None` for others.
+pub fn setting_if_allowed(name: &str) -> Option<String> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: look-ups inside a transaction; the value is the server's own C string, or
+    // NULL for a setting that there isn't.
+    unsafe {
+        let all = pg_sys::Oid::from(pg_sys::ROLE_PG_READ_ALL_SETTINGS);
+        if !pg_sys::has_privs_of_role(pg_sys::GetUserId(), all) {
+            return None;
+        }
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
+    }
 }

@@ -1,11 +1,10 @@
 //! A subtransaction around a piece of work: it is done whole, or not at all and its
 //! error is returned.
 
-use std::panic::AssertUnwindSafe;
+use pgrx::pg_sys;
 
-use pgrx::{PgTryBuilder, pg_sys};
-
-use super::error::{Error, flush_error_state};
+use super::catch::catching;
+use super::error::Error;
 
 /// Runs the work in a subtransaction of its own. If it raises, what it did is rolled
 /// back and the error is returned; memory context and resource owner are the caller's
@@ -19,14 +18,7 @@ pub fn attempt<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
         pg_sys::MemoryContextSwitchTo(saved.0);
         saved
     };
-    let result = PgTryBuilder::new(AssertUnwindSafe(work))
-        .catch_others(|caught| {
-            let error = Error::from(caught);
-            flush_error_state();
-            Err(error)
-        })
-        .catch_rust_panic(|caught| Err(Error::from(caught)))
-        .execute();
+    let result = catching(work);
     // SAFETY: see above; the subtransaction is the innermost one, since the work's own
     // are ended by the time it returns or unwinds.
     unsafe {

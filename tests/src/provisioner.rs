@@ -8,7 +8,7 @@
 use postgres::Client;
 use uuid::Uuid;
 
-use crate::product::{OWNER, Product, Value, Version, quote_literal, texts};
+use crate::product::{OWNER, Product, Value, Version, extension_schema, quote_literal, texts};
 use crate::server::Address;
 
 /// The database's own clock.
@@ -210,11 +210,7 @@ impl Provisioner {
     /// allows. Only the extension can read a schedule inside the database: without
     /// it, no run is known.
     fn runs(&mut self) -> String {
-        let sql = "SELECT quote_ident(nspname) FROM pg_extension e
-                     JOIN pg_namespace n ON n.oid = e.extnamespace
-                    WHERE extname = 'workspace-autobuild'";
-        let found = texts(&mut self.client, sql).into_iter().flatten().flatten();
-        match found.last() {
+        match extension_schema(&mut self.client) {
             None => "SELECT NULL::timestamptz AS next, NULL::timestamptz AS allowed".to_owned(),
             // The runs of a week contain one on each of the schedule's days.
             Some(schema) => format!(

@@ -1,5 +1,5 @@
 //! The harness keeps its own promises: servers end with their tests, builders fill
-//! what the version has, the stand-in provisioner writes what the product would.
+//! what the version has.
 
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,11 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
-use workspace_autobuild_tests::product::{Fields, HOUR, MINUTE, Value, parameter};
-use workspace_autobuild_tests::{
-    Product, Provisioner, Server, StopMode, Transition, Version, await_until,
-};
+use serde_json::json;
+use workspace_autobuild_tests::product::{Fields, HOUR, Value, parameter};
+use workspace_autobuild_tests::{Product, Server, StopMode, Transition, Version, await_until};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -204,95 +202,5 @@ fn many_workspaces_are_made_at_once() {
                 text("t")
             ]]
         );
-    }
-}
-
-/// The builds' deadlines and the workspaces' `deleted`, by name.
-fn outcome(product: &Product) -> Vec<Vec<Option<String>>> {
-    product.rows(
-        "SELECT w.name, w.deleted, to_char(b.deadline AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
-           FROM workspaces w JOIN workspace_builds b ON b.workspace_id = w.id ORDER BY w.name",
-    )
-}
-
-#[test]
-fn the_provisioner_sets_deadlines_and_deletes() {
-    let server = Server::plain();
-    for version in Version::ALL {
-        let product = Product::install(server, version);
-        let own_ttl = product.template("own").create();
-        let fixed_ttl = product
-            .template("fixed")
-            .set("allow_user_autostop", false)
-            .set("default_ttl", 30 * MINUTE)
-            .create();
-        let pending = |template: &workspace_autobuild_tests::product::Template<'_>,
-                       name: &str,
-                       ttl: Option<i64>,
-                       transition| {
-            let workspace = template.workspace(name).set("ttl", ttl).create();
-            workspace.build(transition).job_pending().create();
-        };
-        pending(&own_ttl, "a start", Some(2 * HOUR), Transition::Start);
-        pending(&own_ttl, "b without ttl", None, Transition::Start);
-        pending(&own_ttl, "c stop", Some(2 * HOUR), Transition::Stop);
-        pending(&own_ttl, "d delete", None, Transition::Delete);
-        pending(&fixed_ttl, "e fixed", Some(2 * HOUR), Transition::Start);
-        let mut provisioner = Provisioner::of(&product);
-        let done = provisioner.at("2024-03-01 10:00:00+00").work();
-        assert_eq!(done.len(), 5, "{version}");
-        let row = |name: &str, deleted: &str, deadline: &str| {
-            [name, deleted, deadline]
-                .map(|text| Some(text.to_owned()))
-                .to_vec()
-        };
-        assert_eq!(
-            outcome(&product),
-            [
-                row("a start", "f", "2024-03-01 12:00"),
-                row("b without ttl", "f", "0001-01-01 00:00"),
-                row("c stop", "f", "0001-01-01 00:00"),
-                row("d delete", "t", "0001-01-01 00:00"),
-                row("e fixed", "f", "2024-03-01 10:30"),
-            ],
-            "{version}"
-        );
-        assert_eq!(provisioner.work(), []);
-    }
-}
-
-#[test]
-fn a_failed_job_gets_no_deadline() {
-    let server = Server::plain();
-    let product = Product::install(server, Version::NEWEST);
-    let template = product.template("docker").create();
-    let workspace = template.workspace("dev").ttl(HOUR).create();
-    let build = workspace.build(Transition::Start).job_pending().create();
-    let mut provisioner = Provisioner::of(&product);
-    assert_eq!(provisioner.pick_up(), 1);
-    assert_eq!(provisioner.fail("boom"), 1);
-    assert_eq!(build.read_job()["job_status"], json!("failed"));
-    assert_eq!(build.read()["deadline"], json!("0001-01-01T00:00:00+00:00"));
-}
-
-#[test]
-fn a_job_waits_for_a_provisioner_with_its_tags() {
-    let server = Server::plain();
-    for version in Version::ALL {
-        let product = Product::install(server, version);
-        let template = product.template("docker").create();
-        let workspace = template.workspace("dev").create();
-        let tags = json!({"scope": "organization", "owner": "", "gpu": "1"});
-        let build = workspace
-            .build(Transition::Start)
-            .job_pending()
-            .job("tags", tags.clone())
-            .create();
-        let mut provisioner = Provisioner::of(&product);
-        assert_eq!(provisioner.work(), [], "{version}");
-        assert_eq!(build.read_job()["started_at"], Json::Null);
-        let daemon = product.daemon("gpu").tags(tags).create();
-        assert_eq!(provisioner.work().len(), 1, "{version}");
-        assert_eq!(build.read_job()["worker_id"], json!(daemon));
     }
 }

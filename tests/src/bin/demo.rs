@@ -127,16 +127,22 @@ fn upcoming(client: &mut Client) {
 }
 
 fn unmoving(client: &mut Client) {
-    title("autobuild_explain: what keeps the others from moving");
+    title("autobuild_next_transition: what keeps the others from moving");
     table(
         client,
-        &["owner/workspace", "skip or block", "rule", "observed"],
-        "SELECT u.username || '/' || w.name, n.skip_reason, e.rule, e.observed
+        &["owner/workspace", "skip or block", "detail"],
+        "SELECT u.username || '/' || w.name, n.skip_reason, n.detail
            FROM workspaces w JOIN users u ON u.id = w.owner_id
           CROSS JOIN LATERAL autobuild_next_transition(w.id) n
-           LEFT JOIN LATERAL (SELECT rule, observed FROM autobuild_explain(w.id)
-                               ORDER BY step DESC LIMIT 1) e ON true
           WHERE n.skip_reason IS NOT NULL ORDER BY w.name",
+    );
+    title("autobuild_explain: the rules in order, for anna/asleep");
+    table(
+        client,
+        &["step", "rule", "passed", "observed"],
+        "SELECT e.step, e.rule, e.passed, e.observed
+           FROM workspaces w CROSS JOIN LATERAL autobuild_explain(w.id) e
+          WHERE w.name = 'asleep' ORDER BY e.step",
     );
 }
 
@@ -199,9 +205,9 @@ impl Builds {
             }
             Some(taken) if taken.elapsed() >= BUILD_TAKES => {
                 for build in self.provisioner.complete() {
-                    let until = build
-                        .deadline
-                        .map_or(String::new(), |deadline| format!(", until {deadline}"));
+                    // Of "2026-01-31 09:00:00.123+00", the clock's part.
+                    let clock = build.deadline.as_deref().and_then(|at| at.get(11..19));
+                    let until = clock.map_or(String::new(), |clock| format!(", until {clock}"));
                     println!(
                         "             the provisioner's {} of {} is complete{until}",
                         build.transition, build.name

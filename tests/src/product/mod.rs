@@ -168,6 +168,13 @@ impl Product {
         self.session.replace(self.connect());
     }
 
+    /// From now on its server is the one at this address: a standby that was promoted.
+    #[track_caller]
+    pub fn move_to(&mut self, address: &Address) {
+        self.address = address.clone();
+        self.reconnect();
+    }
+
     /// Executes statements as the tables' owner.
     #[track_caller]
     pub fn execute(&self, sql: &str) {
@@ -226,6 +233,15 @@ pub fn texts(client: &mut Client, sql: &str) -> Vec<Vec<Option<String>>> {
             _ => None,
         })
         .collect()
+}
+
+/// The schema that the extension is in, as an identifier; none without it.
+#[track_caller]
+pub fn extension_schema(client: &mut Client) -> Option<String> {
+    let sql = "SELECT quote_ident(nspname) FROM pg_extension e
+                 JOIN pg_namespace n ON n.oid = e.extnamespace
+                WHERE extname = 'workspace-autobuild'";
+    texts(client, sql).into_iter().flatten().flatten().next()
 }
 
 /// Makes the role that owns the product's tables, once for a server.

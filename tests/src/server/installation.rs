@@ -60,7 +60,8 @@ impl Installation {
     }
 
     /// One of its programs, run as the user that may run a server. None of our own
-    /// PG* variables reach it.
+    /// PG* variables reach it, nor RUST_BACKTRACE, with which an error's DETAIL is a
+    /// page of Rust frames.
     pub fn command(&self, program: &str) -> Command {
         let program = self.bin.join(program);
         let mut command = match &self.user {
@@ -79,6 +80,7 @@ impl Installation {
         for name in ours.filter(|name| name.to_string_lossy().starts_with("PG")) {
             command.env_remove(name);
         }
+        command.env_remove("RUST_BACKTRACE");
         command.current_dir("/");
         command
     }

@@ -6,6 +6,7 @@
 
 mod guard;
 pub mod installation;
+pub mod standby;
 
 use std::fs;
 use std::net::TcpListener;
@@ -48,6 +49,7 @@ pub enum StopMode {
 pub struct Options {
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
+    within: Option<PathBuf>,
 }
 
 impl Options {
@@ -62,8 +64,8 @@ impl Options {
         self.set("shared_preload_libraries", libraries)
     }
 
-    /// Data is flushed as in production (by default it isn't, which is fast; a crash
-    /// of the server alone loses nothing either way).
+    /// Data is flushed as in production. By default it isn't, which is fast, but then an
+    /// immediate stop loses the last commits.
     pub fn durable(self) -> Options {
         self.set("fsync", "on").set("synchronous_commit", "on")
     }
@@ -71,6 +73,12 @@ impl Options {
     /// A variable of the server's environment (a preloaded clock, for example).
     pub fn environment(mut self, name: &str, value: &str) -> Options {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The server's folder is made in this one (a small disk, for example).
+    pub fn within(mut self, folder: &Path) -> Options {
+        self.within = Some(folder.to_owned());
         self
     }
 
@@ -128,6 +136,7 @@ impl Server {
         let options = Options {
             settings: Vec::new(),
             environment: Vec::new(),
+            within: None,
         };
         options
             .set("fsync", "off")
@@ -169,7 +178,8 @@ impl Server {
     #[track_caller]
     fn create(options: Options) -> Server {
         let installation = Installation::find();
-        let folder = TempDir::with_prefix("autobuild-")
+        let within = options.within.unwrap_or_else(std::env::temp_dir);
+        let folder = TempDir::with_prefix_in("autobuild-", within)
             .unwrap_or_else(|e| panic!("no temporary folder: {e}"));
         installation.give(folder.path());
         let guard = Guard::over(folder.path());
@@ -331,6 +341,15 @@ impl Server {
         self.await_exit();
     }
 
+    /// Ends the server at once, as its fencing would, and waits until it is gone; it is
+    /// not to be started again.
+    #[track_caller]
+    pub fn fence(&self) {
+        self.signal(Signal::QUIT);
+        let pid_file = self.data().join("postmaster.pid");
+        await_until("the server is fenced", STOP, || !pid_file.exists());
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = self.pid().expect("the server runs");
         // An error means that it is gone, which is what is wanted.
@@ -348,6 +367,18 @@ impl Server {
     /// The postmaster's process id, while it runs.
     pub fn pid(&self) -> Option<Pid> {
         self.postmaster.as_ref().map(Pid::from_child)
+    }
+
+    /// Has the postmaster ended by itself? Then it can be started again.
+    pub fn has_ended(&mut self) -> bool {
+        let ended = match &mut self.postmaster {
+            None => true,
+            Some(child) => !matches!(child.try_wait(), Ok(None)),
+        };
+        if ended {
+            self.postmaster = None;
+        }
+        ended
     }
 
     /// Where it listens.

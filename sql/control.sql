@@ -1,0 +1,30 @@
+-- The pause of this database: one row, or none. Part of a dump, so that a restored
+-- database doesn't begin to start workspaces by itself.
+CREATE TABLE @extschema@.autobuild_pauses (
+    one boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (one),
+    reason text,
+    paused_at timestamptz NOT NULL,
+    paused_by text
+);
+REVOKE ALL ON TABLE @extschema@.autobuild_pauses FROM PUBLIC;
+COMMENT ON TABLE @extschema@.autobuild_pauses IS
+    'The pause of this database, set by autobuild_pause() and ended by autobuild_resume(): one row, or none.';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.one IS 'Always true: there is at most one pause.';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.reason IS 'Why, as given to autobuild_pause().';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_at IS 'Since when.';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_by IS 'The role that called autobuild_pause().';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.autobuild_pauses', '');
+
+COMMENT ON FUNCTION @extschema@.autobuild_pause(text) IS
+    'Stops the worker''s ticks in this database, also across restarts, until autobuild_resume(). Takes effect at commit; autobuild_tick() by hand still works.';
+COMMENT ON FUNCTION @extschema@.autobuild_resume() IS
+    'Ends the pause of this database.';
+COMMENT ON FUNCTION @extschema@.autobuild_wake() IS
+    'Asks the worker for a tick now and returns at once: true, or false when there is no worker, a pause or a standby.';
+COMMENT ON FUNCTION @extschema@.autobuild_start_worker() IS
+    'Where the library is not preloaded: starts a worker for this database until the server restarts, and returns the process id of its launcher.';
+
+REVOKE ALL ON FUNCTION @extschema@.autobuild_pause(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.autobuild_resume() FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.autobuild_wake() FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.autobuild_start_worker() FROM PUBLIC;

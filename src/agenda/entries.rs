@@ -1,0 +1,147 @@
+//! The entries: for each workspace the earliest time at which something may be due.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::executor::decide::{judge, next_look};
+use crate::instant::Instant;
+use crate::lifecycle::facts::Facts;
+use crate::lifecycle::signs::Policy;
+use crate::product::schema::Product;
+use crate::server::error::Error;
+use crate::server::extension::Extension;
+use crate::server::query::{Access, Arg, Row, run, uuids};
+
+/// The entry that a workspace's facts ask for, at a tick that is not in the future.
+pub fn entry(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -> Option<Instant> {
+    next_look(&judge(product, policy, facts, tick), tick)
+}
+
+/// Is this entry as good as the wanted one? All that have passed are the same: the
+/// workspace is looked at.
+fn serves(entry: Option<&Instant>, wanted: Instant, tick: Instant) -> bool {
+    entry.is_some_and(|&entry| entry == wanted || entry.max(wanted) <= tick)
+}
+
+/// Does this entry let something pass that is due earlier?
+pub fn is_late(entry: Option<&Instant>, wanted: Instant, tick: Instant) -> bool {
+    !serves(entry, wanted, tick) && entry.is_none_or(|&entry| entry > wanted)
+}
+
+/// The workspaces whose entry is due by a time.
+pub fn due(extension: &Extension, by: Instant, access: Access) -> Result<Vec<Uuid>, Error> {
+    let mut ids = Vec::new();
+    extension.as_owner(|| {
+        run(
+            &format!(
+                "SELECT workspace_id FROM {} WHERE due_at <= $1",
+                extension.table("autobuild_agenda")
+            ),
+            access,
+            vec![Arg::Time(Some(by))],
+            |row| {
+                ids.extend(row.uuid(0)?);
+                Ok(())
+            },
+        )
+    })?;
+    Ok(ids)
+}
+
+/// The entries of some workspaces.
+pub fn of(extension: &Extension, ids: &[Uuid]) -> Result<HashMap<Uuid, Instant>, Error> {
+    read(
+        extension,
+        "workspace_id = ANY ($1)",
+        vec![uuids(ids.iter().copied())],
+    )
+}
+
+/// The entries after one workspace's id up to another's.
+pub fn between(
+    extension: &Extension,
+    after: Uuid,
+    upto: Uuid,
+) -> Result<HashMap<Uuid, Instant>, Error> {
+    read(
+        extension,
+        "workspace_id > $1 AND workspace_id <= $2",
+        vec![Arg::Uuid(after), Arg::Uuid(upto)],
+    )
+}
+
+fn read(
+    extension: &Extension,
+    condition: &str,
+    args: Vec<Arg<'_>>,
+) -> Result<HashMap<Uuid, Instant>, Error> {
+    let mut entries = HashMap::new();
+    extension.as_owner(|| {
+        run(
+            &format!(
+                "SELECT workspace_id, due_at FROM {} WHERE {condition}",
+                extension.table("autobuild_agenda")
+            ),
+            Access::ReadOwn,
+            args,
+            |row| {
+                let id = Row::required(row.uuid(0)?, "autobuild_agenda.workspace_id")?;
+                let at = Row::required(row.time(1)?, "autobuild_agenda.due_at")?;
+                entries.insert(id, at);
+                Ok(())
+            },
+        )
+    })?;
+    Ok(entries)
+}
+
+/// Sets entries, and removes those of workspaces that have none any more. Writes only
+/// what differs from what is there, and returns how many entries that were.
+pub fn set(
+    extension: &Extension,
+    there: &HashMap<Uuid, Instant>,
+    wanted: &HashMap<Uuid, Option<Instant>>,
+    tick: Instant,
+) -> Result<usize, Error> {
+    let mut changed = Vec::new();
+    let mut gone = Vec::new();
+    for (id, at) in wanted {
+        match at {
+            Some(at) if !serves(there.get(id), *at, tick) => changed.push((*id, *at)),
+            None if there.contains_key(id) => gone.push(*id),
+            _ => {}
+        }
+    }
+    extension.as_owner(|| {
+        if !changed.is_empty() {
+            run(
+                &format!(
+                    "INSERT INTO {} (workspace_id, due_at)
+                     SELECT * FROM unnest($1, $2)
+                     ON CONFLICT (workspace_id) DO UPDATE SET due_at = EXCLUDED.due_at",
+                    extension.table("autobuild_agenda")
+                ),
+                Access::Write,
+                vec![
+                    uuids(changed.iter().map(|(id, _)| *id)),
+                    Arg::Times(changed.iter().map(|(_, at)| Some(*at)).collect()),
+                ],
+                |_| Ok(()),
+            )?;
+        }
+        if !gone.is_empty() {
+            run(
+                &format!(
+                    "DELETE FROM {} WHERE workspace_id = ANY ($1)",
+                    extension.table("autobuild_agenda")
+                ),
+                Access::Write,
+                vec![uuids(gone.iter().copied())],
+                |_| Ok(()),
+            )?;
+        }
+        Ok::<(), Error>(())
+    })?;
+    Ok(changed.len() + gone.len())
+}

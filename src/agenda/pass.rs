@@ -1,0 +1,147 @@
+//! A pass over all workspaces, in pieces of a transaction each: it builds the agenda,
+//! and audits it later.
+
+use std::collections::HashMap;
+
+use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_sys};
+use uuid::Uuid;
+
+use crate::instant::Instant;
+use crate::lifecycle::signs::Policy;
+use crate::product::facts::{self, Scope};
+use crate::product::schema::Product;
+use crate::server::clock;
+use crate::server::error::Error;
+use crate::server::extension::Extension;
+use crate::server::identity::acting_as;
+
+use super::entries;
+use super::marks::{self, Marks};
+use super::state::State;
+
+/// Workspaces that are looked at in one piece.
+pub const PIECE: i64 = 10_000;
+
+/// What a pass works with. Every method runs in a transaction that holds the executor's
+/// lock.
+pub struct Pass<'a> {
+    /// The extension.
+    pub extension: &'a Extension,
+    /// The product's tables.
+    pub product: &'a Product,
+    /// The rules that the operator allows.
+    pub policy: &'a Policy,
+    /// The role that reads the product's tables.
+    pub role: pg_sys::Oid,
+    /// The tick, not in the future.
+    pub tick: Instant,
+}
+
+impl Pass<'_> {
+    /// Takes all marks and computes the entries that they are about. Returns how many
+    /// marks these were, or `None` if nothing is known any more (a table was truncated):
+    /// the agenda must be built anew.
+    pub fn take_marks(&self) -> Result<Option<u64>, Error> {
+        let mut taken: u64 = 0;
+        loop {
+            let marks = Marks::take(self.extension)?;
+            if marks.anything {
+                return Ok(None);
+            }
+            let count = marks.count;
+            taken = taken.saturating_add(count);
+            if count > 0 {
+                let ids: Vec<Uuid> = acting_as(self.role, || marks.workspaces(self.product))?
+                    .into_iter()
+                    .collect();
+                for ids in ids.chunks(usize::try_from(PIECE).unwrap_or(1)) {
+                    let mut wanted: HashMap<Uuid, Option<Instant>> =
+                        ids.iter().map(|id| (*id, None)).collect();
+                    self.read(Scope::These(ids.to_vec()), &mut wanted)?;
+                    let there = entries::of(self.extension, ids)?;
+                    entries::set(self.extension, &there, &wanted, self.tick)?;
+                }
+            }
+            if count < marks::AT_ONCE.unsigned_abs() {
+                return Ok(Some(taken));
+            }
+        }
+    }
+
+    /// Looks at the next piece, and writes and returns how far the pass is then. Marks
+    /// are taken first, so that what they are about doesn't count as drift.
+    pub fn piece(&self, mut state: State) -> Result<State, Error> {
+        if self.take_marks()?.is_none() {
+            let state = State::new(state.fingerprint);
+            state.write(self.extension)?;
+            return Ok(state);
+        }
+        let after = state.position.unwrap_or_else(|| {
+            state.begun_at = clock::now();
+            state.passed = 0;
+            state.repaired = 0;
+            Uuid::nil()
+        });
+        let mut wanted = HashMap::new();
+        let last = self.read(Scope::CandidatesAfter(after, PIECE), &mut wanted)?;
+        let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
+        let ends = count < PIECE;
+        let upto = if ends {
+            Uuid::max()
+        } else {
+            last.unwrap_or(after)
+        };
+        let there = entries::between(self.extension, after, upto)?;
+        let late = wanted
+            .iter()
+            .filter(|(id, at)| at.is_some_and(|at| entries::is_late(there.get(*id), at, self.tick)))
+            .count();
+        for id in there.keys() {
+            wanted.entry(*id).or_insert(None);
+        }
+        entries::set(self.extension, &there, &wanted, self.tick)?;
+        state.passed = state.passed.saturating_add(count);
+        state.repaired = state
+            .repaired
+            .saturating_add(i64::try_from(late).unwrap_or(i64::MAX));
+        state.position = (!ends).then_some(upto);
+        if ends {
+            state.drift = if state.ready { state.repaired } else { 0 };
+            state.ready = true;
+            state.audited_at = Some(clock::now());
+            if state.drift > 0 {
+                ereport!(
+                    PgLogLevel::LOG,
+                    PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
+                    format!(
+                        "workspace-autobuild: {}",
+                        state.drift_sentence().unwrap_or_default()
+                    )
+                );
+            }
+        }
+        state.write(self.extension)?;
+        Ok(state)
+    }
+
+    /// Reads facts as the role and puts the entry of each workspace into `wanted`;
+    /// returns the last id.
+    fn read(
+        &self,
+        scope: Scope,
+        wanted: &mut HashMap<Uuid, Option<Instant>>,
+    ) -> Result<Option<Uuid>, Error> {
+        let mut last = None;
+        acting_as(self.role, || {
+            facts::read(self.product, scope, |facts| {
+                last = last.max(Some(facts.workspace_id));
+                wanted.insert(
+                    facts.workspace_id,
+                    entries::entry(self.product, self.policy, &facts, self.tick),
+                );
+                Ok(())
+            })
+        })?;
+        Ok(last)
+    }
+}

@@ -1,0 +1,225 @@
+//! Can the agenda be used, and how far is the pass that builds or audits it?
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use uuid::Uuid;
+
+use crate::instant::Instant;
+use crate::product::schema::Product;
+use crate::server::error::Error;
+use crate::server::extension::Extension;
+use crate::server::query::{Access, Arg, Row, run};
+use crate::settings::Settings;
+
+use super::attach::Triggers;
+
+/// The agenda's row of `autobuild_agenda_state`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// It is complete: ticks use it.
+    pub ready: bool,
+    /// Of the rules and settings that its entries were computed under.
+    pub fingerprint: i64,
+    /// The workspace that the pass under way has come to.
+    pub position: Option<Uuid>,
+    /// Workspaces that the pass under way has looked at.
+    pub passed: i64,
+    /// Entries that the pass under way had to mend.
+    pub repaired: i64,
+    /// When that pass began.
+    pub begun_at: Instant,
+    /// When the last pass ended.
+    pub audited_at: Option<Instant>,
+    /// Entries that the last audit had to mend.
+    pub drift: i64,
+}
+
+/// What ticks and previews do with the agenda.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Agenda {
+    /// No capture trigger is there: ticks scan.
+    Detached,
+    /// It was attached, and triggers of these tables are gone or off: ticks scan.
+    Broken(Vec<&'static str>),
+    /// It is being built: ticks scan.
+    Building(State),
+    /// Ticks use it.
+    Ready(State),
+}
+
+impl Agenda {
+    /// `scan` or `agenda`, as status and history show it.
+    pub fn mode(&self) -> &'static str {
+        match self {
+            Agenda::Ready(_) => "agenda",
+            Agenda::Detached | Agenda::Broken(_) | Agenda::Building(_) => "scan",
+        }
+    }
+
+    /// Looks at the triggers and the state; whoever may have written it asks with
+    /// [`Access::ReadOwn`].
+    pub fn find(
+        extension: &Extension,
+        product: &Product,
+        settings: &Settings,
+        access: Access,
+    ) -> Result<Agenda, Error> {
+        let triggers = Triggers::find(product)?;
+        let state = State::read(extension, access)?;
+        if !triggers.missing.is_empty() {
+            return Ok(if triggers.any || state.is_some() {
+                Agenda::Broken(triggers.missing)
+            } else {
+                Agenda::Detached
+            });
+        }
+        let fingerprint = fingerprint(product, settings, &triggers);
+        Ok(match state {
+            Some(state) if state.fingerprint == fingerprint && state.ready => Agenda::Ready(state),
+            Some(state) if state.fingerprint == fingerprint => Agenda::Building(state),
+            // Attached a moment ago, restored from a dump, or computed under other rules.
+            _ => Agenda::Building(State::new(fingerprint)),
+        })
+    }
+}
+
+/// A number that changes with anything that entries depend on beside the facts, and with
+/// anything by which facts may have changed without a mark: triggers that were off or
+/// made anew, columns that were altered, another reader.
+fn fingerprint(product: &Product, settings: &Settings, triggers: &Triggers) -> i64 {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    format!("{:?}{:?}", product.signs, settings.policy).hash(&mut hasher);
+    (product.name(), &product.shape).hash(&mut hasher);
+    (&settings.role, product.owner.to_u32()).hash(&mut hasher);
+    triggers.identity.hash(&mut hasher);
+    hasher.finish().cast_signed()
+}
+
+/// Empties the agenda and throws the marks away: it is built anew if the triggers stay.
+pub fn give_up(extension: &Extension) -> Result<(), Error> {
+    extension.as_owner(|| {
+        run(
+            &format!(
+                "TRUNCATE {}, {}, {}",
+                extension.table("autobuild_marks"),
+                extension.table("autobuild_agenda"),
+                extension.table("autobuild_agenda_state")
+            ),
+            Access::Write,
+            vec![],
+            |_| Ok(()),
+        )
+    })?;
+    Ok(())
+}
+
+/// Whoever took marks or wrote entries says so in the one row of the state, so that a
+/// tick by hand, whose snapshot may be older than the lock that it got, can't do the same
+/// from older facts: it meets 40001 here.
+pub fn touch(extension: &Extension) -> Result<(), Error> {
+    extension.as_owner(|| {
+        run(
+            &format!(
+                "UPDATE {} SET turn = turn + 1",
+                extension.table("autobuild_agenda_state")
+            ),
+            Access::Write,
+            vec![],
+            |_| Ok(()),
+        )
+    })?;
+    Ok(())
+}
+
+impl State {
+    /// An agenda that is to be built from nothing.
+    pub fn new(fingerprint: i64) -> State {
+        State {
+            ready: false,
+            fingerprint,
+            position: None,
+            passed: 0,
+            repaired: 0,
+            begun_at: crate::server::clock::now(),
+            audited_at: None,
+            drift: 0,
+        }
+    }
+
+    /// What the last audit found, if it found anything.
+    pub fn drift_sentence(&self) -> Option<String> {
+        (self.drift > 0).then(|| {
+            format!(
+                "the last audit of the agenda found {} entries late or missing, and mended them: \
+                 rows of the product's tables were changed without the capture triggers' knowing",
+                self.drift
+            )
+        })
+    }
+
+    /// Reads it, as the extension's owner.
+    pub fn read(extension: &Extension, access: Access) -> Result<Option<State>, Error> {
+        let mut found = None;
+        extension.as_owner(|| {
+            run(
+                &format!(
+                    "SELECT ready, fingerprint, position, passed, repaired, begun_at, audited_at,
+                            drift
+                       FROM {}",
+                    extension.table("autobuild_agenda_state")
+                ),
+                access,
+                vec![],
+                |row| {
+                    found = Some(State {
+                        ready: row.bool(0)?,
+                        fingerprint: row.bigint(1)?.unwrap_or(0),
+                        position: row.uuid(2)?,
+                        passed: row.bigint(3)?.unwrap_or(0),
+                        repaired: row.bigint(4)?.unwrap_or(0),
+                        begun_at: Row::required(row.time(5)?, "begun_at")?,
+                        audited_at: row.time(6)?,
+                        drift: row.bigint(7)?.unwrap_or(0),
+                    });
+                    Ok(())
+                },
+            )
+        })?;
+        Ok(found)
+    }
+
+    /// Writes it, as the extension's owner.
+    pub fn write(&self, extension: &Extension) -> Result<(), Error> {
+        extension.as_owner(|| {
+            run(
+                &format!(
+                    "INSERT INTO {} AS s
+                            (ready, fingerprint, position, passed, repaired, begun_at, audited_at,
+                             drift)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                     ON CONFLICT (only_row) DO UPDATE
+                        SET ready = EXCLUDED.ready, fingerprint = EXCLUDED.fingerprint,
+                            position = EXCLUDED.position, passed = EXCLUDED.passed,
+                            repaired = EXCLUDED.repaired, begun_at = EXCLUDED.begun_at,
+                            audited_at = EXCLUDED.audited_at, drift = EXCLUDED.drift,
+                            turn = s.turn + 1",
+                    extension.table("autobuild_agenda_state")
+                ),
+                Access::Write,
+                vec![
+                    Arg::Bool(self.ready),
+                    Arg::BigInt(Some(self.fingerprint)),
+                    Arg::OptionalUuid(self.position),
+                    Arg::BigInt(Some(self.passed)),
+                    Arg::BigInt(Some(self.repaired)),
+                    Arg::Time(Some(self.begun_at)),
+                    Arg::Time(self.audited_at),
+                    Arg::BigInt(Some(self.drift)),
+                ],
+                |_| Ok(()),
+            )
+        })?;
+        Ok(())
+    }
+}

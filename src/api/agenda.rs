@@ -1,0 +1,46 @@
+//! `autobuild_attach` and `autobuild_detach`: a tick that costs what is due.
+
+use pgrx::prelude::*;
+
+use crate::agenda::attach;
+use crate::product::schema::Product;
+use crate::server::error::OrRaise;
+use crate::server::extension::Extension;
+use crate::settings;
+
+/// Puts the capture triggers on the product's tables; the agenda is then built in the
+/// background. Returns false if they were all there already.
+///
+/// Errors: 42501 the caller does not own the tables, 55P03 their locks are not to be had
+/// for a minute, 42xxx what the product's tables lack.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn autobuild_attach() -> bool {
+    let product = Product::find(&settings::read().product_schema).or_raise();
+    let extension = Extension::get().or_raise();
+    attach::attach(&extension, &product).or_raise()
+}
+
+/// Takes the capture triggers off and empties the agenda; ticks scan again. Returns false
+/// if there was none.
+///
+/// Errors: as `autobuild_attach`.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn autobuild_detach() -> bool {
+    let product = Product::find(&settings::read().product_schema).or_raise();
+    let extension = Extension::get().or_raise();
+    attach::detach(&extension, &product).or_raise()
+}
+
+extension_sql!(
+    r#"
+CREATE FUNCTION @extschema@.autobuild_capture() RETURNS trigger
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'autobuild_capture';
+REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_capture() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.autobuild_capture() IS
+    'The capture trigger: leaves a mark where a change may move a transition to an earlier time.';
+"#,
+    name = "capture"
+);

@@ -1,0 +1,173 @@
+//! The switches: wake, pause and resume the worker, start one where none is preloaded.
+//!
+//! None is for PUBLIC; whoever has EXECUTE needs no right on our tables, which are
+//! written as their owner.
+
+use pgrx::{PgSqlErrorCode, extension_sql_file, pg_extern, search_path};
+
+use crate::server::error::{Error, OrRaise};
+use crate::server::extension::{self, Extension};
+use crate::server::identity::{current_user, role_name};
+use crate::server::query::{Access, Arg, run};
+use crate::server::transaction::in_recovery;
+use crate::settings;
+use crate::worker::roster::Knock;
+use crate::worker::{process, region, spawn};
+
+/// A pause of this database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// The pause of this database, if there is one, under the active snapshot. Needs the
+/// rights of the extension's owner.
+pub fn pause(extension: &Extension) -> Result<Option<Pause>, Error> {
+    let mut pause = None;
+    run(
+        &format!(
+            "SELECT p.reason FROM {} p",
+            extension.table("autobuild_pauses")
+        ),
+        Access::Read,
+        Vec::new(),
+        |row| {
+            pause = Some(Pause {
+                reason: row.text(0)?,
+            });
+            Ok(())
+        },
+    )?;
+    Ok(pause)
+}
+
+/// Stops the worker's ticks in this database until autobuild_resume().
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn autobuild_pause(reason: Option<&str>) {
+    set_pause(reason).or_raise();
+}
+
+fn set_pause(reason: Option<&str>) -> Result<(), Error> {
+    let extension = Extension::get()?;
+    let by = role_name(current_user());
+    extension.as_owner(|| {
+        run(
+            &format!(
+                "INSERT INTO {} AS p (reason, paused_at, paused_by) \
+                 VALUES ($1, pg_catalog.now(), $2) \
+                 ON CONFLICT (one) DO UPDATE SET reason = excluded.reason, \
+                 paused_at = excluded.paused_at, paused_by = excluded.paused_by",
+                extension.table("autobuild_pauses")
+            ),
+            Access::Write,
+            vec![Arg::Text(reason), Arg::Text(by.as_deref())],
+            |_| Ok(()),
+        )
+    })?;
+    Ok(())
+}
+
+/// Ends a pause; without one it does nothing.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn autobuild_resume() {
+    end_pause().or_raise();
+}
+
+fn end_pause() -> Result<(), Error> {
+    let extension = Extension::get()?;
+    extension.as_owner(|| {
+        run(
+            &format!("DELETE FROM {}", extension.table("autobuild_pauses")),
+            Access::Write,
+            Vec::new(),
+            |_| Ok(()),
+        )
+    })?;
+    Ok(())
+}
+
+/// Asks the worker for a tick now, and returns at once: true if there is a worker to
+/// do it; false without one, in a pause and on a standby.
+#[pg_extern(volatile, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
+fn autobuild_wake() -> bool {
+    wake().or_raise()
+}
+
+fn wake() -> Result<bool, Error> {
+    if in_recovery() || !names_this_database() {
+        return Ok(false);
+    }
+    let extension = Extension::get()?;
+    if extension.as_owner(|| pause(&extension))?.is_some() {
+        return Ok(false);
+    }
+    let launcher = region::visit(|region| {
+        region.with(|state| {
+            state.knock(region::this_database(), Knock::Wake);
+            state.launcher_pid
+        })
+    })?;
+    let there = launcher.filter(|&pid| process::lives(pid));
+    if let Some(pid) = there {
+        process::wake(pid);
+    }
+    Ok(there.is_some())
+}
+
+/// Does `databases` name this database? A launcher that a session started serves its
+/// database whatever the setting says.
+pub fn names_this_database() -> bool {
+    region::preloaded().is_none() || settings::names_database(&extension::database())
+}
+
+/// Starts a worker for this database until the server restarts, where the library is
+/// not preloaded. Returns the process id of its launcher.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn autobuild_start_worker() -> i32 {
+    start_worker().or_raise()
+}
+
+fn start_worker() -> Result<i32, Error> {
+    let refused = |message: &str, hint: &str| {
+        Err(Error::new(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            message,
+        )
+        .hint(hint))
+    };
+    if region::preloaded().is_some() {
+        return refused(
+            "the worker is preloaded, there is none to start",
+            "autobuild_status says what it does in this database.",
+        );
+    }
+    if in_recovery() {
+        return refused(
+            "the server is a standby",
+            "Start the worker after the promotion.",
+        );
+    }
+    if region::visit(|_| ())?.is_some() {
+        return refused(
+            "a worker was started for this database already",
+            "autobuild_status says what it does; autobuild_wake() asks for a tick.",
+        );
+    }
+    spawn::start_launcher(region::this_database())
+}
+
+extension_sql_file!(
+    "../../sql/control.sql",
+    name = "control",
+    requires = [
+        autobuild_pause,
+        autobuild_resume,
+        autobuild_wake,
+        autobuild_start_worker
+    ],
+);

@@ -1,0 +1,150 @@
+//! `autobuild_metrics`: sums since the server started, and gauges, one row each, in the
+//! names and shapes that a Prometheus exporter expects.
+
+use pgrx::iter::TableIterator;
+use pgrx::{JsonB, extension_sql_file, name, pg_extern, search_path};
+use serde_json::{Value, json};
+
+use crate::executor::report::{KINDS, OUTCOMES};
+use crate::instant::{Instant, SECOND};
+use crate::server::clock;
+use crate::server::error::{Error, OrRaise};
+use crate::server::extension::Extension;
+use crate::server::query::{Access, run};
+use crate::server::transaction::in_recovery;
+use crate::settings;
+use crate::worker::state::{BUCKETS_MS, Counters, Slot, TICKS};
+
+use super::{control, status};
+
+/// The rows, in the making.
+struct Rows(Vec<(String, JsonB, f64)>);
+
+impl Rows {
+    fn add(&mut self, metric: &str, labels: Value, value: f64) {
+        let metric = format!("workspace_autobuild_{metric}");
+        self.0.push((metric, JsonB(labels), value));
+    }
+
+    fn gauge(&mut self, metric: &str, value: f64) {
+        self.add(metric, json!({}), value);
+    }
+
+    /// What the slot tells.
+    fn slot(&mut self, slot: &Slot) {
+        let lag = slot.lag(clock::now(), settings::tick_interval());
+        self.gauge("lag_seconds", seconds(lag));
+        self.gauge("consecutive_failures", f64::from(slot.failures));
+        if slot.last_tick.made {
+            let tick = slot.last_tick;
+            let unix = Instant::from_micros(tick.at).map_or(0, Instant::unix_seconds);
+            self.gauge("last_tick_timestamp_seconds", unix as f64);
+            self.gauge("last_tick_seconds", tick.ms as f64 / 1000.0);
+            self.gauge("last_tick_due", f64::from(tick.due));
+            self.gauge("last_tick_built", f64::from(tick.built));
+            self.gauge("last_tick_blocked", f64::from(tick.blocked));
+            self.gauge("last_tick_failed", f64::from(tick.failed));
+            self.gauge("last_tick_held_back", f64::from(tick.held_back));
+        }
+        self.counters(&slot.counters);
+    }
+
+    fn counters(&mut self, counters: &Counters) {
+        for (result, &count) in TICKS.iter().zip(&counters.ticks) {
+            self.add("ticks_total", json!({"result": result}), count as f64);
+        }
+        for (kind, outcomes) in KINDS.iter().zip(&counters.tried) {
+            for (outcome, &count) in OUTCOMES.iter().zip(outcomes) {
+                let labels = json!({"transition": kind, "outcome": outcome});
+                self.add("transitions_total", labels, count as f64);
+            }
+        }
+        for (sqlstate, count) in &counters.errors {
+            if let Some(sqlstate) = sqlstate.get() {
+                self.add("errors_total", json!({"sqlstate": sqlstate}), *count as f64);
+            }
+        }
+        if counters.other_errors > 0 {
+            let labels = json!({"sqlstate": "other"});
+            self.add("errors_total", labels, counters.other_errors as f64);
+        }
+        let mut below = 0;
+        for (bound, &count) in BUCKETS_MS.iter().zip(&counters.histogram) {
+            below += count;
+            let le = (*bound as f64 / 1000.0).to_string();
+            self.add("tick_seconds_bucket", json!({"le": le}), below as f64);
+        }
+        self.add(
+            "tick_seconds_bucket",
+            json!({"le": "+Inf"}),
+            counters.measured as f64,
+        );
+        self.gauge("tick_seconds_sum", counters.measured_ms as f64 / 1000.0);
+        self.gauge("tick_seconds_count", counters.measured as f64);
+    }
+}
+
+fn seconds(micros: i64) -> f64 {
+    micros as f64 / SECOND as f64
+}
+
+/// Workspaces that should have moved and can't.
+fn blocked(extension: &Extension) -> Result<i64, Error> {
+    let mut count = 0;
+    run(
+        &format!(
+            "SELECT pg_catalog.count(*) FROM {}",
+            extension.table("autobuild_blocked")
+        ),
+        Access::Read,
+        Vec::new(),
+        |row| {
+            count = row.bigint(0)?.unwrap_or(0);
+            Ok(())
+        },
+    )?;
+    Ok(count)
+}
+
+fn metrics() -> Result<Rows, Error> {
+    let extension = Extension::get()?;
+    let seen = status::seen()?;
+    let pause = extension.as_owner(|| control::pause(&extension))?;
+    let mut rows = Rows(Vec::new());
+    let up = seen.as_ref().is_some_and(|seen| seen.launcher);
+    rows.gauge("up", f64::from(up));
+    rows.gauge("standby", f64::from(in_recovery()));
+    rows.gauge("paused", f64::from(pause.is_some()));
+    rows.gauge(
+        "starved",
+        f64::from(seen.as_ref().is_some_and(|seen| seen.starved)),
+    );
+    rows.gauge(
+        "blocked",
+        extension.as_owner(|| blocked(&extension))? as f64,
+    );
+    if let Some(slot) = seen.and_then(|seen| seen.slot) {
+        rows.slot(&slot);
+    }
+    Ok(rows)
+}
+
+/// The rows of the view autobuild_metrics.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+pub fn autobuild_worker_metrics() -> TableIterator<
+    'static,
+    (
+        name!(metric, String),
+        name!(labels, JsonB),
+        name!(value, f64),
+    ),
+> {
+    TableIterator::new(metrics().or_raise().0)
+}
+
+extension_sql_file!(
+    "../../sql/metrics.sql",
+    name = "metrics",
+    requires = [autobuild_worker_metrics],
+);

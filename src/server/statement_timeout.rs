@@ -1,0 +1,45 @@
+//! A time limit on a piece of a worker's work.
+//!
+//! The server arms `statement_timeout` for what a client sends only, so that a worker
+//! has to do it itself. When the time is over, the work is canceled with 57014, as a
+//! client's statement is.
+
+use pgrx::pg_sys;
+
+/// The server's number of this timeout, the same in all versions that we build for.
+const STATEMENT_TIMEOUT: i32 = 3;
+
+// The server's timeouts, which pgrx doesn't bind.
+unsafe extern "C-unwind" {
+    fn enable_timeout_after(id: i32, milliseconds: i32);
+    fn disable_timeout(id: i32, keep_indicator: bool);
+    fn get_timeout_indicator(id: i32, reset: bool) -> bool;
+}
+
+/// Runs the work with a limit of so many milliseconds; 0 for none. Not to be nested, and
+/// for background workers only: in a session the server's own limit is armed already.
+pub fn armed<R>(milliseconds: i32, work: impl FnOnce() -> R) -> R {
+    /// Disarms the limit, also while an error unwinds.
+    struct Disarm;
+    impl Drop for Disarm {
+        fn drop(&mut self) {
+            // SAFETY: the timeout is registered in every process that is connected to a
+            // database. If it fired when the work was just done, the cancel that it
+            // asked for must not hit what comes next; anybody else's cancel must.
+            unsafe {
+                disable_timeout(STATEMENT_TIMEOUT, true);
+                if get_timeout_indicator(STATEMENT_TIMEOUT, true) {
+                    (&raw mut pg_sys::QueryCancelPending).write_volatile(0);
+                }
+            }
+        }
+    }
+
+    if milliseconds <= 0 {
+        return work();
+    }
+    // SAFETY: see above.
+    unsafe { enable_timeout_after(STATEMENT_TIMEOUT, milliseconds) };
+    let _disarm = Disarm;
+    work()
+}

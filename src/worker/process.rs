@@ -1,0 +1,178 @@
+//! What our background processes need of the server: signals, the latch, what they
+//! show in `pg_stat_activity`.
+//!
+//! Termination is the server's own `die`, so that it works in every wait of the
+//! server's and not only where our loops look.
+
+use std::cell::Cell;
+use std::ffi::{CStr, CString};
+
+use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
+use pgrx::{pg_guard, pg_sys};
+
+/// `application_name` of the launcher and the tick workers.
+pub const APPLICATION: &CStr = c"workspace-autobuild";
+
+// The server's signal handlers, as they are: what pgrx makes of them is for calling.
+unsafe extern "C-unwind" {
+    fn die(signal: i32);
+    fn StatementCancelHandler(signal: i32);
+    fn SignalHandlerForConfigReload(signal: i32);
+}
+
+/// Installs the server's handlers for SIGTERM, SIGINT and SIGHUP, then unblocks signals.
+pub fn handle_signals() {
+    install(pg_sys::SIGTERM as i32, die);
+    install(pg_sys::SIGINT as i32, StatementCancelHandler);
+    install(pg_sys::SIGHUP as i32, SignalHandlerForConfigReload);
+    // SAFETY: the handlers above are in place.
+    unsafe { pg_sys::BackgroundWorkerUnblockSignals() };
+}
+
+fn install(signal: i32, handler: unsafe extern "C-unwind" fn(i32)) {
+    // SAFETY: the handlers are the server's own, made for backends such as this one.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(signal, Some(handler));
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(signal, Some(handler));
+    }
+}
+
+/// Reads the configuration again if SIGHUP asked for it; says whether it did.
+pub fn reload_if_asked() -> bool {
+    // SAFETY: the flag is the server's own; between transactions a process may reload.
+    unsafe {
+        if (&raw const pg_sys::ConfigReloadPending).read_volatile() == 0 {
+            return false;
+        }
+        (&raw mut pg_sys::ConfigReloadPending).write_volatile(0);
+        pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
+    }
+    true
+}
+
+/// Sleeps until the latch is set or the time is over. Ends the process when the
+/// postmaster is gone.
+pub fn sleep(milliseconds: i64) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: waits on this process's own latch.
+    unsafe {
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            events as i32,
+            milliseconds.max(0),
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+}
+
+/// Sets the latch of another process, if it is there.
+pub fn wake(pid: i32) {
+    // SAFETY: entries of the process array are never freed; a latch set once too often
+    // (the entry went to another process just now) is harmless.
+    unsafe {
+        let process = pg_sys::BackendPidGetProc(pid);
+        if !process.is_null() {
+            pg_sys::SetLatch(&raw mut (*process).procLatch);
+        }
+    }
+}
+
+/// Does this process live, attached to shared memory?
+pub fn lives(pid: i32) -> bool {
+    // SAFETY: looks into the process array.
+    pid != 0 && unsafe { !pg_sys::BackendPidGetProc(pid).is_null() }
+}
+
+/// This process's id.
+pub fn my_pid() -> i32 {
+    // SAFETY: reads a variable of the process.
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// Shows what the process does; `None` while it does nothing.
+pub fn show(activity: Option<&str>) {
+    let text = CString::new(activity.unwrap_or_default()).unwrap_or_default();
+    let state = if activity.is_some() {
+        pg_sys::BackendState::STATE_RUNNING
+    } else {
+        pg_sys::BackendState::STATE_IDLE
+    };
+    // SAFETY: the server copies the text.
+    unsafe { pg_sys::pgstat_report_activity(state, text.as_ptr()) };
+}
+
+/// Shows the application's name.
+pub fn show_application() {
+    // SAFETY: a constant C string, which the server copies.
+    unsafe { pg_sys::pgstat_report_appname(APPLICATION.as_ptr()) };
+}
+
+/// Sets a setting for the rest of this process, above whatever the database, the role
+/// or the configuration says.
+pub fn set(name: &str, value: &str) {
+    if let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) {
+        // SAFETY: C strings that outlive the call.
+        unsafe {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_OVERRIDE,
+            );
+        }
+    }
+}
+
+/// Runs something when the process ends, while shared memory is still there.
+pub fn at_exit(callback: unsafe extern "C-unwind" fn(i32, pg_sys::Datum)) {
+    // SAFETY: the callback is a function of this library, which is never unloaded.
+    unsafe { pg_sys::before_shmem_exit(Some(callback), pg_sys::Datum::from(0)) };
+}
+
+/// Ends the process. A transaction that is open is rolled back.
+pub fn exit(code: i32) -> ! {
+    // SAFETY: runs the server's own exit callbacks, then ends the process.
+    unsafe { pg_sys::proc_exit(code) }
+}
+
+static mut PREVIOUS_LOG: pg_sys::emit_log_hook_type = None;
+
+thread_local! {
+    static LAST_WORDS: Cell<Option<String>> = const { Cell::new(None) };
+}
+
+/// From now on the message with which this process dies is kept for [`last_words`].
+/// Called once.
+pub fn keep_last_words() {
+    // SAFETY: one thread; the hook before ours is kept and called.
+    unsafe {
+        PREVIOUS_LOG = pg_sys::emit_log_hook;
+        pg_sys::emit_log_hook = Some(on_log);
+    }
+}
+
+/// The message with which this process dies.
+pub fn last_words() -> Option<String> {
+    LAST_WORDS.take()
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn on_log(error_pointer: *mut pg_sys::ErrorData) {
+    // SAFETY: the server calls the hook with the error that it is about to log; its
+    // message is a C string or NULL.
+    unsafe {
+        if let Some(error) = error_pointer.as_ref()
+            && error.elevel >= pg_sys::FATAL as i32
+            && !error.message.is_null()
+        {
+            let message = CStr::from_ptr(error.message).to_string_lossy();
+            LAST_WORDS.set(Some(message.into_owned()));
+        }
+        if let Some(previous) = PREVIOUS_LOG {
+            pg_guard_ffi_boundary(|| previous(error_pointer));
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! What launcher, tick workers and sessions share: one slot for each database.
+//!
+//! Plain data of fixed size, in which all bytes zero is the empty state, so that it can
+//! lie in shared memory. Nothing here calls the server: it is used under a lock.
+
+use crate::executor::report::{KINDS, OUTCOMES, TickReport};
+use crate::instant::{Instant, SECOND};
+
+use super::roster::{Database, Ending, Knock};
+
+/// Databases with the extension that have a slot.
+pub const SLOTS: usize = 1024;
+/// Knocks that can wait; past them the launcher looks everywhere.
+const KNOCKS: usize = 64;
+/// SQLSTATEs that a slot counts each for itself; the others are counted together.
+const SQLSTATES: usize = 16;
+
+/// Upper bounds of the histogram of tick times, in milliseconds; a tick above the last
+/// one counts in the sum only.
+pub const BUCKETS_MS: [u64; 12] = [
+    5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 15_000, 60_000,
+];
+
+/// The ways in which a tick ends, as [`Counters::ticks`] counts them.
+pub const TICKS: [&str; 4] = ["done", "waiting", "failed", "died"];
+
+/// A text of at most `N` bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Text<const N: usize> {
+    len: u16,
+    bytes: [u8; N],
+}
+
+impl<const N: usize> Text<N> {
+    /// Keeps as much of a text as has room, cut between two characters.
+    pub fn set(&mut self, text: &str) {
+        let mut end = text.len().min(N);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        if let (Some(to), Some(from)) = (self.bytes.get_mut(..end), text.as_bytes().get(..end)) {
+            to.copy_from_slice(from);
+            self.len = u16::try_from(end).unwrap_or(0);
+        }
+    }
+
+    /// The text, or `None` for an empty one.
+    pub fn get(&self) -> Option<String> {
+        let bytes = self.bytes.get(..usize::from(self.len))?;
+        (!bytes.is_empty()).then(|| String::from_utf8_lossy(bytes).into_owned())
+    }
+}
+
+/// What a tick worker does just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// No tick.
+    None = 0,
+    /// A tick.
+    Ticking,
+}
+
+/// How a database fares, for the status and to log changes only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Health {
+    /// Not known yet.
+    Unknown = 0,
+    /// The last tick was made.
+    Healthy,
+    /// The last tick waited; the problem is in the slot.
+    Waiting,
+    /// The last errand failed.
+    Failing,
+    /// `action` was off.
+    Off,
+    /// There was a pause.
+    Paused,
+}
+
+/// The last tick that was made.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct LastTick {
+    /// Was there one?
+    pub made: bool,
+    /// Its time, microseconds since 2000-01-01.
+    pub at: i64,
+    /// How long it took.
+    pub ms: i64,
+    /// Workspaces that were due.
+    pub due: i32,
+    /// Transitions made.
+    pub built: i32,
+    /// Could not be built.
+    pub blocked: i32,
+    /// Unexpected errors.
+    pub failed: i32,
+    /// Held back by the cap.
+    pub held_back: i32,
+    /// A batch of it ended on an error.
+    pub troubled: bool,
+}
+
+/// Sums since the server started.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Counters {
+    /// Ticks, in the order of [`TICKS`].
+    pub ticks: [u64; 4],
+    /// Transitions tried, in the orders of [`KINDS`] and [`OUTCOMES`].
+    pub tried: [[u64; OUTCOMES.len()]; KINDS.len()],
+    /// Ticks whose time is at most that of the bucket, and above that of the one before.
+    pub histogram: [u64; BUCKETS_MS.len()],
+    /// Ticks measured.
+    pub measured: u64,
+    /// Their times added up.
+    pub measured_ms: u64,
+    /// Errors by SQLSTATE, of single workspaces, of batches and of whole ticks.
+    pub errors: [(Text<5>, u64); SQLSTATES],
+    /// Errors of SQLSTATEs that had no room.
+    pub other_errors: u64,
+}
+
+/// One database.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Slot {
+    /// Its oid; 0 for a free slot.
+    pub database: Database,
+    /// The process id of its tick worker; 0 for none.
+    pub worker_pid: i32,
+    /// What the tick worker does.
+    pub phase: Phase,
+    /// How its errand ended.
+    pub ending: Ending,
+    /// How the database fares.
+    pub health: Health,
+    /// Since when the launcher knows of the extension there.
+    pub since: i64,
+    /// When the next tick is due; 0 for not known.
+    pub next_at: i64,
+    /// A tick was asked for since the errand under way began.
+    pub asked: bool,
+    /// Failures in a row.
+    pub failures: u32,
+    /// The last tick.
+    pub last_tick: LastTick,
+    /// What the tick waits for.
+    pub problem: Text<600>,
+    /// The last error.
+    pub last_error: Text<600>,
+    /// The FATAL message with which the last worker ended.
+    pub last_words: Text<200>,
+    /// Sums.
+    pub counters: Counters,
+}
+
+impl Slot {
+    /// A slot for a database, with nothing in it.
+    fn new(database: Database, now: Instant) -> Slot {
+        let none = Text {
+            len: 0,
+            bytes: [0; 5],
+        };
+        Slot {
+            database,
+            worker_pid: 0,
+            phase: Phase::None,
+            ending: Ending::Died,
+            health: Health::Unknown,
+            since: now.micros(),
+            next_at: 0,
+            asked: false,
+            failures: 0,
+            last_tick: LastTick {
+                made: false,
+                at: 0,
+                ms: 0,
+                due: 0,
+                built: 0,
+                blocked: 0,
+                failed: 0,
+                held_back: 0,
+                troubled: false,
+            },
+            problem: Text {
+                len: 0,
+                bytes: [0; 600],
+            },
+            last_error: Text {
+                len: 0,
+                bytes: [0; 600],
+            },
+            last_words: Text {
+                len: 0,
+                bytes: [0; 200],
+            },
+            counters: Counters {
+                ticks: [0; 4],
+                tried: [[0; OUTCOMES.len()]; KINDS.len()],
+                histogram: [0; BUCKETS_MS.len()],
+                measured: 0,
+                measured_ms: 0,
+                errors: [(none, 0); SQLSTATES],
+                other_errors: 0,
+            },
+        }
+    }
+
+    /// A worker is about to be started. Until it says something else, it has died.
+    pub fn begin_errand(&mut self) {
+        self.ending = Ending::Died;
+        self.worker_pid = 0;
+        self.phase = Phase::None;
+        self.asked = false;
+        self.last_words.set("");
+    }
+
+    /// A tick was made.
+    pub fn record_tick(&mut self, at: Instant, ms: i64, report: &TickReport) {
+        self.last_tick = LastTick {
+            made: true,
+            at: at.micros(),
+            ms,
+            due: report.due,
+            built: report.built,
+            blocked: report.blocked,
+            failed: report.failed,
+            held_back: report.held_back,
+            troubled: report.error.is_some(),
+        };
+        let sums = self.counters.tried.iter_mut().flatten();
+        for (sum, &count) in sums.zip(report.tried.iter().flatten()) {
+            *sum = sum.saturating_add(u64::try_from(count).unwrap_or(0));
+        }
+        self.count_tick(0);
+        self.measure(ms);
+        for (sqlstate, count) in &report.failures {
+            self.count_errors(sqlstate, u64::try_from(*count).unwrap_or(0));
+        }
+        if let Some((sqlstate, message)) = &report.error {
+            self.record_error(sqlstate, message);
+        }
+        self.problem.set("");
+        self.ending = Ending::Ticked;
+        self.health = Health::Healthy;
+    }
+
+    /// A tick waits for something.
+    pub fn record_waiting(&mut self, problem: &str) {
+        self.count_tick(1);
+        self.problem.set(problem);
+        self.ending = Ending::Waiting;
+        self.health = Health::Waiting;
+    }
+
+    /// A tick failed.
+    pub fn record_failure(&mut self, ms: i64, sqlstate: &str, message: &str) {
+        self.count_tick(2);
+        self.measure(ms);
+        self.record_error(sqlstate, message);
+        self.ending = Ending::Failed;
+        self.health = Health::Failing;
+    }
+
+    /// A worker ended without a word.
+    pub fn record_death(&mut self, why: &str) {
+        self.count_tick(3);
+        self.last_error.set(why);
+        self.health = Health::Failing;
+    }
+
+    /// An error that did not fail a tick.
+    pub fn record_error(&mut self, sqlstate: &str, message: &str) {
+        self.last_error.set(&format!("{sqlstate}: {message}"));
+        self.count_errors(sqlstate, 1);
+    }
+
+    fn count_errors(&mut self, sqlstate: &str, more: u64) {
+        let known = self
+            .counters
+            .errors
+            .iter_mut()
+            .find(|(state, _)| state.get().is_none_or(|known| known == sqlstate));
+        match known {
+            Some((state, count)) => {
+                state.set(sqlstate);
+                *count = count.saturating_add(more);
+            }
+            None => self.counters.other_errors = self.counters.other_errors.saturating_add(more),
+        }
+    }
+
+    fn count_tick(&mut self, way: usize) {
+        if let Some(count) = self.counters.ticks.get_mut(way) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    fn measure(&mut self, ms: i64) {
+        let ms = u64::try_from(ms).unwrap_or(0);
+        self.counters.measured = self.counters.measured.saturating_add(1);
+        self.counters.measured_ms = self.counters.measured_ms.saturating_add(ms);
+        let buckets = self.counters.histogram.iter_mut().zip(BUCKETS_MS);
+        if let Some((count, _)) = buckets.into_iter().find(|&(_, bound)| ms <= bound) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// How far behind the wall clock the ticks are: how long ago the first tick was due
+    /// that was not made. Zero while all is on time.
+    pub fn lag(&self, now: Instant, interval_seconds: i64) -> i64 {
+        let interval = interval_seconds.max(1).saturating_mul(SECOND);
+        let last = if self.last_tick.made {
+            self.last_tick.at
+        } else {
+            self.since
+        };
+        let due = last
+            .saturating_sub(last.rem_euclid(interval))
+            .saturating_add(interval);
+        now.micros().saturating_sub(due).max(0)
+    }
+}
+
+/// All that is shared.
+#[derive(Debug)]
+#[repr(C)]
+pub struct State {
+    /// The launcher's process id; 0 for none.
+    pub launcher_pid: i32,
+    /// The server has no worker slot left for us.
+    pub starved: bool,
+    /// More knocks came than there was room for: look everywhere.
+    overflow: bool,
+    knocks: [Knocked; KNOCKS],
+    slots: [Slot; SLOTS],
+}
+
+/// A database at which somebody knocked.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct Knocked {
+    /// Its oid; 0 where nobody knocked.
+    database: Database,
+    wake: bool,
+}
+
+/// What [`State::take_knocks`] found.
+#[derive(Debug, Default)]
+pub struct Knocks {
+    /// Who knocked, and what for.
+    pub at: Vec<(Database, Knock)>,
+    /// Some were lost: look everywhere.
+    pub overflow: bool,
+}
+
+impl State {
+    /// Somebody asks something of a database.
+    pub fn knock(&mut self, database: Database, knock: Knock) {
+        let wake = knock == Knock::Wake;
+        if wake && let Some(slot) = self.slot(database) {
+            slot.asked = true;
+        }
+        let same = |k: &Knocked| k.database == database && k.wake == wake;
+        if self.knocks.iter().any(same) {
+            return;
+        }
+        match self.knocks.iter_mut().find(|k| k.database == 0) {
+            Some(free) => *free = Knocked { database, wake },
+            None => self.overflow = true,
+        }
+    }
+
+    /// What was asked since the last time.
+    pub fn take_knocks(&mut self) -> Knocks {
+        let mut knocks = Knocks {
+            at: Vec::new(),
+            overflow: std::mem::take(&mut self.overflow),
+        };
+        for knocked in self.knocks.iter_mut().filter(|k| k.database != 0) {
+            let kind = if knocked.wake {
+                Knock::Wake
+            } else {
+                Knock::Look
+            };
+            knocks.at.push((knocked.database, kind));
+            knocked.database = 0;
+        }
+        knocks
+    }
+
+    /// The slot of a database, if it has one.
+    pub fn slot(&mut self, database: Database) -> Option<&mut Slot> {
+        self.slots
+            .iter_mut()
+            .find(|slot| slot.database == database && database != 0)
+    }
+
+    /// The slot of a database, a free one if it had none; `None` if all are taken.
+    pub fn claim(&mut self, database: Database, now: Instant) -> Option<&mut Slot> {
+        let index = self
+            .slots
+            .iter()
+            .position(|slot| slot.database == database)
+            .or_else(|| self.slots.iter().position(|slot| slot.database == 0))?;
+        let slot = self.slots.get_mut(index)?;
+        if slot.database != database {
+            *slot = Slot::new(database, now);
+        }
+        Some(slot)
+    }
+
+    /// Does a tick wait that could not be started, since workers are busy with what can
+    /// wait: one that was asked of this database, or one of another database's that is
+    /// overdue by a second?
+    pub fn tick_waits(&mut self, database: Database, now: Instant) -> bool {
+        let overdue = now.micros().saturating_sub(SECOND);
+        self.slots().any(|slot| {
+            if slot.database == database {
+                slot.asked
+            } else {
+                slot.worker_pid == 0 && slot.next_at != 0 && slot.next_at < overdue
+            }
+        })
+    }
+
+    /// Frees the slot of a database.
+    pub fn release(&mut self, database: Database) {
+        if let Some(slot) = self.slot(database) {
+            slot.database = 0;
+        }
+    }
+
+    /// The slots in use.
+    pub fn slots(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.slots.iter_mut().filter(|slot| slot.database != 0)
+    }
+}
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

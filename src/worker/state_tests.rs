@@ -1,0 +1,138 @@
+use std::alloc::{Layout, alloc_zeroed};
+
+use super::*;
+
+/// A state as shared memory gives it: all bytes zero.
+fn empty() -> Box<State> {
+    // SAFETY: all bytes zero is the empty state (that is what is tested here); the
+    // layout is the type's own, so the box may free it.
+    unsafe {
+        let memory = alloc_zeroed(Layout::new::<State>());
+        assert!(!memory.is_null());
+        Box::from_raw(memory.cast())
+    }
+}
+
+fn at(seconds: i64) -> Instant {
+    Instant::from_micros(seconds * SECOND).unwrap()
+}
+
+#[test]
+fn a_database_keeps_its_slot_until_it_is_released() {
+    let mut state = empty();
+    assert!(state.slot(5).is_none());
+    state.claim(5, at(1)).unwrap().failures = 3;
+    assert_eq!(state.claim(5, at(2)).unwrap().failures, 3);
+    state.release(5);
+    assert!(state.slot(5).is_none());
+    assert_eq!(state.claim(5, at(3)).unwrap().failures, 0);
+}
+
+#[test]
+fn there_are_so_many_slots_and_no_more() {
+    let mut state = empty();
+    for database in 1..=u32::try_from(SLOTS).unwrap() {
+        assert!(state.claim(database, at(0)).is_some());
+    }
+    assert!(state.claim(999_999, at(0)).is_none());
+    state.release(17);
+    assert!(state.claim(999_999, at(0)).is_some());
+}
+
+#[test]
+fn a_knock_waits_until_it_is_taken_and_equal_ones_are_one() {
+    let mut state = empty();
+    for _ in 0..1000 {
+        state.knock(5, Knock::Wake);
+    }
+    state.knock(5, Knock::Look);
+    let knocks = state.take_knocks();
+    assert_eq!(knocks.at, [(5, Knock::Wake), (5, Knock::Look)]);
+    assert!(!knocks.overflow);
+    assert!(state.take_knocks().at.is_empty());
+}
+
+#[test]
+fn knocks_that_have_no_room_are_told_of() {
+    let mut state = empty();
+    for database in 1..=100 {
+        state.knock(database, Knock::Look);
+    }
+    let knocks = state.take_knocks();
+    assert_eq!(knocks.at.len(), KNOCKS);
+    assert!(knocks.overflow);
+    assert!(!state.take_knocks().overflow);
+}
+
+#[test]
+fn a_text_is_cut_between_characters() {
+    let mut text = Text::<5> {
+        len: 0,
+        bytes: [0; 5],
+    };
+    assert_eq!(text.get(), None);
+    text.set("äöü");
+    assert_eq!(text.get().as_deref(), Some("äö"));
+    text.set("");
+    assert_eq!(text.get(), None);
+}
+
+#[test]
+fn ticks_are_counted_by_time_and_outcome() {
+    let mut state = empty();
+    let slot = state.claim(1, at(0)).unwrap();
+    let report = TickReport {
+        due: 5,
+        built: 3,
+        blocked: 1,
+        failed: 1,
+        tried: [[1, 0, 1, 0, 0], [2, 0, 0, 1, 0], [0; 5], [0; 5]],
+        ..TickReport::default()
+    };
+    slot.record_tick(at(60), 5, &report);
+    slot.record_tick(at(120), 6, &report);
+    slot.record_tick(at(180), 60_001, &report);
+    assert_eq!(slot.counters.ticks, [3, 0, 0, 0]);
+    assert_eq!(
+        slot.counters.tried,
+        [[3, 0, 3, 0, 0], [6, 0, 0, 3, 0], [0; 5], [0; 5]]
+    );
+    assert_eq!(slot.counters.histogram[..3], [1, 1, 0]);
+    assert_eq!(slot.counters.histogram.iter().sum::<u64>(), 2);
+    assert_eq!(
+        (slot.counters.measured, slot.counters.measured_ms),
+        (3, 60_012)
+    );
+    assert_eq!(slot.last_tick.at, at(180).micros());
+}
+
+#[test]
+fn errors_are_counted_by_sqlstate_as_far_as_there_is_room() {
+    let mut state = empty();
+    let slot = state.claim(1, at(0)).unwrap();
+    for state in ["40001", "57014", "40001"] {
+        slot.record_failure(1, state, "no");
+    }
+    let counted = |slot: &Slot, index: usize| {
+        let (state, count) = slot.counters.errors[index];
+        (state.get().unwrap_or_default(), count)
+    };
+    assert_eq!(counted(slot, 0), ("40001".to_owned(), 2));
+    assert_eq!(counted(slot, 1), ("57014".to_owned(), 1));
+    for n in 0..10 {
+        slot.record_failure(1, &format!("XX00{n}"), "no");
+    }
+    assert_eq!(slot.counters.other_errors, 4);
+    assert_eq!(slot.last_error.get().as_deref(), Some("XX009: no"));
+}
+
+#[test]
+fn lag_is_the_age_of_the_first_tick_that_was_not_made() {
+    let mut state = empty();
+    let slot = state.claim(1, at(30)).unwrap();
+    assert_eq!(slot.lag(at(59), 60), 0);
+    assert_eq!(slot.lag(at(75), 60), 15 * SECOND);
+    slot.record_tick(at(60), 1, &TickReport::default());
+    assert_eq!(slot.lag(at(119), 60), 0);
+    assert_eq!(slot.lag(at(300), 60), 180 * SECOND);
+}

@@ -1,0 +1,345 @@
+//! A tick as a whole: one executor, one build for each transition, offenders alone,
+//! order and cap, cost, history.
+
+use std::thread;
+use std::time::Duration;
+
+use postgres::Client;
+use serde_json::{Value as Json, json};
+use uuid::Uuid;
+use workspace_autobuild_tests::autobuild::{
+    Attempt, NINE, Refusal, TODAY_AT_NINE, VERSIONS, YESTERDAY, install, preview, records, refusal,
+    tick, try_tick, whole_builds,
+};
+use workspace_autobuild_tests::product::{Template, Value, texts};
+use workspace_autobuild_tests::{Product, Transition, Version, await_until};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// So many workspaces that are due to start [`TODAY_AT_NINE`].
+fn due(template: &Template<'_>, count: u32) -> Vec<Uuid> {
+    template
+        .workspaces(count, Transition::Stop)
+        .schedule(NINE)
+        .created_at(YESTERDAY)
+        .create()
+}
+
+fn with_outcome(attempts: &[Attempt], outcome: &str) -> Vec<Uuid> {
+    attempts
+        .iter()
+        .filter(|attempt| attempt.outcome == outcome)
+        .map(|attempt| attempt.workspace_id)
+        .collect()
+}
+
+#[test]
+fn two_ticks_for_the_same_minute_make_one_build() {
+    for version in VERSIONS {
+        let product = install(version);
+        due(&product.template("docker").create(), 20);
+        assert_eq!(product.tick(TODAY_AT_NINE).len(), 20, "{version}");
+        assert_eq!(product.tick(TODAY_AT_NINE), [], "{version}");
+        whole_builds(&product, "2");
+        // Neither does a second one in the same transaction.
+        let second = due(&product.template("second").create(), 3);
+        let mut superuser = product.superuser();
+        superuser
+            .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            .expect("BEGIN");
+        let sql = format!("SELECT * FROM autobuild_tick('{TODAY_AT_NINE}')");
+        let first: Vec<Attempt> = records(&mut superuser, &sql);
+        assert_eq!(first.len(), second.len());
+        assert_eq!(records::<Attempt>(&mut superuser, &sql), []);
+        superuser.batch_execute("COMMIT").expect("COMMIT");
+        whole_builds(&product, "2");
+    }
+}
+
+#[test]
+fn a_second_session_is_refused_while_the_first_ticks_and_loses_afterwards() {
+    for version in VERSIONS {
+        let product = install(version);
+        let ids = due(&product.template("docker").create(), 5);
+        let (mut first, mut second) = (product.superuser(), product.superuser());
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM workspaces";
+        first.batch_execute(begin).expect("BEGIN");
+        second.batch_execute(begin).expect("BEGIN");
+        let sql = format!("SELECT * FROM autobuild_tick('{TODAY_AT_NINE}')");
+        assert_eq!(records::<Attempt>(&mut first, &sql).len(), 5);
+        second.batch_execute("SAVEPOINT before").expect("SAVEPOINT");
+        let refused = refusal(&mut second, &sql);
+        assert_eq!(refused.sqlstate, "55P03", "{version}: {refused:?}");
+        assert_ne!(refused.hint, "");
+        second
+            .batch_execute("ROLLBACK TO before")
+            .expect("ROLLBACK");
+        first.batch_execute("COMMIT").expect("COMMIT");
+        // Its snapshot is of before: it still sees what was due.
+        let lost: Vec<Attempt> = records(&mut second, &sql);
+        assert_eq!(
+            with_outcome(&lost, "conflict").len(),
+            ids.len(),
+            "{version}"
+        );
+        assert!(lost.iter().all(|attempt| attempt.message.is_some()
+            && attempt.build_id.is_none()
+            && attempt.sqlstate.is_none()));
+        second.batch_execute("COMMIT").expect("COMMIT");
+        whole_builds(&product, "2");
+        let counts = product_ticks(&mut second);
+        assert_eq!(
+            counts,
+            [
+                json!({"due": 5, "built": 5, "conflict": 0, "blocked": 0, "failed": 0}),
+                json!({"due": 5, "built": 0, "conflict": 5, "blocked": 0, "failed": 0}),
+            ]
+        );
+    }
+}
+
+fn product_ticks(superuser: &mut Client) -> Vec<Json> {
+    records(
+        superuser,
+        "SELECT due, built, conflict, blocked, failed FROM autobuild_ticks ORDER BY tick_id",
+    )
+}
+
+#[test]
+fn sessions_that_tick_at_once_make_one_build_of_each() {
+    let product = install(Version::NEWEST);
+    due(&product.template("docker").create(), 200);
+    let results: Vec<Result<Vec<Attempt>, Refusal>> = thread::scope(|scope| {
+        let sessions: Vec<_> = (0..4)
+            .map(|_| {
+                let mut session = product.superuser();
+                scope.spawn(move || {
+                    try_tick(&mut session, TODAY_AT_NINE).map_err(|e| Refusal::of(&e))
+                })
+            })
+            .collect();
+        sessions
+            .into_iter()
+            .map(|session| session.join().expect("a session"))
+            .collect()
+    });
+    let mut built = 0;
+    for result in results {
+        match result {
+            Ok(attempts) => built += with_outcome(&attempts, "built").len(),
+            Err(refused) => {
+                assert!(
+                    ["55P03", "40001"].contains(&refused.sqlstate.as_str()),
+                    "{refused:?}"
+                );
+            }
+        }
+    }
+    assert_eq!(built, 200);
+    whole_builds(&product, "2");
+}
+
+#[test]
+fn a_tick_in_read_committed_is_refused() {
+    let product = install(Version::OLDEST);
+    due(&product.template("docker").create(), 1);
+    let mut superuser = product.superuser();
+    let refused = refusal(&mut superuser, "SELECT * FROM autobuild_tick()");
+    assert_eq!(refused.sqlstate, "25000");
+    assert!(refused.hint.contains("REPEATABLE READ"), "{refused:?}");
+    superuser
+        .batch_execute(&format!(
+            "BEGIN ISOLATION LEVEL SERIALIZABLE;
+             SELECT * FROM autobuild_tick('{TODAY_AT_NINE}'); COMMIT"
+        ))
+        .expect("stricter is fine");
+    whole_builds(&product, "2");
+}
+
+#[test]
+fn a_build_that_someone_else_made_since_the_snapshot_is_a_conflict() {
+    for version in VERSIONS {
+        let product = install(version);
+        let template = product.template("docker").create();
+        let mine = template.workspace("mine").schedule(NINE).create();
+        mine.build(Transition::Stop).created_at(YESTERDAY).create();
+        let theirs = template.workspace("theirs").schedule(NINE).create();
+        theirs
+            .build(Transition::Stop)
+            .created_at(YESTERDAY)
+            .create();
+        // The product's own server has inserted, and not committed yet.
+        product.execute("BEGIN");
+        theirs.build(Transition::Start).job_pending().create();
+        let mut session = product.superuser();
+        let pid: i32 = session
+            .query_one("SELECT pg_backend_pid()", &[])
+            .expect("a pid")
+            .get(0);
+        let attempts = thread::scope(|scope| {
+            let ticking = scope.spawn(move || tick(&mut session, TODAY_AT_NINE));
+            let mut watch = product.superuser();
+            await_until("the tick waits for the product's transaction", SOON, || {
+                let sql = format!("SELECT cardinality(pg_blocking_pids({pid}))::text");
+                texts(&mut watch, &sql) == [[Some("1".to_owned())]]
+            });
+            product.execute("COMMIT");
+            ticking.join().expect("a tick")
+        });
+        assert_eq!(with_outcome(&attempts, "built"), [mine.id], "{version}");
+        assert_eq!(
+            with_outcome(&attempts, "conflict"),
+            [theirs.id],
+            "{version}"
+        );
+        whole_builds(&product, "2");
+        let blocked = texts(&mut product.superuser(), "SELECT * FROM autobuild_blocked");
+        assert!(blocked.is_empty(), "a conflict is no trouble: {blocked:?}");
+    }
+}
+
+/// Fifty workspaces in no order: stops and starts, due at ten different times.
+fn disorder(product: &Product) {
+    let template = product.template("docker").create();
+    let due_at = |step: &str| {
+        Value::sql(format!(
+            "timestamptz '{TODAY_AT_NINE}' - ((i * 7) % 10) * interval '{step}'"
+        ))
+    };
+    template
+        .workspaces(20, Transition::Start)
+        .created_at(YESTERDAY)
+        .deadline(due_at("7 minutes"))
+        .create();
+    template
+        .workspaces(30, Transition::Stop)
+        .schedule(Value::sql("(i * 7) % 10 || ' 8 * * *'"))
+        .created_at(YESTERDAY)
+        .create();
+}
+
+#[test]
+fn stops_go_first_then_the_oldest_due_then_by_id() {
+    for version in VERSIONS {
+        let product = install(version);
+        disorder(&product);
+        let mut superuser = product.superuser();
+        // Small batches change nothing of the order.
+        superuser
+            .batch_execute("SET workspace_autobuild.batch_size = 7")
+            .expect("a setting");
+        let attempts = tick(&mut superuser, TODAY_AT_NINE);
+        assert_eq!(attempts.len(), 50, "{version}");
+        let order: Vec<(bool, &str, Uuid)> = attempts
+            .iter()
+            .map(|a| (a.transition == "start", a.due_at.as_str(), a.workspace_id))
+            .collect();
+        assert!(order.is_sorted(), "{version}: {order:?}");
+        let recorded: Vec<Attempt> = records(
+            &mut superuser,
+            "SELECT * FROM autobuild_transitions ORDER BY transition_id",
+        );
+        assert_eq!(recorded, attempts, "history has the same rows");
+        let ticks: Vec<Json> = records(
+            &mut superuser,
+            "SELECT due, built, source, mode, tick_at = timestamptz '2024-03-05 09:00:00+00' AS at,
+                    started_at <= finished_at AND finished_at <= clock_timestamp() AS clock
+               FROM autobuild_ticks",
+        );
+        assert_eq!(
+            ticks,
+            [
+                json!({"due": 50, "built": 50, "source": "manual", "mode": "scan", "at": true, "clock": true})
+            ]
+        );
+    }
+}
+
+#[test]
+fn the_cap_counts_builds_and_the_rest_waits_for_the_next_tick() {
+    let product = install(Version::V2_34_3);
+    disorder(&product);
+    let broken = product
+        .template("broken")
+        .version(|v| v.import_failed("no"))
+        .create();
+    broken
+        .workspaces(5, Transition::Start)
+        .created_at(YESTERDAY)
+        .deadline("2024-03-05 00:00:00+00")
+        .create();
+    let mut superuser = product.superuser();
+    superuser
+        .batch_execute(
+            "SET workspace_autobuild.max_builds_per_tick = 12;
+             SET workspace_autobuild.batch_size = 5",
+        )
+        .expect("settings");
+    let mut built = Vec::new();
+    let mut rounds = 0;
+    loop {
+        let foretold = preview(&mut superuser, TODAY_AT_NINE);
+        let attempts = tick(&mut superuser, TODAY_AT_NINE);
+        assert_eq!(foretold.len(), attempts.len());
+        assert_eq!(
+            with_outcome(&attempts, "blocked").len(),
+            5,
+            "blocked ones don't count"
+        );
+        let now = with_outcome(&attempts, "built");
+        if now.is_empty() {
+            break;
+        }
+        assert_eq!(now, with_outcome(&foretold, "built"));
+        assert_eq!(now.len(), 12.min(50 - built.len()));
+        built.extend(now);
+        rounds += 1;
+    }
+    assert_eq!((rounds, built.len()), (5, 50));
+    let order = product.rows(
+        "SELECT transition = 'start' FROM workspace_builds
+          WHERE build_number = 2 ORDER BY created_at, transition DESC",
+    );
+    assert!(order.is_sorted(), "no start before a stop");
+}
+
+#[test]
+fn history_is_kept_for_as_long_as_the_setting_says() {
+    let product = install(Version::V2_10_0);
+    let mut superuser = product.superuser();
+    superuser
+        .batch_execute(
+            "INSERT INTO autobuild_ticks (tick_at, started_at, finished_at, source, mode, due,
+                                          built, conflict, blocked, failed, observed)
+             SELECT t, t, t, 'worker', 'scan', 1, 1, 0, 0, 0, 0
+               FROM (VALUES (now() - interval '31 days'), (now() - interval '29 days')) AS v (t);
+             INSERT INTO autobuild_transitions (tick_id, decided_at, workspace_id, transition,
+                                                reason, due_at, outcome)
+             SELECT tick_id, started_at, gen_random_uuid(), 'start', 'autostart', started_at, 'built'
+               FROM autobuild_ticks",
+        )
+        .expect("old history");
+    let counts = |superuser: &mut Client| {
+        texts(
+            superuser,
+            "SELECT (SELECT count(*) FROM autobuild_ticks),
+                    (SELECT count(*) FROM autobuild_transitions)",
+        )
+    };
+    let row = |n: &str| [[Some(n.to_owned()), Some(n.to_owned())]];
+    superuser
+        .batch_execute("SET workspace_autobuild.history_retention = 0")
+        .expect("for ever");
+    assert_eq!(tick(&mut superuser, TODAY_AT_NINE), []);
+    assert_eq!(counts(&mut superuser), row("2"));
+    superuser
+        .batch_execute("RESET workspace_autobuild.history_retention")
+        .expect("30 days");
+    assert_eq!(tick(&mut superuser, TODAY_AT_NINE), []);
+    assert_eq!(counts(&mut superuser), row("1"));
+    superuser
+        .batch_execute("SET workspace_autobuild.history_retention = '28d'")
+        .expect("28 days");
+    assert_eq!(tick(&mut superuser, TODAY_AT_NINE), []);
+    assert_eq!(counts(&mut superuser), row("0"));
+}

@@ -1,0 +1,217 @@
+//! Databases come, go, and are copied while ticks run in them.
+
+use std::time::{Duration, Instant};
+
+use workspace_autobuild_tests::product::texts;
+use workspace_autobuild_tests::{Product, Server, Version, await_until};
+
+use super::support::*;
+
+/// PostgreSQL's own patience with sessions in a database that is dropped or copied.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs a statement that wants a database for itself; it must not have to wait long.
+#[track_caller]
+fn quickly(client: &mut postgres::Client, sql: &str) {
+    let begun = Instant::now();
+    texts(client, sql);
+    let taken = begun.elapsed();
+    assert!(taken < PATIENCE, "{sql} took {taken:?}");
+}
+
+/// A product's database in which ticks run; no session of the test's stays in it.
+fn database_with_ticks(server: &Server) -> String {
+    let product = Product::install(server, Version::NEWEST);
+    product.create_extension();
+    await_tick(&mut product.superuser(), "done");
+    product.database().to_owned()
+}
+
+#[test]
+fn an_extension_is_found_at_its_commit_and_not_before() {
+    let server = ticking()
+        .set("workspace_autobuild.tick_interval", "1h")
+        .start();
+    let mut client = server.client("postgres");
+    let create = "CREATE EXTENSION \"workspace-autobuild\"";
+    texts(&mut client, "BEGIN");
+    texts(&mut client, create);
+    texts(&mut client, "ROLLBACK");
+    for _ in 0..2 {
+        texts(&mut client, "BEGIN");
+        texts(&mut client, create);
+        assert_eq!(status(&mut client, "next_tick_at"), None);
+        texts(&mut client, "COMMIT");
+        await_status(&mut client, "next_tick_at IS NOT NULL", "t");
+        texts(&mut client, "DROP EXTENSION \"workspace-autobuild\"");
+    }
+    assert_eq!(log_lines(&server, "ERROR"), 0);
+}
+
+#[test]
+fn a_dropped_extension_ends_the_ticks_and_leaves_the_log_quiet() {
+    let server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let other = Product::install(&server, Version::OLDEST);
+    other.create_extension();
+    let mut client = product.superuser();
+    let mut witness = other.superuser();
+    await_tick(&mut client, "done");
+    texts(&mut client, "DROP EXTENSION \"workspace-autobuild\"");
+    for _ in 0..3 {
+        await_tick(&mut witness, "done");
+    }
+    texts(&mut client, "CREATE EXTENSION \"workspace-autobuild\"");
+    await_tick(&mut client, "done");
+    for unwanted in ["worker FATAL", "ERROR", "workspace-autobuild: "] {
+        assert_eq!(log_lines(&server, unwanted), 0, "{}", server.log());
+    }
+}
+
+#[test]
+fn copies_renames_and_drops_work_while_ticks_run() {
+    let server = ticking().start();
+    let database = database_with_ticks(&server);
+    let mut client = server.client("postgres");
+    for round in 0..5 {
+        quickly(
+            &mut client,
+            &format!("CREATE DATABASE copy_{round} TEMPLATE {database}"),
+        );
+        let mut copy = server.client(&format!("copy_{round}"));
+        await_tick(&mut copy, "done");
+        drop(copy);
+        quickly(
+            &mut client,
+            &format!("ALTER DATABASE copy_{round} RENAME TO renamed"),
+        );
+        let mut renamed = server.client("renamed");
+        await_tick(&mut renamed, "done");
+        drop(renamed);
+        quickly(&mut client, "DROP DATABASE renamed");
+    }
+    quickly(&mut client, &format!("DROP DATABASE {database}"));
+    // A worker may have been on its way into a database that was dropped just then.
+    assert!(log_lines(&server, "does not exist") <= 6);
+}
+
+#[test]
+fn a_long_tick_makes_room_for_who_wants_the_database_for_himself() {
+    let server = ticking()
+        .set("workspace_autobuild.batch_size", "1")
+        .set("workspace_autobuild.tick_interval", "1h")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 3000);
+    product.create_extension();
+    let mut inside = product.superuser();
+    assert_eq!(
+        value(&mut inside, "SELECT autobuild_wake()").as_deref(),
+        Some("t")
+    );
+    await_status(&mut inside, "worker_state", "running");
+    drop(inside);
+    let database = product.database().to_owned();
+    drop(product);
+    let mut client = server.client("postgres");
+    quickly(
+        &mut client,
+        &format!("CREATE DATABASE copy TEMPLATE {database}"),
+    );
+    let mut inside = server.client(&database);
+    let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
+    let built: u32 = value(&mut inside, stops)
+        .and_then(|n| n.parse().ok())
+        .expect("a count");
+    assert!(built < 3000, "the tick was over too soon to tell");
+    assert_eq!(
+        status(&mut inside, "consecutive_failures").as_deref(),
+        Some("0")
+    );
+    assert_eq!(
+        value(&mut inside, "SELECT autobuild_wake()").as_deref(),
+        Some("t")
+    );
+    await_until("the rest", 6 * SOON, || {
+        value(&mut inside, stops).as_deref() == Some("3000")
+    });
+}
+
+#[test]
+fn a_database_that_takes_no_connections_is_left_alone_and_found_again() {
+    let server = ticking().start();
+    let database = database_with_ticks(&server);
+    let mut client = server.client("postgres");
+    texts(
+        &mut client,
+        &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS false"),
+    );
+    let mut witness = server.client(&database_with_ticks(&server));
+    for _ in 0..3 {
+        await_tick(&mut witness, "done");
+    }
+    assert!(log_lines(&server, "is not currently accepting connections") <= 1);
+    texts(
+        &mut client,
+        &format!("ALTER DATABASE {database} ALLOW_CONNECTIONS true"),
+    );
+    await_tick(&mut server.client(&database), "done");
+}
+
+#[test]
+fn thirty_databases_need_no_thirty_worker_slots() {
+    // Two are the launchers', so two are left.
+    let server = ticking().set("max_worker_processes", "4").start();
+    let mut client = server.client("postgres");
+    texts(&mut client, "CREATE DATABASE first");
+    texts(
+        &mut server.client("first"),
+        "CREATE EXTENSION \"workspace-autobuild\"",
+    );
+    for n in 2..=30 {
+        quickly(
+            &mut client,
+            &format!("CREATE DATABASE database_{n} TEMPLATE first"),
+        );
+    }
+    for n in 2..=30 {
+        let mut inside = server.client(&format!("database_{n}"));
+        await_until("two ticks", SOON, || ticks(&mut inside, "waiting") > 1);
+    }
+    assert_eq!(log_lines(&server, "no background worker slot"), 0);
+}
+
+#[test]
+fn no_worker_slot_is_told_of_once_and_recovered_from() {
+    // One is the launcher's own.
+    let server = ticking()
+        .set("max_worker_processes", "2")
+        .set("max_logical_replication_workers", "0")
+        .set("max_parallel_workers", "1")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    let mut client = product.superuser();
+    product.create_extension();
+    await_tick(&mut client, "done");
+    // A long tick in another database takes the only slot.
+    let hog = Product::install(&server, Version::NEWEST);
+    hog.execute("BEGIN; LOCK TABLE workspaces");
+    hog.superuser()
+        .batch_execute(&format!(
+            "ALTER DATABASE {} SET workspace_autobuild.lock_timeout = 0",
+            hog.database()
+        ))
+        .expect("it can be set");
+    hog.create_extension();
+    await_blocked_worker(&mut hog.superuser(), "Lock");
+    await_status(&mut client, "worker_state", "failing");
+    let problem = status(&mut client, "problem").unwrap_or_default();
+    assert!(problem.contains("max_worker_processes"), "{problem}");
+    await_status(&mut client, "lag > interval '3 s'", "t");
+    hog.execute("COMMIT");
+    await_tick(&mut client, "done");
+    await_status(&mut client, "worker_state", "idle");
+    assert_eq!(log_lines(&server, "no background worker slot is free"), 1);
+    assert_eq!(log_lines(&server, "slots are free again"), 1);
+}

@@ -1,0 +1,441 @@
+//! A worker's life: ticks, signals, failures, crashes.
+
+use workspace_autobuild_tests::product::texts;
+use workspace_autobuild_tests::{Product, Server, StopMode, Version, await_until};
+
+use super::support::*;
+
+fn with_product(server: &Server) -> Product {
+    let product = Product::install(server, Version::NEWEST);
+    product.create_extension();
+    product
+}
+
+#[test]
+fn ticks_stand_on_the_multiples_of_the_interval() {
+    let server = ticking().start();
+    let product = with_product(&server);
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    await_tick(&mut client, "done");
+    let last = status(
+        &mut client,
+        "extract(microseconds from last_tick_at)::bigint % 1000000",
+    );
+    assert_eq!(last.as_deref(), Some("0"));
+    await_status(&mut client, "worker_state", "idle");
+    await_status(&mut client, "worker_pid IS NULL", "t");
+    assert_eq!(status(&mut client, "problem"), None);
+    assert_eq!(status(&mut client, "role").as_deref(), Some("product"));
+    assert_eq!(
+        status(&mut client, "consecutive_failures").as_deref(),
+        Some("0")
+    );
+    assert_eq!(
+        status(&mut client, "next_tick_at <= now() + interval '2 s'").as_deref(),
+        Some("t")
+    );
+    assert_eq!(log_lines(&server, "workspace-autobuild: "), 0);
+}
+
+#[test]
+fn what_is_due_is_built_and_logged_once() {
+    let server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 7);
+    product.create_extension();
+    await_until("seven stops", SOON, || {
+        product
+            .value("SELECT count(*) FROM workspace_builds WHERE transition = 'stop'")
+            .as_deref()
+            == Some("7")
+    });
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    await_tick(&mut client, "done");
+    assert_eq!(log_lines(&server, " due=7 built=7 "), 1);
+    assert_eq!(log_lines(&server, " due="), 1);
+}
+
+#[test]
+fn launcher_and_worker_are_seen_in_pg_stat_activity() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "0")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 1);
+    product.execute("BEGIN; LOCK TABLE workspace_builds IN EXCLUSIVE MODE");
+    product.create_extension();
+    let mut client = product.superuser();
+    await_blocked_worker(&mut client, "Lock");
+    let seen = texts(
+        &mut client,
+        "SELECT backend_type, application_name, datname, query, state FROM pg_stat_activity
+         WHERE backend_type LIKE 'workspace-autobuild%' ORDER BY 1",
+    );
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        seen,
+        [
+            [
+                some("workspace-autobuild launcher"),
+                some("workspace-autobuild"),
+                None,
+                some(""),
+                some("idle"),
+            ],
+            [
+                some("workspace-autobuild worker"),
+                some("workspace-autobuild"),
+                some(product.database()),
+                some("building 0 of 1"),
+                some("active"),
+            ],
+        ]
+    );
+    assert_eq!(
+        status(&mut client, "worker_state").as_deref(),
+        Some("running")
+    );
+}
+
+#[test]
+fn a_fast_stop_ends_a_tick_that_waits_for_a_lock() {
+    let mut server = ticking()
+        .set("workspace_autobuild.lock_timeout", "0")
+        .start();
+    let product = with_product(&server);
+    product.execute("BEGIN; LOCK TABLE workspaces");
+    await_blocked_worker(&mut product.superuser(), "Lock");
+    stop_at_once(&mut server);
+}
+
+#[test]
+fn a_fast_stop_ends_a_tick_that_waits_for_a_standby() {
+    let mut server = ticking().start();
+    let product = with_product(&server);
+    overdue(&product, 3);
+    server.set("synchronous_commit", "on");
+    server.set("synchronous_standby_names", "nobody");
+    await_blocked_worker(&mut product.superuser(), "IPC");
+    stop_at_once(&mut server);
+}
+
+#[test]
+fn a_fast_stop_ends_a_tick_in_the_midst_of_its_builds_and_the_rest_is_built_later() {
+    let mut server = ticking()
+        .set("workspace_autobuild.batch_size", "100")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 5000);
+    product.create_extension();
+    await_until("some stops", SOON, || {
+        product
+            .value("SELECT count(*) > 0 FROM workspace_builds WHERE transition = 'stop'")
+            .as_deref()
+            == Some("t")
+    });
+    stop_at_once(&mut server);
+    server.start();
+    product.reconnect();
+    let stops = "SELECT count(*) = 5000 FROM workspace_builds WHERE transition = 'stop'";
+    await_until("all stops", 3 * SOON, || {
+        product.value(stops).as_deref() == Some("t")
+    });
+    let jobs = "SELECT count(*) FROM workspace_builds b JOIN provisioner_jobs j ON j.id = b.job_id
+                WHERE b.transition = 'stop'";
+    assert_eq!(product.value(jobs).as_deref(), Some("5000"));
+}
+
+#[test]
+fn a_terminated_worker_is_back_at_the_next_tick() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "0")
+        .start();
+    let product = with_product(&server);
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    product.execute("BEGIN; LOCK TABLE workspaces");
+    let pid = await_blocked_worker(&mut client, "Lock");
+    texts(&mut client, &format!("SELECT pg_terminate_backend({pid})"));
+    let another = workspace_autobuild_tests::await_some("another worker", SOON, || {
+        Some(await_blocked_worker(&mut client, "Lock")).filter(|&other| other != pid)
+    });
+    assert_ne!(another, pid);
+    assert_eq!(ticks(&mut client, "died"), 1);
+    let error = status(&mut client, "last_error").unwrap_or_default();
+    assert!(error.contains("terminating background worker"), "{error}");
+    product.execute("COMMIT");
+    await_tick(&mut client, "done");
+    await_status(&mut client, "worker_state", "idle");
+    await_status(&mut client, "consecutive_failures", "0");
+}
+
+#[test]
+fn a_canceled_tick_is_a_failed_one_and_the_next_comes_in_time() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "0")
+        .start();
+    let product = with_product(&server);
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    product.execute("BEGIN; LOCK TABLE workspaces");
+    let pid = await_blocked_worker(&mut client, "Lock");
+    texts(&mut client, &format!("SELECT pg_cancel_backend({pid})"));
+    await_until("the tick failed", SOON, || {
+        ticks(&mut client, "failed") == 1
+    });
+    let error = status(&mut client, "last_error").unwrap_or_default();
+    assert!(error.starts_with("57014: "), "{error}");
+    await_blocked_worker(&mut client, "Lock");
+    product.execute("COMMIT");
+    await_tick(&mut client, "done");
+    await_status(&mut client, "worker_state", "idle");
+}
+
+#[test]
+fn a_failing_database_backs_off_and_is_told_of_once_and_a_wake_ends_it() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "1ms")
+        .start();
+    let product = with_product(&server);
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    product.execute("BEGIN; LOCK TABLE workspaces");
+    await_until("four failures", SOON, || {
+        status(&mut client, "consecutive_failures >= 4").as_deref() == Some("t")
+    });
+    assert_eq!(
+        status(&mut client, "worker_state").as_deref(),
+        Some("failing")
+    );
+    let problem = status(&mut client, "problem").unwrap_or_default();
+    assert!(problem.contains("55P03"), "{problem}");
+    // After the fourth failure the pause is eight seconds.
+    let pause = "next_tick_at > now() + interval '4 s'";
+    assert_eq!(status(&mut client, pause).as_deref(), Some("t"));
+    assert_eq!(
+        status(&mut client, "lag > interval '3 s'").as_deref(),
+        Some("t")
+    );
+    assert_eq!(log_lines(&server, "a tick failed: "), 1);
+    product.execute("COMMIT");
+    assert_eq!(
+        value(&mut client, "SELECT autobuild_wake()").as_deref(),
+        Some("t")
+    );
+    await_status(&mut client, "worker_state", "idle");
+    assert_eq!(
+        status(&mut client, "consecutive_failures").as_deref(),
+        Some("0")
+    );
+    assert_eq!(status(&mut client, "problem"), None);
+    assert_eq!(log_lines(&server, "ticks are made again"), 1);
+}
+
+#[test]
+fn what_is_waited_for_is_logged_when_it_changes_and_not_each_time() {
+    let server = ticking()
+        .set("workspace_autobuild.role", "nobody_yet")
+        .start();
+    let product = with_product(&server);
+    let mut client = product.superuser();
+    for _ in 0..3 {
+        await_tick(&mut client, "waiting");
+    }
+    assert_eq!(
+        status(&mut client, "worker_state").as_deref(),
+        Some("waiting")
+    );
+    let problem = status(&mut client, "problem").unwrap_or_default();
+    assert!(problem.contains("nobody_yet"), "{problem}");
+    assert_eq!(log_lines(&server, "waiting: "), 1);
+    texts(&mut client, "CREATE ROLE nobody_yet");
+    texts(&mut client, "SELECT autobuild_grant('nobody_yet')");
+    await_tick(&mut client, "done");
+    assert_eq!(status(&mut client, "problem"), None);
+    assert_eq!(log_lines(&server, "ticks are made again"), 1);
+}
+
+#[test]
+fn a_killed_worker_takes_nothing_with_it_but_its_tick() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "0")
+        .start();
+    let product = with_product(&server);
+    product.execute("BEGIN; LOCK TABLE workspaces");
+    let pid = await_blocked_worker(&mut product.superuser(), "Lock");
+    let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it lived");
+    // The server ends every session and starts anew, which frees the lock.
+    await_until("ticks after the crash", SOON, || {
+        server
+            .address()
+            .try_connect(product.database(), "postgres")
+            .is_ok_and(|mut client| {
+                client
+                    .query("SELECT FROM autobuild_status WHERE last_tick_at IS NOT NULL AND worker_state = 'idle'", &[])
+                    .is_ok_and(|rows| !rows.is_empty())
+            })
+    });
+}
+
+#[test]
+fn a_launcher_that_is_ended_comes_back() {
+    let server = ticking().start();
+    let product = with_product(&server);
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    let launcher =
+        "SELECT pid FROM pg_stat_activity WHERE backend_type = 'workspace-autobuild launcher'";
+    let before = value(&mut client, launcher);
+    texts(
+        &mut client,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'workspace-autobuild launcher'",
+    );
+    await_status(&mut client, "worker_state", "failing");
+    let problem = status(&mut client, "problem").unwrap_or_default();
+    assert!(problem.contains("launcher"), "{problem}");
+    assert_eq!(
+        value(&mut client, "SELECT autobuild_wake()").as_deref(),
+        Some("f")
+    );
+    await_status(&mut client, "worker_state", "idle");
+    await_tick(&mut client, "done");
+    assert_ne!(value(&mut client, launcher), before);
+}
+
+#[test]
+fn a_restart_goes_on_where_it_was() {
+    let mut server = ticking().durable().start();
+    let product = with_product(&server);
+    await_tick(&mut product.superuser(), "done");
+    server.restart(StopMode::Immediate);
+    await_tick(&mut product.superuser(), "done");
+}
+
+#[test]
+fn the_interval_follows_a_reload() {
+    let server = ticking()
+        .set("workspace_autobuild.tick_interval", "1h")
+        .start();
+    let product = with_product(&server);
+    let mut client = product.superuser();
+    await_status(&mut client, "next_tick_at IS NOT NULL", "t");
+    assert_eq!(ticks(&mut client, "done"), 0);
+    server.set("workspace_autobuild.tick_interval", "1s");
+    await_tick(&mut client, "done");
+    await_tick(&mut client, "done");
+}
+
+#[test]
+fn statement_timeout_ends_what_takes_too_long() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "0")
+        .set("workspace_autobuild.statement_timeout", "300ms")
+        .start();
+    let product = with_product(&server);
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    product.execute("BEGIN; LOCK TABLE workspaces");
+    await_tick(&mut client, "failed");
+    let error = status(&mut client, "last_error").unwrap_or_default();
+    assert!(error.starts_with("57014: "), "{error}");
+    assert!(error.contains("statement timeout"), "{error}");
+    product.execute("COMMIT");
+    await_tick(&mut client, "done");
+}
+
+#[test]
+fn the_metrics_count_transitions_by_kind_and_outcome_and_ticks_by_time() {
+    let server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 4);
+    product.create_extension();
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    let counted = texts(
+        &mut client,
+        "SELECT labels->>'transition', labels->>'outcome', value FROM autobuild_metrics
+         WHERE metric = 'workspace_autobuild_transitions_total' AND value > 0",
+    );
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(counted, [[some("stop"), some("built"), some("4")]]);
+    // The buckets are cumulative, and the last one counts every tick.
+    let buckets = "SELECT bool_and(value <= next) FROM (
+            SELECT value, lead(value, 1, value) OVER (ORDER BY (labels->>'le')::float8) AS next
+            FROM autobuild_metrics WHERE metric = 'workspace_autobuild_tick_seconds_bucket') b";
+    assert_eq!(value(&mut client, buckets).as_deref(), Some("t"));
+    let same = "SELECT count(DISTINCT value) FROM autobuild_metrics
+        WHERE metric = 'workspace_autobuild_tick_seconds_count'
+           OR (metric = 'workspace_autobuild_tick_seconds_bucket' AND labels->>'le' = '+Inf')";
+    assert_eq!(value(&mut client, same).as_deref(), Some("1"));
+    let columns = "SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
+        FROM pg_attribute WHERE attrelid = 'autobuild_metrics'::regclass";
+    assert_eq!(
+        value(&mut client, columns).as_deref(),
+        Some("metric text, labels jsonb, value double precision")
+    );
+}
+
+#[test]
+fn a_dump_takes_the_pause_along() {
+    let server = ticking().start();
+    let product = with_product(&server);
+    texts(
+        &mut product.superuser(),
+        "SELECT autobuild_pause('it''s moving')",
+    );
+    let dump = server
+        .installation()
+        .command("pg_dump")
+        .args(["-h", &server.folder().display().to_string()])
+        .args(["-p", &server.address().port.to_string(), "-U", "postgres"])
+        .arg(product.database())
+        .output()
+        .expect("pg_dump runs");
+    assert!(dump.status.success(), "{dump:?}");
+    server.create_database("restored", "product");
+    let file = server.folder().join("dump.sql");
+    std::fs::write(&file, &dump.stdout).expect("a file");
+    let restore = server
+        .installation()
+        .command("psql")
+        .args(["-h", &server.folder().display().to_string()])
+        .args(["-p", &server.address().port.to_string(), "-U", "postgres"])
+        .args(["-q", "-v", "ON_ERROR_STOP=1", "-d", "restored", "-f"])
+        .arg(&file)
+        .output()
+        .expect("psql runs");
+    assert!(restore.status.success(), "{restore:?}");
+    let mut restored = server.client("restored");
+    await_status(&mut restored, "worker_state", "paused");
+    assert_eq!(
+        status(&mut restored, "pause_reason").as_deref(),
+        Some("it's moving")
+    );
+}
+
+#[test]
+fn a_batch_that_fails_is_a_problem_until_it_works() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "1ms")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 2);
+    product.execute("BEGIN; LOCK TABLE provisioner_jobs IN EXCLUSIVE MODE");
+    product.create_extension();
+    let mut client = product.superuser();
+    await_until("the problem shows", SOON, || {
+        status(&mut client, "problem").is_some_and(|problem| problem.contains("55P03"))
+    });
+    assert_eq!(
+        status(&mut client, "lag < interval '3 s'").as_deref(),
+        Some("t")
+    );
+    await_tick(&mut client, "done");
+    await_tick(&mut client, "done");
+    assert_eq!(log_lines(&server, "a batch failed: "), 1);
+    product.execute("COMMIT");
+    await_status(&mut client, "problem IS NULL", "t");
+}

@@ -1,0 +1,9 @@
+//! The worker on real servers: it ticks, ends at once, comes back, finds databases by
+//! itself and is in nobody's way.
+
+mod databases;
+mod life;
+mod standby;
+mod started;
+mod support;
+mod switches;

@@ -1,0 +1,264 @@
+//! Wake, pause, resume, `action`, `databases`, and who may.
+
+use postgres::error::SqlState;
+use workspace_autobuild_tests::product::texts;
+use workspace_autobuild_tests::server::Options;
+use workspace_autobuild_tests::{Product, StopMode, Version, await_until};
+
+use super::support::*;
+
+/// A server whose ticks come by themselves once an hour only.
+fn hourly() -> Options {
+    ticking().set("workspace_autobuild.tick_interval", "1h")
+}
+
+#[test]
+fn a_wake_is_a_tick_now() {
+    let server = hourly().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut client = product.superuser();
+    await_status(&mut client, "next_tick_at IS NOT NULL", "t");
+    assert_eq!(ticks(&mut client, "done"), 0);
+    for _ in 0..3 {
+        let before = ticks(&mut client, "done");
+        assert_eq!(
+            value(&mut client, "SELECT autobuild_wake()").as_deref(),
+            Some("t")
+        );
+        await_until("a tick", SOON, || ticks(&mut client, "done") == before + 1);
+    }
+    await_status(&mut client, "last_tick_at > now() - interval '1 min'", "t");
+    assert_eq!(
+        status(&mut client, "extract(minute from next_tick_at)::int").as_deref(),
+        Some("0")
+    );
+}
+
+#[test]
+fn a_wake_for_an_extension_of_just_now_is_not_lost() {
+    let server = hourly().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut client = product.superuser();
+    assert_eq!(
+        value(&mut client, "SELECT autobuild_wake()").as_deref(),
+        Some("t")
+    );
+    await_until("a tick", SOON, || ticks(&mut client, "done") == 1);
+}
+
+#[test]
+fn a_pause_holds_across_a_restart_until_it_is_ended() {
+    let mut server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    texts(&mut client, "SELECT autobuild_pause('moving house')");
+    assert_eq!(
+        status(&mut client, "worker_state").as_deref(),
+        Some("paused")
+    );
+    assert_eq!(
+        status(&mut client, "pause_reason").as_deref(),
+        Some("moving house")
+    );
+    assert_eq!(status(&mut client, "next_tick_at"), None);
+    assert_eq!(status(&mut client, "lag"), None);
+    assert_eq!(
+        value(&mut client, "SELECT autobuild_wake()").as_deref(),
+        Some("f")
+    );
+    server.restart(StopMode::Fast);
+    product.reconnect();
+    overdue(&product, 2);
+    let mut client = product.superuser();
+    assert_eq!(
+        status(&mut client, "worker_state").as_deref(),
+        Some("paused")
+    );
+    // A second reason takes the place of the first, also none at all.
+    texts(&mut client, "SELECT autobuild_pause(NULL)");
+    assert_eq!(status(&mut client, "pause_reason"), None);
+    assert_eq!(status(&mut client, "paused").as_deref(), Some("t"));
+    // The worker has looked at least once since.
+    await_until("the launcher knows the database", SOON, || {
+        value(
+            &mut client,
+            "SELECT count(*) FROM autobuild_metrics WHERE metric LIKE '%consecutive_failures'",
+        )
+        .as_deref()
+            == Some("1")
+    });
+    assert_eq!(ticks(&mut client, "done"), 0);
+    let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
+    assert_eq!(product.value(stops).as_deref(), Some("0"));
+    texts(&mut client, "SELECT autobuild_resume()");
+    await_tick(&mut client, "done");
+    assert_eq!(product.value(stops).as_deref(), Some("2"));
+    assert_eq!(status(&mut client, "paused").as_deref(), Some("f"));
+    // Without a pause there is nothing to end.
+    texts(&mut client, "SELECT autobuild_resume()");
+}
+
+#[test]
+fn a_pause_counts_when_it_is_committed() {
+    let server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut client = product.superuser();
+    let mut other = product.superuser();
+    await_tick(&mut client, "done");
+    texts(&mut other, "BEGIN");
+    texts(&mut other, "SELECT autobuild_pause('perhaps')");
+    await_tick(&mut client, "done");
+    await_tick(&mut client, "done");
+    texts(&mut other, "ROLLBACK");
+    await_tick(&mut client, "done");
+    assert_eq!(status(&mut client, "paused").as_deref(), Some("f"));
+}
+
+#[test]
+fn whoever_has_execute_may_and_nobody_else() {
+    let server = hourly().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut owner = product.superuser();
+    texts(&mut owner, "CREATE ROLE operator LOGIN");
+    texts(&mut owner, "CREATE ROLE stranger LOGIN");
+    texts(
+        &mut owner,
+        "GRANT EXECUTE ON FUNCTION autobuild_pause, autobuild_resume, autobuild_wake TO operator",
+    );
+    let calls = [
+        "SELECT autobuild_pause('x')",
+        "SELECT autobuild_wake()",
+        "SELECT autobuild_resume()",
+    ];
+    let mut operator = server.address().connect(product.database(), "operator");
+    let mut stranger = server.address().connect(product.database(), "stranger");
+    for call in calls {
+        texts(&mut operator, call);
+        let refused = stranger.simple_query(call).expect_err(call);
+        assert_eq!(
+            refused.code(),
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE),
+            "{call}"
+        );
+    }
+    let refused = stranger
+        .simple_query("SELECT autobuild_start_worker()")
+        .expect_err("start");
+    assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
+    texts(&mut operator, "SELECT autobuild_pause('lunch')");
+    let by = "SELECT paused_by FROM autobuild_pauses";
+    assert_eq!(value(&mut owner, by).as_deref(), Some("operator"));
+    // Everybody reads the status, only monitors the metrics, nobody else the table.
+    assert_eq!(
+        status(&mut stranger, "pause_reason").as_deref(),
+        Some("lunch")
+    );
+    for query in [
+        "SELECT * FROM autobuild_metrics",
+        by,
+        "SELECT * FROM autobuild_worker_metrics()",
+    ] {
+        let refused = stranger.simple_query(query).expect_err(query);
+        assert_eq!(
+            refused.code(),
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE),
+            "{query}"
+        );
+    }
+    texts(&mut owner, "GRANT pg_monitor TO stranger");
+    assert!(!texts(&mut stranger, "SELECT * FROM autobuild_metrics").is_empty());
+}
+
+#[test]
+fn action_off_is_off_until_it_is_not() {
+    let server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let database = product.database().to_owned();
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    texts(
+        &mut client,
+        &format!("ALTER DATABASE {database} SET workspace_autobuild.action = off"),
+    );
+    overdue(&product, 1);
+    let mut client = product.superuser();
+    assert_eq!(status(&mut client, "worker_state").as_deref(), Some("off"));
+    assert_eq!(status(&mut client, "next_tick_at"), None);
+    texts(
+        &mut client,
+        &format!("ALTER DATABASE {database} RESET workspace_autobuild.action"),
+    );
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    await_status(&mut client, "worker_state", "idle");
+}
+
+#[test]
+fn a_database_that_is_not_named_is_left_alone() {
+    let server = ticking()
+        .set("workspace_autobuild.databases", "elsewhere")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut client = product.superuser();
+    assert_eq!(status(&mut client, "worker_state").as_deref(), Some("off"));
+    let problem = status(&mut client, "problem").unwrap_or_default();
+    assert!(
+        problem.contains("workspace_autobuild.databases"),
+        "{problem}"
+    );
+    assert_eq!(
+        value(&mut client, "SELECT autobuild_wake()").as_deref(),
+        Some("f")
+    );
+    server.set(
+        "workspace_autobuild.databases",
+        &format!("elsewhere, {}", product.database()),
+    );
+    await_status(&mut client, "worker_state", "idle");
+    await_tick(&mut client, "done");
+    assert_eq!(status(&mut client, "problem"), None);
+}
+
+#[test]
+fn a_pause_breaks_off_a_long_tick_between_two_batches() {
+    let server = hourly().set("workspace_autobuild.batch_size", "1").start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 3000);
+    product.create_extension();
+    let mut client = product.superuser();
+    assert_eq!(
+        value(&mut client, "SELECT autobuild_wake()").as_deref(),
+        Some("t")
+    );
+    let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
+    await_until("some stops", SOON, || {
+        product.value(stops).as_deref() != Some("0")
+    });
+    texts(&mut client, "SELECT autobuild_pause('enough')");
+    await_status(&mut client, "worker_pid IS NULL", "t");
+    let built = product.value(stops);
+    assert_ne!(
+        built.as_deref(),
+        Some("3000"),
+        "the tick was over too soon to tell"
+    );
+    // What it did until then is counted and in the history.
+    assert_eq!(status(&mut client, "last_tick_built"), built);
+    assert_eq!(
+        value(&mut client, "SELECT built FROM autobuild_ticks"),
+        built
+    );
+    texts(&mut client, "SELECT autobuild_resume()");
+    texts(&mut client, "SELECT autobuild_wake()");
+    await_until("the rest", 6 * SOON, || {
+        product.value(stops).as_deref() == Some("3000")
+    });
+}
