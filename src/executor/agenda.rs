@@ -21,7 +21,7 @@ use crate::settings::Settings;
 
 use super::decide::Decided;
 use super::history::Source;
-use super::tick::Executor;
+use super::tick::{Executor, timed};
 
 /// May a tick by hand at this time use the agenda? Not for a time to come, as of which
 /// it must not write entries.
@@ -31,10 +31,12 @@ pub fn serves(settings: &Settings, at: Instant) -> bool {
 
 /// Runs something in a transaction of the worker's, as the one executor of this database.
 pub fn locked<R>(
+    settings: &Settings,
     extension: &Extension,
     work: impl FnOnce() -> Result<R, Error>,
 ) -> Result<R, Error> {
-    transaction::repeatable_read(
+    timed(
+        settings,
         || {
             transaction::lock_relation(extension.executor_lock);
             Ok(())
@@ -55,7 +57,7 @@ pub fn worker_pass(
     while go_on(passed) {
         // What holds may change between two pieces: settings don't, but all else is
         // found anew.
-        let goes_on = locked(&extension, || {
+        let goes_on = locked(settings, &extension, || {
             let executor = Executor::new(settings, at, Source::Worker)?;
             let goes_on = executor.pass_on()?;
             passed = executor.passed()?;

@@ -77,7 +77,12 @@ fn read_versions(
         ),
         external_agent = product.read("v", "template_versions", "has_external_agent"),
         classic = product.read("t", "templates", "use_classic_parameter_flow"),
-        presets = exists("template_version_presets", "template_version_id", "v.id"),
+        // Where presets are not matched their table is no business of the executor's.
+        presets = if product.signs.provisioner {
+            exists("template_version_presets", "template_version_id", "v.id")
+        } else {
+            "false".to_owned()
+        },
         template_versions = product.table("template_versions"),
         jobs = product.table("provisioner_jobs"),
         templates = product.table("templates"),

@@ -38,7 +38,7 @@ fn set(name: &str, value: &str, action: pg_sys::GucAction::Type) {
             pg_sys::set_config_option(
                 name.as_ptr(),
                 value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucContext::PGC_SUSET,
                 pg_sys::GucSource::PGC_S_SESSION,
                 action,
                 true,
@@ -47,6 +47,26 @@ fn set(name: &str, value: &str, action: pg_sys::GucAction::Type) {
             );
         }
     }
+}
+
+/// After how many milliseconds of waiting the server looks for a deadlock.
+pub fn deadlock_timeout() -> i32 {
+    // SAFETY: reads the variable of a setting.
+    unsafe { pg_sys::DeadlockTimeout }
+}
+
+/// For the rest of the transaction, which is about to hold rows, be the one that gives way
+/// to whoever waits for them: look for a deadlock long before he does (`others` is his
+/// `deadlock_timeout`), and stop waiting before he would look. A wait without limit stays
+/// one.
+pub fn give_way(others: i32) {
+    // SAFETY: reads the variable of a setting.
+    let lock_timeout = unsafe { pg_sys::LockTimeout };
+    let longest = (others / 2).max(1);
+    if lock_timeout > longest {
+        set_for_transaction("lock_timeout", &longest.to_string());
+    }
+    set_for_transaction("deadlock_timeout", &(others / 10).max(1).to_string());
 }
 
 /// A setting as it stands, for a user who may read all settings; `None` for others.

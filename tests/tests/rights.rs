@@ -64,6 +64,9 @@ fn something_of_everything(product: &Product) {
     if facts.has_column("task_workspace_apps", "workspace_build_number") {
         stop.task("a task").create();
     }
+    if facts.has_table("template_version_presets") {
+        template.first_version().preset("small", &[("size", "s")]);
+    }
     if facts.has_table("template_version_workspace_tags") {
         let tagged = product.template("tagged").create();
         tagged.first_version().workspace_tag("zone", "\"eu\"");

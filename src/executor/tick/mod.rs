@@ -10,6 +10,7 @@ mod worker;
 
 pub use manual::manual;
 pub use preview::preview;
+pub(super) use worker::timed;
 pub use worker::worker;
 
 use std::collections::{HashMap, HashSet};
@@ -29,6 +30,7 @@ use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
 use crate::server::query::Access;
+use crate::server::scope::{deadlock_timeout, give_way};
 use crate::server::subtransaction::attempt;
 use crate::settings::{Action, Settings};
 
@@ -55,6 +57,8 @@ pub(super) struct Executor<'a> {
     source: Source,
     pub(super) agenda: Agenda,
     locks: Locks,
+    /// The server's, in milliseconds.
+    deadlock_timeout: i32,
 }
 
 /// How far a tick is.
@@ -91,6 +95,7 @@ impl<'a> Executor<'a> {
             source,
             agenda,
             locks: Locks::default(),
+            deadlock_timeout: deadlock_timeout(),
         })
     }
 
@@ -155,6 +160,7 @@ impl<'a> Executor<'a> {
                 licensed: self.settings.policy.licensed,
                 notify_jobs: self.settings.notify_jobs,
             };
+            give_way(self.deadlock_timeout);
             let written = writer
                 .write(&ready)
                 .map_err(|error| self.name_missing_right(error))?;

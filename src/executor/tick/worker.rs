@@ -60,7 +60,7 @@ pub fn worker(
         let decided = match scanned {
             Some(decided) => decided,
             // Taking marks writes, so only the one executor may.
-            None => agenda::locked(&executor.extension, || executor.decide_due())?,
+            None => agenda::locked(settings, &executor.extension, || executor.decide_due())?,
         };
         Ok((executor, run, decided))
     });
@@ -116,7 +116,7 @@ pub fn worker(
 }
 
 /// A transaction of the worker's, which may take no longer than `statement_timeout`.
-fn timed<L, R>(
+pub(in crate::executor) fn timed<L, R>(
     settings: &Settings,
     before_snapshot: impl FnOnce() -> Result<L, Error>,
     work: impl FnOnce(L) -> Result<R, Error>,

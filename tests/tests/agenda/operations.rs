@@ -39,24 +39,41 @@ const SCHEDULES: &[&str] = &[
     "CRON_TZ=UTC 61 9 * * *",
 ];
 
+const TTLS: [&str; 5] = [
+    "failure_ttl",
+    "inactivity_ttl",
+    "locked_ttl",
+    "time_til_dormant",
+    "time_til_dormant_autodelete",
+];
+
 impl World {
     /// Users, templates and some workspaces; a provisioner takes every job.
     pub fn new(product: &Product) -> World {
         let mut world = World {
             facts: Facts::of(product.version()),
             organization: product.organization().id,
-            users: vec![product.prebuilds_user().create().id],
+            users: Vec::new(),
             templates: Vec::new(),
             workspaces: Vec::new(),
             writer: 0,
             made: 0,
         };
-        for name in ["anna", "ben", "chen"] {
+        for name in ["anna", "ben", "chen", "dora"] {
             world.users.push(product.user(name).create().id);
         }
+        world.users.push(product.prebuilds_user().create().id);
         for name in ["docker", "kubernetes", "aws"] {
             let template = product.template(name).create();
             world.templates.push((template.id, template.version));
+            if name == "docker" {
+                continue;
+            }
+            for column in TTLS {
+                if world.has("templates", column) {
+                    template.update(column, 30 * HOUR);
+                }
+            }
         }
         world
     }
@@ -75,7 +92,7 @@ impl World {
 
     /// A statement, or several of one transaction.
     pub fn operation(&mut self, rng: &mut Rng) -> String {
-        if self.workspaces.len() < 30 {
+        if self.workspaces.len() < 80 {
             return self.create_workspace(rng);
         }
         match rng.u32(0..100) {
@@ -123,9 +140,11 @@ impl World {
             .set("owner_id", *rng.choice(&self.users).expect("a user"))
             .set("organization_id", self.organization)
             .set("template_id", template)
-            .set("ttl", 8 * HOUR);
+            .set("ttl", 8 * HOUR)
+            .set("last_used_at", Value::sql("now()"));
         let schedule = *rng.choice(SCHEDULES).expect("a schedule");
         row.set("autostart_schedule", schedule);
+        row.set_if_there("next_start_at", Value::sql(around(rng)));
         self.workspaces.push(id);
         let workspace = row.insert(&self.facts, "");
         format!("{workspace}; {}", self.build_of(rng, id))
@@ -270,15 +289,9 @@ impl World {
     fn template(&self, rng: &mut Rng) -> String {
         let mut options = vec![format!("allow_user_autostart = {}", rng.u8(0..4) > 0)];
         let ttl = rng
-            .choice([0, 0, MINUTE, HOUR, 5 * HOUR, 24 * HOUR])
+            .choice([0, MINUTE, 5 * HOUR, 24 * HOUR, 100 * HOUR])
             .expect("a duration");
-        for column in [
-            "failure_ttl",
-            "inactivity_ttl",
-            "locked_ttl",
-            "time_til_dormant",
-            "time_til_dormant_autodelete",
-        ] {
+        for column in TTLS {
             if self.has("templates", column) {
                 options.push(format!("{column} = {ttl}"));
             }
