@@ -1,5 +1,6 @@
 //! `autobuild_tick`, `autobuild_preview` and `autobuild_grant`.
 
+use pgrx::PgSqlErrorCode;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
@@ -9,7 +10,8 @@ use crate::executor::tick;
 use crate::product::role::grants;
 use crate::product::schema::Product;
 use crate::server::clock::{argument, timestamptz};
-use crate::server::error::OrRaise;
+use crate::server::error::{Error, OrRaise};
+use crate::server::identity::role_by_name;
 use crate::server::query::{Access, run, sql_uuid};
 use crate::settings;
 
@@ -111,6 +113,15 @@ fn row(attempt: Attempt) -> Row {
 #[pg_extern(volatile, strict, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn autobuild_grant(role: &str) -> pgrx::iter::SetOfIterator<'static, String> {
+    // To GRANT, the empty name would be a syntax error and "public" everybody.
+    if role_by_name(role).is_none() {
+        Error::new(
+            PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+            format!("role \"{role}\" does not exist"),
+        )
+        .hint("CREATE ROLE it first; it needs no password and no right to log in.")
+        .raise();
+    }
     let product = Product::find(&settings::read().product_schema).or_raise();
     let statements = grants(&product, role);
     for statement in &statements {
