@@ -20,11 +20,6 @@ impl Samples {
         self.0.push(took.as_secs_f64());
     }
 
-    /// Adds others.
-    pub fn append(&mut self, others: Samples) {
-        self.0.extend(others.0);
-    }
-
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.len()
