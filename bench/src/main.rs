@@ -7,6 +7,7 @@
 //! `--check` everything is tiny: it only shows that the program works. `bench --load`
 //! only loads the first size and leaves the server running, to be profiled by hand.
 
+mod capture;
 mod data;
 mod floor;
 mod latency;
@@ -137,6 +138,9 @@ fn main() -> ExitCode {
         }
         if config.wants("large") {
             tick::large_state(&config, &bench, &mut report);
+        }
+        if config.wants("capture") {
+            capture::run(&config, &bench, &mut report);
         }
         if config.wants("latency") {
             latency::run(&config, &bench, &mut report);

@@ -3,14 +3,17 @@
 //! values that travel to the client and back.
 //!
 //! Written from the description of what it does, not from its code; it leaves out what
-//! it can, so that the comparison favours it.
+//! it can, so that the comparison favours it. It is run at two distances: on the
+//! server's own socket with every statement kept prepared, which is the best that it
+//! could do, and as such programs are found, see [`Distance::Network`].
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use postgres::{Client, Statement, Transaction};
+use postgres::types::ToSql;
+use postgres::{Client, Row, Statement, Transaction};
 use serde_json::json;
 use uuid::Uuid;
 use workspace_autobuild::instant::Instant;
@@ -24,6 +27,74 @@ use crate::next::JiffZones;
 /// Candidates that are looked at at once.
 const AT_ONCE: usize = 10;
 
+/// The way to the server and back, over a network within one place.
+const ROUND_TRIP: Duration = Duration::from_micros(500);
+
+/// Where the program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distance {
+    /// On the server's machine, with prepared statements.
+    Socket,
+    /// On another machine, half a millisecond there and back, with a driver that prepares
+    /// each statement anew, so goes there and back twice for it.
+    Network,
+}
+
+impl Distance {
+    /// Waits as long as so many round trips take.
+    fn travel(self, round_trips: u32) {
+        if self == Distance::Network {
+            thread::sleep(ROUND_TRIP * round_trips);
+        }
+    }
+}
+
+/// A statement of the program's.
+struct Query {
+    text: &'static str,
+    /// Prepared once, where no distance is travelled.
+    kept: Option<Statement>,
+    distance: Distance,
+}
+
+impl Query {
+    fn new(client: &mut Client, distance: Distance, text: &'static str) -> Query {
+        let kept = (distance == Distance::Socket).then(|| {
+            client
+                .prepare(text)
+                .unwrap_or_else(|e| panic!("{text}: {e:?}"))
+        });
+        Query {
+            text,
+            kept,
+            distance,
+        }
+    }
+
+    fn rows(
+        &self,
+        transaction: &mut Transaction<'_>,
+        arguments: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, postgres::Error> {
+        self.distance.travel(2);
+        match &self.kept {
+            Some(statement) => transaction.query(statement, arguments),
+            None => transaction.query(self.text, arguments),
+        }
+    }
+
+    fn row(
+        &self,
+        transaction: &mut Transaction<'_>,
+        arguments: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, postgres::Error> {
+        let mut rows = self.rows(transaction, arguments)?;
+        Ok(rows
+            .pop()
+            .unwrap_or_else(|| panic!("no row: {}", self.text)))
+    }
+}
+
 /// What a tick of that shape came to.
 pub struct Run {
     pub took: Duration,
@@ -31,7 +102,7 @@ pub struct Run {
 }
 
 /// One tick in a database at a time.
-pub fn tick(server: &Server, database: &str, at: &str) -> Run {
+pub fn tick(server: &Server, database: &str, at: &str, distance: Distance) -> Run {
     let address = server.address();
     let connect = || address.connect(database, OWNER);
     let mut first = connect();
@@ -42,7 +113,9 @@ pub fn tick(server: &Server, database: &str, at: &str) -> Run {
         )
         .unwrap_or_else(|e| panic!("a time: {e:?}"))
         .get(0);
-    let workers: Vec<Worker> = (0..AT_ONCE).map(|_| Worker::new(connect())).collect();
+    let workers: Vec<Worker> = (0..AT_ONCE)
+        .map(|_| Worker::new(connect(), distance))
+        .collect();
     let built = AtomicU32::new(0);
     let (took, ()) = timed(|| {
         let candidates = Mutex::new(candidates(&mut first, at).into_iter());
@@ -91,13 +164,19 @@ fn candidates(client: &mut Client, at: i64) -> Vec<Uuid> {
 /// A connection with its statements.
 struct Worker {
     client: Client,
-    reads: [Statement; 7],
-    import: Statement,
-    definitions: Statement,
-    values: Statement,
-    insert_job: Statement,
-    insert_build: Statement,
-    insert_parameters: Statement,
+    distance: Distance,
+    reads: [Query; 7],
+    writes: Writes,
+}
+
+/// The statements that build.
+struct Writes {
+    import: Query,
+    definitions: Query,
+    values: Query,
+    insert_job: Query,
+    insert_build: Query,
+    insert_parameters: Query,
 }
 
 /// What is read of one candidate: workspace, owner, latest build, job, template,
@@ -120,14 +199,10 @@ const READS: [&str; 7] = [
 ];
 
 impl Worker {
-    fn new(mut client: Client) -> Worker {
-        let mut prepare = |sql: &str| {
-            client
-                .prepare(sql)
-                .unwrap_or_else(|e| panic!("{sql}: {e:?}"))
-        };
-        Worker {
-            reads: READS.map(&mut prepare),
+    fn new(mut client: Client, distance: Distance) -> Worker {
+        let mut prepare = |text| Query::new(&mut client, distance, text);
+        let reads = READS.map(&mut prepare);
+        let writes = Writes {
             import: prepare(
                 "SELECT completed_at IS NOT NULL, coalesce(error, ''), file_id, tags
                    FROM provisioner_jobs WHERE id = $1",
@@ -159,7 +234,12 @@ impl Worker {
                 "INSERT INTO workspace_build_parameters (workspace_build_id, name, value)
                  SELECT $1, unnest($2::text[]), unnest($3::text[])",
             ),
+        };
+        Worker {
             client,
+            distance,
+            reads,
+            writes,
         }
     }
 
@@ -171,20 +251,21 @@ impl Worker {
 
     fn try_look_at(&mut self, id: Uuid, at: i64) -> Result<bool, postgres::Error> {
         let [workspace, owner, build, job, template, options, version] = &self.reads;
+        self.distance.travel(1);
         let mut transaction = self
             .client
             .build_transaction()
             .isolation_level(postgres::IsolationLevel::RepeatableRead)
             .start()?;
-        let workspace = transaction.query_one(workspace, &[&id])?;
+        let workspace = workspace.row(&mut transaction, &[&id])?;
         let (owner_id, template_id): (Uuid, Uuid) = (workspace.get(1), workspace.get(3));
-        transaction.query_one(owner, &[&owner_id])?;
-        let latest = transaction.query_one(build, &[&id])?;
-        let job = transaction.query_one(job, &[&latest.get::<_, Uuid>(1)])?;
-        let template = transaction.query_one(template, &[&template_id])?;
-        let options = transaction.query_one(options, &[&template_id])?;
+        owner.row(&mut transaction, &[&owner_id])?;
+        let latest = build.row(&mut transaction, &[&id])?;
+        let job = job.row(&mut transaction, &[&latest.get::<_, Uuid>(1)])?;
+        let template = template.row(&mut transaction, &[&template_id])?;
+        let options = options.row(&mut transaction, &[&template_id])?;
         let active: Uuid = template.get(1);
-        let version = transaction.query_one(version, &[&active])?;
+        let version = version.row(&mut transaction, &[&active])?;
 
         let successful: bool = job.get(1) && job.get::<_, &str>(2).is_empty();
         let starts = latest.get::<_, &str>(3) == "stop";
@@ -206,16 +287,9 @@ impl Worker {
                 state: latest.get(7),
                 starts,
             };
-            let statements = [
-                &self.import,
-                &self.definitions,
-                &self.values,
-                &self.insert_job,
-                &self.insert_build,
-                &self.insert_parameters,
-            ];
-            build.write(&mut transaction, statements)?;
+            build.write(&mut transaction, &self.writes)?;
         }
+        self.distance.travel(1);
         transaction.commit()?;
         Ok(due)
     }
@@ -243,19 +317,13 @@ impl NewBuild {
     fn write(
         &self,
         transaction: &mut Transaction<'_>,
-        [
-            import,
-            definitions,
-            values,
-            insert_job,
-            insert_build,
-            insert_parameters,
-        ]: [&Statement; 6],
+        statements: &Writes,
     ) -> Result<(), postgres::Error> {
-        let import = transaction.query_one(import, &[&self.import])?;
-        transaction.query(definitions, &[&self.version])?;
-        let (names, values): (Vec<String>, Vec<String>) = transaction
-            .query(values, &[&self.latest])?
+        let import = statements.import.row(transaction, &[&self.import])?;
+        statements.definitions.rows(transaction, &[&self.version])?;
+        let (names, values): (Vec<String>, Vec<String>) = statements
+            .values
+            .rows(transaction, &[&self.latest])?
             .iter()
             .map(|row| (row.get(0), row.get(1)))
             .unzip();
@@ -263,8 +331,8 @@ impl NewBuild {
         let tags: serde_json::Value = import.get(3);
         let input = json!({"workspace_build_id": build_id, "dry_run": false});
         let file: Uuid = import.get(2);
-        transaction.execute(
-            insert_job,
+        statements.insert_job.rows(
+            transaction,
             &[
                 &job_id,
                 &self.owner,
@@ -279,8 +347,8 @@ impl NewBuild {
         } else {
             ("stop", "autostop")
         };
-        transaction.execute(
-            insert_build,
+        statements.insert_build.rows(
+            transaction,
             &[
                 &build_id,
                 &self.workspace,
@@ -293,7 +361,9 @@ impl NewBuild {
                 &reason,
             ],
         )?;
-        transaction.execute(insert_parameters, &[&build_id, &names, &values])?;
+        statements
+            .insert_parameters
+            .rows(transaction, &[&build_id, &names, &values])?;
         Ok(())
     }
 }

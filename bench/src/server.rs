@@ -141,11 +141,11 @@ impl Bench {
 }
 
 /// How many fall due in each slot: for each repetition one for ours and one for the
-/// floor, and one more for the original's shape.
+/// floor, and two more for the original's shape.
 fn slots(config: &Config, size: u32) -> Vec<u32> {
     let mut slots = Vec::new();
     for &due in std::iter::once(&config.few).chain(&config.storms) {
-        let count = 2 * config.repeat + 1;
+        let count = 2 * config.repeat + 2;
         let taken: u32 = slots.iter().sum();
         if taken + due * count <= size {
             slots.extend(std::iter::repeat_n(due, count as usize));

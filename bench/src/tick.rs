@@ -9,7 +9,7 @@ use crate::Config;
 use crate::data::{IDLE, tick_of};
 use crate::floor;
 use crate::measure::{Samples, timed};
-use crate::original;
+use crate::original::{self, Distance};
 use crate::report::Report;
 use crate::server::Bench;
 
@@ -46,7 +46,7 @@ pub fn idle(config: &Config, bench: &Bench, report: &mut Report) {
         }
         // Minutes at a million: once says enough.
         if shape.count() == 0 || bench.size <= 100_000 {
-            let run = original::tick(bench.server(), &name(&mut client), IDLE);
+            let run = original::tick(bench.server(), &name(&mut client), IDLE, Distance::Socket);
             assert_eq!(run.built, 0, "nothing is due");
             shape.add(run.took);
         }
@@ -80,7 +80,8 @@ pub fn idle(config: &Config, bench: &Bench, report: &mut Report) {
         "ms",
         older.scaled(1e3),
     );
-    agenda(bench, &mut client, report);
+    drop(client);
+    idle_attached(config, bench, report, &shape);
 }
 
 /// The decision of an idle tick alone, in the transaction that is open.
@@ -96,23 +97,72 @@ fn explained(client: &mut Client) -> Duration {
     took
 }
 
-/// Ticks with the agenda, once it can be attached.
-fn agenda(bench: &Bench, client: &mut Client, report: &mut Report) {
-    let there: bool = client
-        .query_one(
-            "SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'autobuild_attach')",
-            &[],
-        )
-        .unwrap_or_else(|e| panic!("pg_proc: {e:?}"))
-        .get(0);
-    if !there {
-        report.note("Mode agenda: not measured, there is no autobuild_attach().".to_owned());
-        return;
+/// Ticks with nothing due and the agenda attached; how long attaching takes, and what
+/// such a tick writes.
+fn idle_attached(config: &Config, bench: &Bench, report: &mut Report, shape: &Samples) {
+    let copy = bench.copy();
+    let mut client = copy.connect();
+    let (mut attaching, mut building) = (Samples::default(), Samples::default());
+    let (attached, built) = attach(&mut client);
+    attaching.add(attached);
+    building.add(built);
+    report.add(
+        bench.size,
+        "attach",
+        "triggers",
+        "ms",
+        attaching.scaled(1e3),
+    );
+    report.add(
+        bench.size,
+        "attach",
+        "building the agenda",
+        "ms",
+        building.scaled(1e3),
+    );
+    bench.settle();
+    let mut agenda = Samples::default();
+    let wal = |client: &mut Client| -> i64 {
+        client
+            .query_one("SELECT (pg_current_wal_insert_lsn() - '0/0')::int8", &[])
+            .unwrap_or_else(|e| panic!("the WAL's end: {e:?}"))
+            .get(0)
+    };
+    idle_tick(&mut client);
+    let before = wal(&mut client);
+    for _ in 0..3 * config.repeat {
+        agenda.add(idle_tick(&mut client));
     }
+    let written = wal(&mut client) - before;
+    report.add(bench.size, "idle tick", "agenda", "ms", agenda.scaled(1e3));
+    report.ratio(
+        shape.median() / agenda.median(),
+        "original's shape x agenda",
+    );
     report.note(format!(
-        "Mode agenda at {} workspaces: to be measured here.",
+        "{} idle ticks with the agenda at {} workspaces wrote {written} bytes of WAL.",
+        3 * config.repeat,
         bench.size
     ));
+}
+
+/// Attaches, and ticks until the agenda is built; how long each took.
+pub fn attach(client: &mut Client) -> (Duration, Duration) {
+    let (attached, result) = timed(|| client.batch_execute("SELECT autobuild_attach()"));
+    result.unwrap_or_else(|e| panic!("autobuild_attach: {e:?}"));
+    let (built, ()) = timed(|| {
+        loop {
+            idle_tick(client);
+            let mode: String = client
+                .query_one("SELECT mode FROM autobuild_status", &[])
+                .unwrap_or_else(|e| panic!("autobuild_status: {e:?}"))
+                .get(0);
+            if mode == "agenda" {
+                break;
+            }
+        }
+    });
+    (attached, built)
 }
 
 fn name(client: &mut Client) -> String {
@@ -125,12 +175,51 @@ fn name(client: &mut Client) -> String {
 /// Ticks with some due, ours and the floor in turn, each on workspaces of its own; then
 /// the original's shape.
 pub fn due(config: &Config, bench: &Bench, report: &mut Report) {
+    let floors = due_scanning(config, bench, report);
+    due_attached(config, bench, report, &floors);
+}
+
+/// The same with the agenda attached, against the floor of the run before.
+fn due_attached(config: &Config, bench: &Bench, report: &mut Report, floors: &[(u32, f64)]) {
+    let copy = bench.copy();
+    let mut client = copy.connect();
+    attach(&mut client);
+    for (due, floor) in floors {
+        let mut samples = Samples::default();
+        for slot in bench.slots_of(*due) {
+            bench.settle();
+            let (took, built) = tick(&mut client, &tick_of(slot));
+            assert_eq!(built, *due, "built in slot {slot}");
+            samples.add(took);
+        }
+        report.add(
+            bench.size,
+            &what(config, *due),
+            "agenda",
+            "ms",
+            samples.scaled(1e3),
+        );
+        report.ratio(floor / samples.median(), "of the floor's rate");
+    }
+}
+
+fn what(config: &Config, due: u32) -> String {
+    if due == config.few {
+        format!("tick with {due} due")
+    } else {
+        format!("storm of {due}")
+    }
+}
+
+/// Returns the floor's median for each number of due ones.
+fn due_scanning(config: &Config, bench: &Bench, report: &mut Report) -> Vec<(u32, f64)> {
+    let mut floors = Vec::new();
     let copy = bench.copy();
     let (mut ours_client, mut floor_client) = (copy.connect(), copy.product());
     idle_tick(&mut ours_client);
     for &due in std::iter::once(&config.few).chain(&config.storms) {
         let slots = bench.slots_of(due);
-        let Some((last, pairs)) = slots.split_last() else {
+        let Some((pairs, rest)) = slots.split_at_checked(2 * config.repeat as usize) else {
             continue;
         };
         let (mut ours, mut floor) = (Samples::default(), Samples::default());
@@ -153,37 +242,36 @@ pub fn due(config: &Config, bench: &Bench, report: &mut Report) {
             }
             bench.settle();
         }
-        let what = if due == config.few {
-            format!("tick with {due} due")
-        } else {
-            format!("storm of {due}")
-        };
+        floors.push((due, floor.median()));
+        let what = what(config, due);
         report.add(bench.size, &what, "floor", "ms", floor.scaled(1e3));
         report.add(bench.size, &what, "scan", "ms", ours.scaled(1e3));
         report.ratio(floor.median() / ours.median(), "of the floor's rate");
-        if due == config.few {
-            // Nobody's slot must be left over, or the next tick finds it overdue.
-            floor::write(&mut floor_client, *last);
-        } else {
-            let mut client = copy.product();
-            let at: String = client
-                .query_one(&format!("SELECT ({})::text", tick_of(*last)), &[])
+        for (slot, distance) in rest.iter().zip([Distance::Socket, Distance::Network]) {
+            // Over a network a million takes that program a quarter of an hour.
+            let too_long = distance == Distance::Network && bench.size > 100_000;
+            if due == config.few || too_long {
+                // Nobody's slot must be left over, or the next tick finds it overdue.
+                floor::write(&mut floor_client, *slot);
+                continue;
+            }
+            let how = match distance {
+                Distance::Socket => "original's shape",
+                Distance::Network => "original's shape, 0.5 ms away",
+            };
+            let at: String = ours_client
+                .query_one(&format!("SELECT ({})::text", tick_of(*slot)), &[])
                 .unwrap_or_else(|e| panic!("a time: {e:?}"))
                 .get(0);
-            let run = original::tick(bench.server(), &name(&mut client), &at);
+            let run = original::tick(bench.server(), &name(&mut ours_client), &at, distance);
             assert_eq!(run.built, due, "built by the original's shape");
             let mut shape = Samples::default();
             shape.add(run.took);
-            report.add(
-                bench.size,
-                &what,
-                "original's shape",
-                "ms",
-                shape.scaled(1e3),
-            );
+            report.add(bench.size, &what, how, "ms", shape.scaled(1e3));
             report.ratio(shape.median() / ours.median(), "x scan");
         }
     }
+    floors
 }
 
 /// A storm whose states are 200 kB each.

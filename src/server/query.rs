@@ -66,6 +66,14 @@ pub enum Arg<'a> {
     Times(Vec<Option<Instant>>),
 }
 
+/// The types of arguments that are arrays.
+const ARRAYS: [pg_sys::Oid; 4] = [
+    pg_sys::UUIDARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::INT4ARRAYOID,
+    pg_sys::TIMESTAMPTZARRAYOID,
+];
+
 impl Arg<'_> {
     fn type_oid(&self) -> pg_sys::Oid {
         match self {
@@ -304,13 +312,19 @@ fn kept_plan(sql: &str, types: &[pg_sys::Oid]) -> Result<pg_sys::SPIPlanPtr, Err
     }
     let text = CString::new(sql).map_err(|_| internal("a statement holds a NUL byte".into()))?;
     let mut types = types.to_vec();
+    let mut options = pg_sys::CURSOR_OPT_PARALLEL_OK;
+    if types.iter().any(|of| ARRAYS.contains(of)) {
+        // Rows are looked up by their keys, however many: left to itself the server
+        // plans this anew in each call where few are looked up, which takes longer.
+        options |= pg_sys::CURSOR_OPT_GENERIC_PLAN;
+    }
     // SAFETY: SPI is open; the text and the types outlive the call.
     let plan = unsafe {
         let plan = pg_sys::SPI_prepare_cursor(
             text.as_ptr(),
             types.len() as i32,
             types.as_mut_ptr(),
-            pg_sys::CURSOR_OPT_PARALLEL_OK as i32,
+            options as i32,
         );
         if plan.is_null() {
             return Err(internal(format!("SPI_prepare refused: {sql}")));
