@@ -25,7 +25,9 @@ fi
 private_server=$private/pg$PG_MAJOR
 private_pg_config=$private_server/lib/postgresql/$PG_MAJOR/bin/pg_config
 PG_CONFIG=${PG_CONFIG:-$private_pg_config}
+# pgrx's own notes of where a PostgreSQL is; `init` for one forgets the others.
 PGRX_HOME=$private/pgrx
+[ "$PG_CONFIG" = "$private_pg_config" ] || PGRX_HOME=$private/pgrx-$PG_MAJOR
 pgspot_venv=$project/target/pgspot
 export PG_MAJOR PG_CONFIG PGRX_HOME
 

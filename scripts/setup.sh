@@ -80,8 +80,26 @@ pgspot() {
   echo "$PGSPOT_VERSION" >"$pgspot_venv/version"
 }
 
+# Prometheus and its exporter for the test of monitoring/: unpacked into target, since
+# the installed packages would start services. Without them that test says so.
+monitoring() {
+  [ -x "$project/target/monitoring/usr/bin/promtool" ] && return
+  say "unpacking prometheus and prometheus-postgres-exporter into target/monitoring"
+  local folder=$project/target/monitoring
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  (
+    cd "$folder"
+    apt-get download -qq prometheus prometheus-postgres-exporter 2>/dev/null ||
+      { as_root apt-get update -qq && apt-get download -qq prometheus prometheus-postgres-exporter; }
+    for package in ./*.deb; do dpkg -x "$package" .; done
+    rm ./*.deb
+  ) || say "they are not to be had: the test of monitoring/ will be skipped"
+}
+
 packages
 cargo_pgrx
 private_copy
 pgrx_home
 pgspot
+monitoring

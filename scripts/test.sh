@@ -45,6 +45,7 @@ CONTROL
 }
 
 # Root's server runs as postgres, who needs a folder of his own for the data.
+# The pure tests have run by then: here only those that need to be inside a server.
 pgrx_tests() {
   test_alias
   local as=()
@@ -52,7 +53,7 @@ pgrx_tests() {
     install -d -o postgres "$pgdata"
     as=(--runas postgres --pgdata "$pgdata")
   fi
-  cargo pgrx test "pg$PG_MAJOR" "${as[@]}"
+  cargo pgrx test "pg$PG_MAJOR" "${as[@]}" in_server
 }
 
 step lint scripts/lint.sh

@@ -5,7 +5,9 @@ CREATE TABLE @extschema@.autobuild_marks (
     mark_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind    "char" NOT NULL,
     id      uuid
-);
+-- A queue: vacuumed by what comes and goes, not by how much is there.
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
+        autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 COMMENT ON TABLE @extschema@.autobuild_marks IS
     'What changed on the product''s tables since the last tick, written in the product''s own transactions.';
 COMMENT ON COLUMN @extschema@.autobuild_marks.kind IS
@@ -29,10 +31,11 @@ CREATE TABLE @extschema@.autobuild_agenda_state (
     repaired    bigint NOT NULL,
     begun_at    timestamptz NOT NULL,
     audited_at  timestamptz,
-    drift       bigint NOT NULL
+    drift       bigint NOT NULL,
+    turn        bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE @extschema@.autobuild_agenda_state IS
-    'How far the building or the audit of the agenda is; no row before autobuild_attach().';
+    'How far the building or the audit of the agenda is; no row before the first tick after autobuild_attach().';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.ready IS 'The agenda is complete: ticks use it.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.fingerprint IS 'Of the rules and settings that its entries were computed under.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.position IS 'The workspace that the pass under way has come to; NULL between passes.';
@@ -40,6 +43,7 @@ COMMENT ON COLUMN @extschema@.autobuild_agenda_state.passed IS 'Workspaces that 
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.repaired IS 'Entries that the pass under way had to mend.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.audited_at IS 'When the last pass ended.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.drift IS 'Entries that the last audit found late or missing, and mended.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.turn IS 'Counts the transactions that took marks or wrote entries.';
 
 CREATE VIEW @extschema@.autobuild_agenda_progress AS
     SELECT ready, passed, repaired, begun_at, audited_at, drift,
@@ -47,7 +51,7 @@ CREATE VIEW @extschema@.autobuild_agenda_progress AS
            (SELECT pg_catalog.count(*) FROM @extschema@.autobuild_marks) AS marks
       FROM @extschema@.autobuild_agenda_state;
 COMMENT ON VIEW @extschema@.autobuild_agenda_progress IS
-    'How far the agenda is; no row before autobuild_attach().';
+    'How far the agenda is; no row before the first tick after autobuild_attach().';
 
 REVOKE ALL ON @extschema@.autobuild_marks, @extschema@.autobuild_agenda,
     @extschema@.autobuild_agenda_state, @extschema@.autobuild_agenda_progress FROM PUBLIC;

@@ -27,6 +27,8 @@ impl Instant {
     pub const MIN: Instant = Instant(-211_813_488_000 * SECOND);
     /// The first instant that PostgreSQL refuses: 294277-01-01 00:00:00.
     pub const END: Instant = Instant(9_223_371_331_200 * SECOND);
+    /// The last instant that PostgreSQL keeps.
+    pub const MAX: Instant = Instant(Instant::END.0 - 1);
 
     /// The instant so many microseconds after 2000-01-01 00:00:00 UTC, if
     /// PostgreSQL can keep it.
@@ -66,7 +68,7 @@ impl Instant {
         Instant(
             self.0
                 .saturating_add(micros)
-                .clamp(Instant::MIN.0, Instant::END.0 - 1),
+                .clamp(Instant::MIN.0, Instant::MAX.0),
         )
     }
 

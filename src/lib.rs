@@ -10,6 +10,9 @@ pub mod build;
 pub mod instant;
 pub mod lifecycle;
 pub mod schedule;
+
+#[cfg(test)]
+mod documentation_tests;
 pub mod worker;
 
 #[cfg(feature = "pgrx")]
@@ -43,5 +46,18 @@ mod load {
     extern "C-unwind" fn _PG_init() {
         crate::settings::register();
         crate::worker::register();
+    }
+}
+
+/// What pgrx's test framework looks for at the root of a crate.
+#[cfg(all(test, feature = "pg_test"))]
+pub mod pg_test {
+    /// Called once before the tests of [`crate::api`] that run inside a server.
+    pub fn setup(_options: Vec<&str>) {}
+
+    /// Lines of the test server's `postgresql.conf`.
+    #[must_use]
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        Vec::new()
     }
 }

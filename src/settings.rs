@@ -8,7 +8,7 @@
 use std::ffi::{CStr, CString, c_char, c_void};
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
-use pgrx::{pg_guard, pg_sys};
+use pgrx::{PgLogLevel, pg_guard, pg_sys};
 
 use crate::instant::SECOND;
 use crate::lifecycle::signs::{ActingRule, Policy};
@@ -25,6 +25,42 @@ pub enum Action {
     /// Do nothing.
     #[name = c"off"]
     Off,
+}
+
+/// At which level a tick that did something is logged (`workspace_autobuild.log_level`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
+pub enum LogLevel {
+    /// Least of all.
+    #[name = c"debug5"]
+    Debug5,
+    /// For developers.
+    #[name = c"debug1"]
+    Debug1,
+    /// As what a client asked for.
+    #[name = c"info"]
+    Info,
+    /// As what a client may want to know.
+    #[name = c"notice"]
+    Notice,
+    /// As what is likely wrong.
+    #[name = c"warning"]
+    Warning,
+    /// For administrators.
+    #[name = c"log"]
+    Log,
+}
+
+impl From<LogLevel> for PgLogLevel {
+    fn from(level: LogLevel) -> PgLogLevel {
+        match level {
+            LogLevel::Debug5 => PgLogLevel::DEBUG5,
+            LogLevel::Debug1 => PgLogLevel::DEBUG1,
+            LogLevel::Info => PgLogLevel::INFO,
+            LogLevel::Notice => PgLogLevel::NOTICE,
+            LogLevel::Warning => PgLogLevel::WARNING,
+            LogLevel::Log => PgLogLevel::LOG,
+        }
+    }
 }
 
 static DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
@@ -45,6 +81,7 @@ static STATEMENT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60_000);
 static HISTORY_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 60);
 static AUDIT_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60 * 60);
 static NOTIFY_JOBS: GucSetting<bool> = GucSetting::<bool>::new(true);
+static LOG_LEVEL: GucSetting<LogLevel> = GucSetting::<LogLevel>::new(LogLevel::Log);
 static NOTIFY_TRANSITIONS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// The largest duration that a setting in seconds takes: 68 years.
@@ -204,6 +241,14 @@ pub fn register() {
         GucContext::Suset,
         GucFlags::default(),
     );
+    GucRegistry::define_enum_guc(
+        c"workspace_autobuild.log_level",
+        c"Level of the log line of each tick that did something.",
+        c"What went wrong is logged at level log, whatever this says.",
+        &LOG_LEVEL,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
     // SAFETY: the prefix is a constant C string, which the server copies.
     unsafe { pg_sys::MarkGUCPrefixReserved(c"workspace_autobuild".as_ptr()) };
 }
@@ -260,6 +305,8 @@ pub struct Settings {
     pub notify_jobs: bool,
     /// `notify_transitions`.
     pub notify_transitions: bool,
+    /// `log_level`.
+    pub log_level: PgLogLevel,
 }
 
 /// How long a transaction may wait, and take, in milliseconds; 0 for no limit.
@@ -310,6 +357,7 @@ pub fn read() -> Settings {
         audit_interval: Some(i64::from(AUDIT_INTERVAL.get())).filter(|&seconds| seconds > 0),
         notify_jobs: NOTIFY_JOBS.get(),
         notify_transitions: NOTIFY_TRANSITIONS.get(),
+        log_level: LOG_LEVEL.get().into(),
     }
 }
 

@@ -1,10 +1,11 @@
 //! The benchmarks: what the extension costs, beside what it could cost at best and what
 //! it costs another way, each measured in the same run.
 //!
-//! `bench [--check] [RESULTS.json]` makes private servers, fills them, and prints a
+//! `bench [RESULTS.json] [--check | --load]` makes private servers, fills them, and prints a
 //! table. `BENCH_SIZES` (default `10000 100000`) names the numbers of workspaces,
 //! `BENCH_REPEAT` (3) how often each is measured, `BENCH_ONLY` a part alone. With
-//! `--check` everything is tiny: it only shows that the program works.
+//! `--check` everything is tiny: it only shows that the program works. `bench --load`
+//! only loads the first size and leaves the server running, to be profiled by hand.
 
 mod data;
 mod floor;
@@ -86,24 +87,37 @@ impl Config {
     }
 }
 
+fn usage() -> ExitCode {
+    eprintln!("usage: bench [RESULTS.json] [--check | --load]");
+    ExitCode::FAILURE
+}
+
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let check = arguments.first().is_some_and(|first| first == "--check");
-    if check {
-        arguments.remove(0);
-    }
+    let option = arguments.pop_if(|last| last.starts_with("--"));
+    let (check, load) = match option.as_deref() {
+        None => (false, false),
+        Some("--check") => (true, false),
+        Some("--load") => (false, true),
+        Some(_) => return usage(),
+    };
     let config = match Config::from_env(check) {
         Ok(config) if arguments.len() <= 1 => config,
-        Ok(_) => {
-            eprintln!("usage: bench [--check] [RESULTS.json]");
-            return ExitCode::FAILURE;
-        }
+        Ok(_) => return usage(),
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;
         }
     };
     let mut report = Report::new();
+    if load {
+        let size = config.sizes.first().copied().unwrap_or(10_000);
+        println!(
+            "{}",
+            Bench::start(&config, size, &mut report).leave_running()
+        );
+        return ExitCode::SUCCESS;
+    }
     if config.wants("next") {
         next::crates(&config, &mut report);
     }

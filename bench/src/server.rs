@@ -76,6 +76,13 @@ impl Bench {
         self.server.client(&self.template)
     }
 
+    /// Leaves the server running; returns the command that opens a session in it.
+    pub fn leave_running(self) -> String {
+        let psql = self.server.psql(&self.template);
+        self.server.leave_running();
+        psql
+    }
+
     /// The server.
     pub fn server(&self) -> &Server {
         &self.server

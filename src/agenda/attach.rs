@@ -7,80 +7,121 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use pgrx::PgSqlErrorCode;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::product::schema::{Product, quoted};
 use crate::server::error::{Error, check_for_interrupts};
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, run};
+use crate::server::identity::{current_user, role_name};
+use crate::server::query::{Access, Arg, Row, run};
 use crate::server::scope::with_settings;
 use crate::server::subtransaction::attempt;
 
 use super::capture::{CAPTURED, Captured};
+use super::state::{self, State};
 
 /// The row triggers' name.
 const ROW_TRIGGER: &str = "autobuild_capture";
 /// The statement triggers' name, for TRUNCATE.
 const TRUNCATE_TRIGGER: &str = "autobuild_capture_truncate";
-/// How long one try waits for its locks: as long a writer may be held up behind it.
-const LOCK_WAIT: &str = "50ms";
+/// How long one try waits for the lock of one table: as long a writer may be held up.
+const LOCK_WAIT: &str = "20ms";
+/// How long writers are let through between two tries.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long it is tried altogether.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The tables of the product's that lack a capture trigger.
-pub fn missing_triggers(product: &Product) -> Result<Vec<&'static str>, Error> {
-    let mut there: HashSet<(String, String)> = HashSet::new();
-    run(
-        "SELECT c.relname::pg_catalog.text, t.tgname::pg_catalog.text
-           FROM pg_catalog.pg_trigger t
-           JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-           JOIN pg_catalog.pg_depend d
-             ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = t.tgfoid
-                AND d.deptype = 'e'
-           JOIN pg_catalog.pg_extension e
-             ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
-                AND d.refobjid = e.oid AND e.extname = 'workspace-autobuild'
-          WHERE n.nspname = $1 AND NOT t.tgisinternal AND t.tgenabled <> 'D'",
-        Access::Read,
-        vec![Arg::Text(Some(product.name()))],
-        |row| {
-            if let (Some(table), Some(trigger)) = (row.text(0)?, row.text(1)?) {
-                there.insert((table, trigger));
-            }
-            Ok(())
-        },
-    )?;
-    Ok(CAPTURED
-        .iter()
-        .map(|captured| captured.table)
-        .filter(|table| {
-            [ROW_TRIGGER, TRUNCATE_TRIGGER]
-                .iter()
-                .any(|trigger| !there.contains(&((*table).to_owned(), (*trigger).to_owned())))
-        })
-        .collect())
+/// The capture triggers as they are found.
+#[derive(Debug, Default)]
+pub struct Triggers {
+    /// The tables where one is missing, or doesn't fire always.
+    pub missing: Vec<&'static str>,
+    /// Is any there?
+    pub any: bool,
+    /// Differs once a trigger was made anew, or was off for a while.
+    pub identity: String,
 }
 
-/// Is any capture trigger there?
-pub fn is_attached(product: &Product) -> Result<bool, Error> {
-    Ok(missing_triggers(product)?.len() < CAPTURED.len())
-}
-
-/// Puts the triggers on, as the caller, who must own the tables. 55P03 if the tables'
-/// locks are not to be had for a minute.
-pub fn attach(extension: &Extension, product: &Product) -> Result<(), Error> {
-    let missing = missing_triggers(product)?;
-    with_short_waits(|| {
-        CAPTURED
+impl Triggers {
+    /// Looks for them in the catalog.
+    pub fn find(product: &Product) -> Result<Triggers, Error> {
+        let mut there: HashSet<(String, String)> = HashSet::new();
+        let mut triggers = Triggers::default();
+        run(
+            "SELECT c.relname::pg_catalog.text, t.tgname::pg_catalog.text,
+                    t.tgenabled = 'A',
+                    pg_catalog.concat_ws('.', t.oid, t.xmin)
+               FROM pg_catalog.pg_trigger t
+               JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               JOIN pg_catalog.pg_depend d
+                 ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = t.tgfoid
+                    AND d.deptype = 'e'
+               JOIN pg_catalog.pg_extension e
+                 ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+                    AND d.refobjid = e.oid AND e.extname = 'workspace-autobuild'
+              WHERE n.nspname = $1 AND NOT t.tgisinternal
+              ORDER BY t.oid",
+            Access::Read,
+            vec![Arg::Text(Some(product.name()))],
+            |row| {
+                triggers.any = true;
+                triggers.identity += &row.text(3)?.unwrap_or_default();
+                triggers.identity.push(' ');
+                if let (Some(table), Some(trigger), true) =
+                    (row.text(0)?, row.text(1)?, row.bool(2)?)
+                {
+                    there.insert((table, trigger));
+                }
+                Ok(())
+            },
+        )?;
+        triggers.missing = CAPTURED
             .iter()
-            .filter(|captured| missing.contains(&captured.table))
-            .try_for_each(|captured| put_on(extension, product, captured))
-    })
+            .map(|captured| captured.table)
+            .filter(|table| {
+                [ROW_TRIGGER, TRUNCATE_TRIGGER]
+                    .iter()
+                    .any(|trigger| !there.contains(&((*table).to_owned(), (*trigger).to_owned())))
+            })
+            .collect();
+        Ok(triggers)
+    }
 }
 
-/// Takes the triggers off, as the caller, and empties the agenda.
-pub fn detach(extension: &Extension, product: &Product) -> Result<(), Error> {
+/// Puts the triggers on, as the caller, who must own the tables. Returns false if all
+/// were there. 55P03 if the tables' locks are not to be had for a minute.
+pub fn attach(extension: &Extension, product: &Product) -> Result<bool, Error> {
+    let missing = Triggers::find(product)?.missing;
+    if missing.is_empty() {
+        return Ok(false);
+    }
+    let captured: Vec<&Captured> = CAPTURED
+        .iter()
+        .filter(|captured| missing.contains(&captured.table))
+        .collect();
+    let caller = current_user();
+    extension.as_owner(|| may_use_capture(extension, caller))?;
+    with_short_waits(|| {
+        // All locks first, so that none is waited for while triggers are made. Whoever
+        // reads is not held up, nor does a reader (a dump) hold up us.
+        for captured in &captured {
+            let table = product.table(captured.table);
+            execute(&format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))?;
+        }
+        captured
+            .iter()
+            .try_for_each(|captured| put_on(extension, product, captured))
+    })?;
+    Ok(true)
+}
+
+/// Takes the triggers off, as the caller, and empties the agenda. Returns false if there
+/// was none.
+pub fn detach(extension: &Extension, product: &Product) -> Result<bool, Error> {
+    if !Triggers::find(product)?.any && State::read(extension, Access::Read)?.is_none() {
+        return Ok(false);
+    }
     with_short_waits(|| {
         for captured in CAPTURED {
             let table = product.table(captured.table);
@@ -90,26 +131,24 @@ pub fn detach(extension: &Extension, product: &Product) -> Result<(), Error> {
         }
         Ok(())
     })?;
-    extension.as_owner(|| {
-        execute(&format!(
-            "TRUNCATE {}, {}, {}",
-            extension.table("autobuild_agenda"),
-            extension.table("autobuild_agenda_state"),
-            extension.table("autobuild_marks")
-        ))
-    })
+    state::give_up(extension)?;
+    Ok(true)
 }
 
 /// Does something that locks the product's tables, in short tries: no writer stands
-/// behind a try for longer than [`LOCK_WAIT`].
+/// behind a try for longer than [`LOCK_WAIT`] on each table.
 fn with_short_waits(work: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
     let begun = Instant::now();
+    let settings = [
+        ("lock_timeout", LOCK_WAIT),
+        ("client_min_messages", "warning"),
+    ];
     loop {
-        let tried = attempt(|| with_settings(&[("lock_timeout", LOCK_WAIT)], &work));
+        let tried = attempt(|| with_settings(&settings, &work));
         match tried {
             Err(error) if error.is("55P03") && begun.elapsed() < PATIENCE => {
                 check_for_interrupts();
-                std::thread::sleep(Duration::from_millis(100));
+                std::thread::sleep(PAUSE);
             }
             Err(error) if error.is("55P03") => {
                 return Err(Error::new(
@@ -124,12 +163,28 @@ fn with_short_waits(work: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
     }
 }
 
+/// Whoever may attach may name the trigger function in CREATE TRIGGER.
+fn may_use_capture(extension: &Extension, caller: pg_sys::Oid) -> Result<(), Error> {
+    let function = format!("{}()", extension.table("autobuild_capture"));
+    let name = role_name(caller).unwrap_or_default();
+    let may = run(
+        "SELECT true WHERE pg_catalog.has_function_privilege($1, $2, 'EXECUTE')",
+        Access::Read,
+        vec![Arg::Text(Some(&name)), Arg::Text(Some(&function))],
+        |_| Ok(()),
+    )?;
+    if may == 0 {
+        let name = quoted(&name);
+        execute(&format!("GRANT EXECUTE ON FUNCTION {function} TO {name}"))?;
+    }
+    Ok(())
+}
+
 fn put_on(extension: &Extension, product: &Product, captured: &Captured) -> Result<(), Error> {
     let table = product.table(captured.table);
     let function = extension.table("autobuild_capture");
     let events = captured.events;
     let argument = captured.table;
-    let depends = quoted(crate::server::extension::NAME);
     for (trigger, when) in [
         (ROW_TRIGGER, format!("{events} ON {table} FOR EACH ROW")),
         (
@@ -143,11 +198,49 @@ fn put_on(extension: &Extension, product: &Product, captured: &Captured) -> Resu
         execute(&format!(
             "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
         ))?;
-        execute(&format!(
-            "ALTER TRIGGER {trigger} ON {table} DEPENDS ON EXTENSION {depends}"
-        ))?;
+        let mut oid = None;
+        run(
+            "SELECT t.oid FROM pg_catalog.pg_trigger t
+              WHERE t.tgrelid = $1::pg_catalog.regclass AND t.tgname = $2",
+            Access::ReadOwn,
+            vec![Arg::Text(Some(&table)), Arg::Text(Some(trigger))],
+            |row| {
+                oid = row.oid(0)?;
+                Ok(())
+            },
+        )?;
+        depend_on_extension(extension, Row::required(oid, "the trigger")?);
     }
     Ok(())
+}
+
+/// What ALTER TRIGGER ... DEPENDS ON EXTENSION does, which would lock out readers too.
+/// The caller owns the table, or ENABLE ALWAYS would have failed.
+fn depend_on_extension(extension: &Extension, trigger: pg_sys::Oid) {
+    let object = |class, oid| pg_sys::ObjectAddress {
+        classId: class,
+        objectId: oid,
+        objectSubId: 0,
+    };
+    let trigger = object(pg_sys::TriggerRelationId, trigger);
+    let extension = object(pg_sys::ExtensionRelationId, extension.oid);
+    // SAFETY: both addresses live through the calls, which write to pg_depend inside the
+    // current transaction; removing it first keeps a repeated attach from adding it twice.
+    unsafe {
+        pg_sys::deleteDependencyRecordsForSpecific(
+            trigger.classId,
+            trigger.objectId,
+            pg_sys::DependencyType::DEPENDENCY_AUTO_EXTENSION as std::ffi::c_char,
+            extension.classId,
+            extension.objectId,
+        );
+        pg_sys::recordDependencyOn(
+            &trigger,
+            &extension,
+            pg_sys::DependencyType::DEPENDENCY_AUTO_EXTENSION,
+        );
+        pg_sys::CommandCounterIncrement();
+    }
 }
 
 fn execute(statement: &str) -> Result<(), Error> {

@@ -51,9 +51,9 @@ impl Kind {
 enum Matters {
     /// Whenever it changes.
     Changed,
-    /// When it becomes smaller, or from NULL or the product's "no time" something.
+    /// When a time becomes earlier, or there was none: NULL, or the product's "no time".
     Sooner,
-    /// When it becomes smaller or NULL.
+    /// When a time becomes earlier; NULL is the earliest.
     SoonerOrNull,
 }
 
@@ -68,62 +68,24 @@ pub struct Captured {
     kind: Kind,
     /// The column with its id.
     id: &'static str,
+    /// A column without which a row is of no consequence: NULL in the new row means that
+    /// nothing can be due for its sake.
+    needs: Option<&'static str>,
     /// The columns that matter in an UPDATE.
     watched: &'static [(&'static str, Matters)],
 }
 
 use Matters::{Changed, Sooner, SoonerOrNull};
 
-/// Every table with a capture trigger. An INSERT of a workspace leaves no mark: nothing
-/// happens to it before its first build.
+/// Every table with a capture trigger, the busiest last. An INSERT counts everywhere: the
+/// copy that begins a logical replication brings the tables in any order.
 pub const CAPTURED: &[Captured] = &[
     Captured {
-        table: "workspaces",
-        events: "UPDATE",
-        kind: Kind::Workspace,
-        id: "id",
-        watched: &[
-            ("autostart_schedule", Changed),
-            ("deleted", Changed),
-            ("owner_id", Changed),
-            ("template_id", Changed),
-            ("dormant_at", Changed),
-            ("locked_at", Changed),
-            ("deleting_at", Changed),
-            ("next_start_at", SoonerOrNull),
-            ("last_used_at", Sooner),
-        ],
-    },
-    Captured {
-        table: "workspace_builds",
-        events: "INSERT OR UPDATE OR DELETE",
-        kind: Kind::Workspace,
-        id: "workspace_id",
-        watched: &[
-            ("build_number", Changed),
-            ("transition", Changed),
-            ("created_at", Changed),
-            ("job_id", Changed),
-            ("workspace_id", Changed),
-            ("deadline", Sooner),
-        ],
-    },
-    Captured {
-        table: "provisioner_jobs",
-        events: "UPDATE",
-        kind: Kind::Job,
-        id: "id",
-        watched: &[
-            ("completed_at", Changed),
-            ("canceled_at", Changed),
-            ("error", Changed),
-        ],
-    },
-    Captured {
         table: "templates",
-        events: "UPDATE",
+        events: "INSERT OR UPDATE",
         kind: Kind::Template,
         id: "id",
+        needs: None,
         watched: &[
             ("allow_user_autostart", Changed),
             ("autostart_block_days_of_week", Changed),
@@ -136,10 +98,56 @@ pub const CAPTURED: &[Captured] = &[
     },
     Captured {
         table: "users",
-        events: "UPDATE",
+        events: "INSERT OR UPDATE",
         kind: Kind::User,
         id: "id",
+        needs: None,
         watched: &[("status", Changed)],
+    },
+    Captured {
+        table: "workspaces",
+        events: "INSERT OR UPDATE",
+        kind: Kind::Workspace,
+        id: "id",
+        needs: None,
+        watched: &[
+            ("autostart_schedule", Changed),
+            ("deleted", Changed),
+            ("owner_id", Changed),
+            ("template_id", Changed),
+            ("dormant_at", Changed),
+            ("locked_at", Changed),
+            ("deleting_at", Changed),
+            ("next_start_at", SoonerOrNull),
+            ("last_used_at", SoonerOrNull),
+        ],
+    },
+    Captured {
+        table: "workspace_builds",
+        events: "INSERT OR UPDATE OR DELETE",
+        kind: Kind::Workspace,
+        id: "workspace_id",
+        needs: None,
+        watched: &[
+            ("build_number", Changed),
+            ("transition", Changed),
+            ("created_at", Changed),
+            ("job_id", Changed),
+            ("workspace_id", Changed),
+            ("deadline", Sooner),
+        ],
+    },
+    Captured {
+        table: "provisioner_jobs",
+        events: "INSERT OR UPDATE",
+        kind: Kind::Job,
+        id: "id",
+        needs: Some("completed_at"),
+        watched: &[
+            ("completed_at", Changed),
+            ("canceled_at", Changed),
+            ("error", Changed),
+        ],
     },
 ];
 
@@ -159,10 +167,14 @@ struct Column {
     length: i32,
 }
 
+/// What was looked up of relations, and the state of the catalog that it holds for.
+type Watches = (u64, HashMap<pg_sys::Oid, Option<Rc<Watch>>>);
+
 /// What the trigger knows of a relation.
 struct Watch {
     kind: Kind,
     id: i32,
+    needs: Option<i32>,
     columns: Vec<Column>,
 }
 
@@ -195,8 +207,13 @@ pub unsafe extern "C-unwind" fn autobuild_capture(
             .raise();
         }
         let trigger = &*context.cast::<pg_sys::TriggerData>();
-        if let Some((kind, id)) = noticed(trigger) {
-            mark(kind, id).or_raise();
+        if let Some(noticed) = noticed(trigger) {
+            for id in noticed.ids.into_iter().flatten() {
+                mark(noticed.kind, Some(id)).or_raise();
+            }
+            if noticed.kind == Kind::Anything {
+                mark(noticed.kind, None).or_raise();
+            }
         }
         pg_sys::Datum::from(0)
     }
@@ -204,31 +221,64 @@ pub unsafe extern "C-unwind" fn autobuild_capture(
 
 const EVENT_OPERATION: u32 = pg_sys::TRIGGER_EVENT_OPMASK;
 
+/// A change that matters.
+struct Noticed {
+    kind: Kind,
+    /// Of what: twice where a row went from one to another.
+    ids: [Option<Uuid>; 2],
+}
+
 /// What changed, if it matters.
 ///
 /// # Safety
 /// `trigger` is what the server gave to a trigger function.
-unsafe fn noticed(trigger: &pg_sys::TriggerData) -> Option<(Kind, Option<Uuid>)> {
+unsafe fn noticed(trigger: &pg_sys::TriggerData) -> Option<Noticed> {
     // SAFETY: the relation's descriptor describes both tuples; the server keeps all of
     // them while the trigger runs.
     unsafe {
         let operation = trigger.tg_event & EVENT_OPERATION;
         if operation == pg_sys::TRIGGER_EVENT_TRUNCATE {
-            return Some((Kind::Anything, None));
+            return Some(Noticed {
+                kind: Kind::Anything,
+                ids: [None; 2],
+            });
         }
         let watch = watch_of(trigger)?;
         let descriptor = (*trigger.tg_relation).rd_att;
         let old = trigger.tg_trigtuple;
-        if operation == pg_sys::TRIGGER_EVENT_UPDATE {
-            let new = trigger.tg_newtuple;
-            let matters = watch
+        let is_update = operation == pg_sys::TRIGGER_EVENT_UPDATE;
+        let new = if is_update { trigger.tg_newtuple } else { old };
+        let deleted = operation == pg_sys::TRIGGER_EVENT_DELETE;
+        if let Some(needs) = watch.needs
+            && !deleted
+            && is_null(needs, new, descriptor)
+        {
+            return None;
+        }
+        if is_update
+            && !watch
                 .columns
                 .iter()
-                .any(|column| column_matters(column, old, new, descriptor));
-            return matters.then(|| (watch.kind, uuid_at(watch.id, new, descriptor)));
+                .any(|column| column_matters(column, old, new, descriptor))
+        {
+            return None;
         }
-        Some((watch.kind, uuid_at(watch.id, old, descriptor)))
+        let id = uuid_at(watch.id, new, descriptor);
+        let before = uuid_at(watch.id, old, descriptor).filter(|&before| Some(before) != id);
+        Some(Noticed {
+            kind: watch.kind,
+            ids: [id, before],
+        })
     }
+}
+
+/// # Safety
+/// The tuple is a row of the descriptor's relation, which has this column.
+unsafe fn is_null(column: i32, tuple: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc) -> bool {
+    let mut null = false;
+    // SAFETY: see above.
+    unsafe { pg_sys::heap_getattr(tuple, column, descriptor, &mut null) };
+    null
 }
 
 /// Did this column change in a way that matters?
@@ -255,14 +305,10 @@ unsafe fn column_matters(
                 _ => true,
             },
             Matters::Sooner => {
-                !new_null && {
-                    let (before, after) = (before.value() as i64, after.value() as i64);
-                    if old_null || before == NO_TIME {
-                        after != NO_TIME && (old_null || before != after)
-                    } else {
-                        after < before && after != NO_TIME
-                    }
-                }
+                let (before, after) = (before.value() as i64, after.value() as i64);
+                let there_was_none = old_null || before == NO_TIME;
+                let there_is_none = new_null || after == NO_TIME;
+                !there_is_none && (there_was_none || after < before)
             }
             Matters::SoonerOrNull => match (old_null, new_null) {
                 (false, true) => true,
@@ -295,8 +341,7 @@ unsafe fn uuid_at(
 /// `trigger` is what the server gave to a trigger function.
 unsafe fn watch_of(trigger: &pg_sys::TriggerData) -> Option<Rc<Watch>> {
     thread_local! {
-        static WATCHES: RefCell<(u64, HashMap<pg_sys::Oid, Option<Rc<Watch>>>)> =
-            RefCell::default();
+        static WATCHES: RefCell<Watches> = RefCell::default();
     }
     // SAFETY: the relation is open while the trigger runs.
     let relation = unsafe { (*trigger.tg_relation).rd_id };
@@ -328,6 +373,7 @@ unsafe fn look_up(trigger: &pg_sys::TriggerData) -> Option<Watch> {
         let descriptor = (*trigger.tg_relation).rd_att;
         let mut columns = Vec::new();
         let mut id = None;
+        let mut needs = None;
         for index in 0..usize::try_from((*descriptor).natts).unwrap_or(0) {
             let attribute = &*attribute_of(descriptor, index);
             if attribute.attisdropped {
@@ -336,6 +382,9 @@ unsafe fn look_up(trigger: &pg_sys::TriggerData) -> Option<Watch> {
             let name = pgrx::name_data_to_str(&attribute.attname);
             if name == captured.id && attribute.atttypid == pg_sys::UUIDOID {
                 id = Some(i32::from(attribute.attnum));
+            }
+            if captured.needs == Some(name) {
+                needs = Some(i32::from(attribute.attnum));
             }
             let Some((_, matters)) = captured
                 .watched
@@ -357,6 +406,7 @@ unsafe fn look_up(trigger: &pg_sys::TriggerData) -> Option<Watch> {
         Some(Watch {
             kind: captured.kind,
             id: id?,
+            needs,
             columns,
         })
     }

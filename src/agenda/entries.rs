@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::executor::decide::judge;
+use crate::executor::decide::{judge, next_look};
 use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::signs::Policy;
@@ -13,16 +13,20 @@ use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, run, uuids};
 
-/// The entry that a workspace's facts ask for, at a tick that is not in the future:
-/// what is due then, or has its `next_start_at` to be filled in, has an entry that is
-/// due.
+/// The entry that a workspace's facts ask for, at a tick that is not in the future.
 pub fn entry(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -> Option<Instant> {
-    let verdict = judge(product, policy, facts, tick);
-    if verdict.fill_next_start_at.is_some() {
-        return Some(tick);
-    }
-    let next = verdict.outcome.ok()?;
-    Some(if next.due { next.at.min(tick) } else { next.at })
+    next_look(&judge(product, policy, facts, tick), tick)
+}
+
+/// Is this entry as good as the wanted one? All that have passed are the same: the
+/// workspace is looked at.
+fn serves(entry: Option<&Instant>, wanted: Instant, tick: Instant) -> bool {
+    entry.is_some_and(|&entry| entry == wanted || entry.max(wanted) <= tick)
+}
+
+/// Does this entry let something pass that is due earlier?
+pub fn is_late(entry: Option<&Instant>, wanted: Instant, tick: Instant) -> bool {
+    !serves(entry, wanted, tick) && entry.is_none_or(|&entry| entry > wanted)
 }
 
 /// The workspaces whose entry is due by a time.
@@ -98,12 +102,13 @@ pub fn set(
     extension: &Extension,
     there: &HashMap<Uuid, Instant>,
     wanted: &HashMap<Uuid, Option<Instant>>,
+    tick: Instant,
 ) -> Result<usize, Error> {
     let mut changed = Vec::new();
     let mut gone = Vec::new();
     for (id, at) in wanted {
         match at {
-            Some(at) if there.get(id) != Some(at) => changed.push((*id, *at)),
+            Some(at) if !serves(there.get(id), *at, tick) => changed.push((*id, *at)),
             None if there.contains_key(id) => gone.push(*id),
             _ => {}
         }

@@ -12,6 +12,38 @@ use crate::server::query::{Access, Arg, Row, run, uuids};
 /// Marks that are taken at once at the most.
 pub const AT_ONCE: i64 = 20_000;
 
+/// So many marks cost more than to build the agenda anew.
+const TOO_MANY: i64 = 200_000;
+/// Below this size the table can't hold so many.
+const SMALL: i64 = 8 << 20;
+
+/// Are there more marks than are worth taking? They pile up while nobody ticks: in a
+/// pause, with `action` off, while triggers of some tables are missing.
+pub fn too_many(extension: &Extension) -> Result<bool, Error> {
+    let table = extension.table("autobuild_marks");
+    let mut too_many = false;
+    extension.as_owner(|| {
+        run(
+            &format!(
+                "SELECT CASE WHEN pg_catalog.pg_relation_size($1::pg_catalog.regclass) > $2
+                     THEN (SELECT pg_catalog.count(*) > $3
+                             FROM (SELECT FROM {table} LIMIT $3 + 1) m) END"
+            ),
+            Access::Read,
+            vec![
+                Arg::Text(Some(&table)),
+                Arg::BigInt(Some(SMALL)),
+                Arg::BigInt(Some(TOO_MANY)),
+            ],
+            |row| {
+                too_many = row.bool(0)?;
+                Ok(())
+            },
+        )
+    })?;
+    Ok(too_many)
+}
+
 /// Marks, by what they name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Marks {

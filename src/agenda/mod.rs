@@ -25,17 +25,37 @@ use uuid::Uuid;
 use crate::instant::Instant;
 use crate::lifecycle::signs::Policy;
 use crate::product::schema::Product;
+use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::Access;
+use crate::server::scope::with_settings;
+use crate::settings::Settings;
+
+use state::Agenda;
+
+/// Does the agenda know what was due at this tick? With a limit on lateness the times of
+/// starts move on with the clock, and entries with them: of a tick that is past it may
+/// know too little.
+pub fn remembers(policy: &Policy, tick: Instant) -> bool {
+    policy.max_start_delay <= 0 || tick >= clock::now().truncate_to_minute()
+}
 
 /// For previews, which write nothing: the workspaces for which something may be due by a
 /// time, if the agenda can say so. Their facts are then read with the caller's rights.
-pub fn due_by(product: &Product, policy: &Policy, by: Instant) -> Result<Option<Vec<Uuid>>, Error> {
+pub fn due_by(
+    product: &Product,
+    settings: &Settings,
+    tick: Instant,
+    by: Instant,
+) -> Result<Option<Vec<Uuid>>, Error> {
+    if !remembers(&settings.policy, tick) {
+        return Ok(None);
+    }
     let Some(extension) = Extension::find()? else {
         return Ok(None);
     };
-    let state::Agenda::Ready(_) = state::Agenda::find(&extension, product, policy)? else {
+    let Agenda::Ready(_) = Agenda::find(&extension, product, settings, Access::Read)? else {
         return Ok(None);
     };
     let marks = marks::Marks::look(&extension)?;
@@ -45,4 +65,43 @@ pub fn due_by(product: &Product, policy: &Policy, by: Instant) -> Result<Option<
     let mut ids = marks.workspaces(product)?;
     ids.extend(entries::due(&extension, by, Access::Read)?);
     Ok(Some(ids.into_iter().collect()))
+}
+
+/// Throws the marks away, and with them the agenda, if there are more than are worth
+/// taking. For the worker, which asks also when it makes no tick, so that they don't pile
+/// up for ever. Raises 55P03 if a writer of the product's is at work on the marks for
+/// longer than a moment: next time, then.
+pub fn relieve(extension: &Extension) -> Result<bool, Error> {
+    let too_many = marks::too_many(extension)?;
+    if too_many {
+        with_settings(&[("lock_timeout", "20ms")], || state::give_up(extension))?;
+    }
+    Ok(too_many)
+}
+
+/// What is wrong with the agenda and what to do about it.
+pub fn problem(
+    extension: &Extension,
+    agenda: &Agenda,
+    product: &Product,
+) -> Result<Option<String>, Error> {
+    Ok(match agenda {
+        Agenda::Broken(missing) => Some(format!(
+            "every tick looks at all workspaces: the capture triggers of {} are missing or were \
+             disabled (was a table made anew?); run autobuild_attach() to put them there again, \
+             or autobuild_detach() to do without",
+            missing
+                .iter()
+                .map(|table| product.table(table))
+                .collect::<Vec<_>>()
+                .join(", ")
+        )),
+        Agenda::Ready(_) | Agenda::Building(_) if marks::too_many(extension)? => Some(
+            "marks of changes pile up in autobuild_marks: no tick takes them; let ticks be made, \
+             or run autobuild_detach() until they are"
+                .to_owned(),
+        ),
+        Agenda::Ready(state) | Agenda::Building(state) => state.drift_sentence(),
+        Agenda::Detached => None,
+    })
 }

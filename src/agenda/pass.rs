@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use pgrx::pg_sys;
+use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_sys};
 use uuid::Uuid;
 
 use crate::instant::Instant;
@@ -38,15 +38,18 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Takes all marks and computes the entries that they are about. Returns false if
-    /// nothing is known any more (a table was truncated): the agenda must be built anew.
-    pub fn take_marks(&self) -> Result<bool, Error> {
+    /// Takes all marks and computes the entries that they are about. Returns how many
+    /// marks these were, or `None` if nothing is known any more (a table was truncated):
+    /// the agenda must be built anew.
+    pub fn take_marks(&self) -> Result<Option<u64>, Error> {
+        let mut taken: u64 = 0;
         loop {
             let marks = Marks::take(self.extension)?;
             if marks.anything {
-                return Ok(false);
+                return Ok(None);
             }
             let count = marks.count;
+            taken = taken.saturating_add(count);
             if count > 0 {
                 let ids: Vec<Uuid> = acting_as(self.role, || marks.workspaces(self.product))?
                     .into_iter()
@@ -56,31 +59,29 @@ impl Pass<'_> {
                         ids.iter().map(|id| (*id, None)).collect();
                     self.read(Scope::These(ids.to_vec()), &mut wanted)?;
                     let there = entries::of(self.extension, ids)?;
-                    entries::set(self.extension, &there, &wanted)?;
+                    entries::set(self.extension, &there, &wanted, self.tick)?;
                 }
             }
             if count < marks::AT_ONCE.unsigned_abs() {
-                return Ok(true);
+                return Ok(Some(taken));
             }
         }
     }
 
-    /// Looks at the next piece and returns how far the pass is then. Marks are taken
-    /// first, so that what they are about doesn't count as drift.
-    pub fn piece(&self, state: &State) -> Result<State, Error> {
-        if !self.take_marks()? {
-            return Ok(State::new(state.fingerprint));
+    /// Looks at the next piece, and writes and returns how far the pass is then. Marks
+    /// are taken first, so that what they are about doesn't count as drift.
+    pub fn piece(&self, mut state: State) -> Result<State, Error> {
+        if self.take_marks()?.is_none() {
+            let state = State::new(state.fingerprint);
+            state.write(self.extension)?;
+            return Ok(state);
         }
-        let mut state = state.clone();
-        let after = match state.position {
-            Some(position) => position,
-            None => {
-                state.begun_at = clock::now();
-                state.passed = 0;
-                state.repaired = 0;
-                Uuid::nil()
-            }
-        };
+        let after = state.position.unwrap_or_else(|| {
+            state.begun_at = clock::now();
+            state.passed = 0;
+            state.repaired = 0;
+            Uuid::nil()
+        });
         let mut wanted = HashMap::new();
         let last = self.read(Scope::CandidatesAfter(after, PIECE), &mut wanted)?;
         let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
@@ -93,28 +94,33 @@ impl Pass<'_> {
         let there = entries::between(self.extension, after, upto)?;
         let late = wanted
             .iter()
-            .filter(|(id, at)| match (at, there.get(id)) {
-                (Some(at), Some(entry)) => entry > at,
-                (Some(_), None) => true,
-                (None, _) => false,
-            })
+            .filter(|(id, at)| at.is_some_and(|at| entries::is_late(there.get(*id), at, self.tick)))
             .count();
         for id in there.keys() {
             wanted.entry(*id).or_insert(None);
         }
-        entries::set(self.extension, &there, &wanted)?;
+        entries::set(self.extension, &there, &wanted, self.tick)?;
         state.passed = state.passed.saturating_add(count);
         state.repaired = state
             .repaired
             .saturating_add(i64::try_from(late).unwrap_or(i64::MAX));
+        state.position = (!ends).then_some(upto);
         if ends {
             state.drift = if state.ready { state.repaired } else { 0 };
             state.ready = true;
-            state.position = None;
             state.audited_at = Some(clock::now());
-        } else {
-            state.position = Some(upto);
+            if state.drift > 0 {
+                ereport!(
+                    PgLogLevel::LOG,
+                    PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
+                    format!(
+                        "workspace-autobuild: {}",
+                        state.drift_sentence().unwrap_or_default()
+                    )
+                );
+            }
         }
+        state.write(self.extension)?;
         Ok(state)
     }
 

@@ -5,13 +5,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use uuid::Uuid;
 
 use crate::instant::Instant;
-use crate::lifecycle::signs::Policy;
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, run};
+use crate::settings::Settings;
 
-use super::attach;
+use super::attach::Triggers;
 
 /// The agenda's row of `autobuild_agenda_state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct State {
 pub enum Agenda {
     /// No capture trigger is there: ticks scan.
     Detached,
+    /// It was attached, and triggers of these tables are gone or off: ticks scan.
+    Broken(Vec<&'static str>),
     /// It is being built: ticks scan.
     Building(State),
     /// Ticks use it.
@@ -50,21 +52,29 @@ impl Agenda {
     pub fn mode(&self) -> &'static str {
         match self {
             Agenda::Ready(_) => "agenda",
-            Agenda::Detached | Agenda::Building(_) => "scan",
+            Agenda::Detached | Agenda::Broken(_) | Agenda::Building(_) => "scan",
         }
     }
 
-    /// Looks at the triggers and the state.
+    /// Looks at the triggers and the state; whoever may have written it asks with
+    /// [`Access::ReadOwn`].
     pub fn find(
         extension: &Extension,
         product: &Product,
-        policy: &Policy,
+        settings: &Settings,
+        access: Access,
     ) -> Result<Agenda, Error> {
-        if !attach::missing_triggers(product)?.is_empty() {
-            return Ok(Agenda::Detached);
+        let triggers = Triggers::find(product)?;
+        let state = State::read(extension, access)?;
+        if !triggers.missing.is_empty() {
+            return Ok(if triggers.any || state.is_some() {
+                Agenda::Broken(triggers.missing)
+            } else {
+                Agenda::Detached
+            });
         }
-        let fingerprint = fingerprint(product, policy);
-        Ok(match State::read(extension)? {
+        let fingerprint = fingerprint(product, settings, &triggers);
+        Ok(match state {
             Some(state) if state.fingerprint == fingerprint && state.ready => Agenda::Ready(state),
             Some(state) if state.fingerprint == fingerprint => Agenda::Building(state),
             // Attached a moment ago, restored from a dump, or computed under other rules.
@@ -73,11 +83,53 @@ impl Agenda {
     }
 }
 
-/// A number that changes with anything that entries depend on beside the facts.
-fn fingerprint(product: &Product, policy: &Policy) -> i64 {
+/// A number that changes with anything that entries depend on beside the facts, and with
+/// anything by which facts may have changed without a mark: triggers that were off or
+/// made anew, columns that were altered, another reader.
+fn fingerprint(product: &Product, settings: &Settings, triggers: &Triggers) -> i64 {
     let mut hasher = DefaultHasher::new();
-    format!("{:?}{policy:?}{}", product.signs, product.name()).hash(&mut hasher);
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    format!("{:?}{:?}", product.signs, settings.policy).hash(&mut hasher);
+    (product.name(), &product.shape).hash(&mut hasher);
+    (&settings.role, product.owner.to_u32()).hash(&mut hasher);
+    triggers.identity.hash(&mut hasher);
     hasher.finish().cast_signed()
+}
+
+/// Empties the agenda and throws the marks away: it is built anew if the triggers stay.
+pub fn give_up(extension: &Extension) -> Result<(), Error> {
+    extension.as_owner(|| {
+        run(
+            &format!(
+                "TRUNCATE {}, {}, {}",
+                extension.table("autobuild_marks"),
+                extension.table("autobuild_agenda"),
+                extension.table("autobuild_agenda_state")
+            ),
+            Access::Write,
+            vec![],
+            |_| Ok(()),
+        )
+    })?;
+    Ok(())
+}
+
+/// Whoever took marks or wrote entries says so in the one row of the state, so that a
+/// tick by hand, whose snapshot may be older than the lock that it got, can't do the same
+/// from older facts: it meets 40001 here.
+pub fn touch(extension: &Extension) -> Result<(), Error> {
+    extension.as_owner(|| {
+        run(
+            &format!(
+                "UPDATE {} SET turn = turn + 1",
+                extension.table("autobuild_agenda_state")
+            ),
+            Access::Write,
+            vec![],
+            |_| Ok(()),
+        )
+    })?;
+    Ok(())
 }
 
 impl State {
@@ -95,8 +147,19 @@ impl State {
         }
     }
 
+    /// What the last audit found, if it found anything.
+    pub fn drift_sentence(&self) -> Option<String> {
+        (self.drift > 0).then(|| {
+            format!(
+                "the last audit of the agenda found {} entries late or missing, and mended them: \
+                 rows of the product's tables were changed without the capture triggers' knowing",
+                self.drift
+            )
+        })
+    }
+
     /// Reads it, as the extension's owner.
-    pub fn read(extension: &Extension) -> Result<Option<State>, Error> {
+    pub fn read(extension: &Extension, access: Access) -> Result<Option<State>, Error> {
         let mut found = None;
         extension.as_owner(|| {
             run(
@@ -106,7 +169,7 @@ impl State {
                        FROM {}",
                     extension.table("autobuild_agenda_state")
                 ),
-                Access::Read,
+                access,
                 vec![],
                 |row| {
                     found = Some(State {
@@ -131,7 +194,7 @@ impl State {
         extension.as_owner(|| {
             run(
                 &format!(
-                    "INSERT INTO {}
+                    "INSERT INTO {} AS s
                             (ready, fingerprint, position, passed, repaired, begun_at, audited_at,
                              drift)
                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -139,7 +202,8 @@ impl State {
                         SET ready = EXCLUDED.ready, fingerprint = EXCLUDED.fingerprint,
                             position = EXCLUDED.position, passed = EXCLUDED.passed,
                             repaired = EXCLUDED.repaired, begun_at = EXCLUDED.begun_at,
-                            audited_at = EXCLUDED.audited_at, drift = EXCLUDED.drift",
+                            audited_at = EXCLUDED.audited_at, drift = EXCLUDED.drift,
+                            turn = s.turn + 1",
                     extension.table("autobuild_agenda_state")
                 ),
                 Access::Write,

@@ -18,11 +18,7 @@ use crate::settings;
 fn autobuild_attach() -> bool {
     let product = Product::find(&settings::read().product_schema).or_raise();
     let extension = Extension::get().or_raise();
-    if attach::missing_triggers(&product).or_raise().is_empty() {
-        return false;
-    }
-    attach::attach(&extension, &product).or_raise();
-    true
+    attach::attach(&extension, &product).or_raise()
 }
 
 /// Takes the capture triggers off and empties the agenda; ticks scan again. Returns false
@@ -34,11 +30,7 @@ fn autobuild_attach() -> bool {
 fn autobuild_detach() -> bool {
     let product = Product::find(&settings::read().product_schema).or_raise();
     let extension = Extension::get().or_raise();
-    let attached = attach::is_attached(&product).or_raise();
-    if attached {
-        attach::detach(&extension, &product).or_raise();
-    }
-    attached
+    attach::detach(&extension, &product).or_raise()
 }
 
 extension_sql!(

@@ -3,6 +3,8 @@
 
 pub mod agenda;
 pub mod control;
+#[cfg(feature = "pg_test")]
+mod in_server;
 pub mod metrics;
 pub mod previews;
 pub mod rules;

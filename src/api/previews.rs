@@ -71,7 +71,7 @@ fn block(
 #[allow(clippy::type_complexity)]
 fn autobuild_next_transition(
     workspace_id: pgrx::Uuid,
-    at: default!(TimestampWithTimeZone, "now()"),
+    at: default!(TimestampWithTimeZone, "pg_catalog.now()"),
 ) -> TableIterator<
     'static,
     (
@@ -126,7 +126,7 @@ fn autobuild_next_transition(
 #[search_path(pg_catalog, pg_temp)]
 fn autobuild_explain(
     workspace_id: pgrx::Uuid,
-    at: default!(TimestampWithTimeZone, "now()"),
+    at: default!(TimestampWithTimeZone, "pg_catalog.now()"),
 ) -> TableIterator<
     'static,
     (
@@ -196,7 +196,7 @@ fn horizon_micros(horizon: &Interval) -> Result<i64, Error> {
 #[allow(clippy::type_complexity)]
 fn autobuild_upcoming(
     horizon: default!(Interval, "'24 hours'"),
-    at: default!(TimestampWithTimeZone, "now()"),
+    at: default!(TimestampWithTimeZone, "pg_catalog.now()"),
 ) -> TableIterator<
     'static,
     (
@@ -216,7 +216,7 @@ fn autobuild_upcoming(
     let product = Product::find(&settings.product_schema).or_raise();
     let tick = at.truncate_to_minute();
     let mut upcoming: Vec<(Uuid, Next)> = Vec::new();
-    let scope = crate::agenda::due_by(&product, &settings.policy, until.max(tick))
+    let scope = crate::agenda::due_by(&product, &settings, tick, until.max(tick))
         .or_raise()
         .map_or(Scope::Candidates, Scope::These);
     facts::read(&product, scope, |facts| {

@@ -16,7 +16,7 @@ use crate::server::error::{Error, OrRaise, check_for_interrupts};
 #[search_path(pg_catalog, pg_temp)]
 fn autobuild_schedule_next(
     schedule: &str,
-    after: default!(TimestampWithTimeZone, "now()"),
+    after: default!(TimestampWithTimeZone, "pg_catalog.now()"),
     count: default!(i32, 1),
 ) -> SetOfIterator<'static, TimestampWithTimeZone> {
     let schedule = with_schedules(|schedules| schedules.get(schedule))

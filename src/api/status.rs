@@ -8,6 +8,8 @@ use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::iter::TableIterator;
 use pgrx::{extension_sql_file, name, pg_extern, search_path};
 
+use crate::agenda;
+use crate::agenda::state::Agenda;
 use crate::instant::Instant;
 use crate::product::role::executor_role;
 use crate::product::schema::Product;
@@ -93,6 +95,9 @@ struct Status {
     last_tick: Option<LastTick>,
     /// The role as which the product's tables are used, or what is missing there.
     product: Result<Option<String>, String>,
+    agenda: Agenda,
+    /// What is wrong with the agenda.
+    agenda_problem: Option<String>,
 }
 
 impl Status {
@@ -105,8 +110,19 @@ impl Status {
             _ => extension.as_owner(|| last_recorded_tick(&extension))?,
         };
         let settings = settings::read();
+        // Without the product's tables there is none.
+        let found = Product::find(&settings.product_schema).ok();
+        let agenda = match &found {
+            Some(product) => Agenda::find(&extension, product, &settings, Access::Read)?,
+            None => Agenda::Detached,
+        };
         Ok(Status {
             product: role(&settings).map_err(|error| error.to_string()),
+            agenda_problem: match &found {
+                Some(product) => agenda::problem(&extension, &agenda, product)?,
+                None => None,
+            },
+            agenda,
             settings,
             extension,
             pause,
@@ -151,6 +167,7 @@ impl Status {
         {
             problems.push(problem.clone());
         }
+        problems.extend(self.agenda_problem.clone());
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
@@ -314,7 +331,7 @@ fn autobuild_worker_status() -> TableIterator<
     TableIterator::once((
         slot.map(|slot| slot.worker_pid).filter(|&pid| pid != 0),
         state.name().to_owned(),
-        "scan".to_owned(),
+        status.agenda.mode().to_owned(),
         status.pause.is_some(),
         status.pause.as_ref().and_then(|pause| pause.reason.clone()),
         status

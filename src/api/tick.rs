@@ -24,7 +24,7 @@ use crate::settings;
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn autobuild_tick(
-    at: default!(TimestampWithTimeZone, "now()"),
+    at: default!(TimestampWithTimeZone, "pg_catalog.now()"),
 ) -> TableIterator<
     'static,
     (
@@ -53,7 +53,7 @@ fn autobuild_tick(
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn autobuild_preview(
-    at: default!(TimestampWithTimeZone, "now()"),
+    at: default!(TimestampWithTimeZone, "pg_catalog.now()"),
 ) -> TableIterator<
     'static,
     (
@@ -119,6 +119,7 @@ fn autobuild_grant(role: &str) -> pgrx::iter::SetOfIterator<'static, String> {
             PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
             format!("role \"{role}\" does not exist"),
         )
+        .hint("CREATE ROLE it first; it needs no password and no right to log in.")
         .raise();
     }
     let product = Product::find(&settings::read().product_schema).or_raise();

@@ -11,6 +11,8 @@ pub struct Version {
     pub template_id: Option<Uuid>,
     /// The job that imported it; `None` when there is no such row.
     pub import: Option<ImportJob>,
+    /// `template_versions.has_external_agent`; false where the column does not exist.
+    pub external_agent: bool,
     /// The import job has rows in the legacy table `parameter_schemas`.
     pub legacy_parameter_schemas: bool,
     /// `template_version_workspace_tags` has rows for the version.

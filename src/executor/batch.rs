@@ -20,6 +20,7 @@ use crate::product::write::{self, NewBuild};
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
 use crate::server::query::{Access, run};
+use crate::server::scope::with_settings;
 use crate::server::subtransaction::attempt;
 
 use super::narrow::is_stall;
@@ -77,9 +78,12 @@ impl Writer<'_> {
 
     fn item<'a>(&self, planned: &'a Planned) -> Item<'a> {
         let due = &planned.due;
-        let build = match (&planned.work, &due.facts.latest) {
-            (Ok(Some(plan)), Some(latest)) => Some(NewBuild {
-                workspace_id: due.facts.workspace_id,
+        let facts = &due.facts;
+        let build = match (&planned.work, &facts.latest, &facts.template) {
+            (Ok(Some(plan)), Some(latest), Some(template)) => Some(NewBuild {
+                workspace_id: facts.workspace_id,
+                owner_id: facts.owner_id,
+                organization_id: template.organization_id,
                 build_id: Uuid::new_v4(),
                 job_id: Uuid::new_v4(),
                 latest_build_id: latest.id,
@@ -90,6 +94,7 @@ impl Writer<'_> {
                 tags: plan.tags.clone(),
                 preset_id: plan.preset_id,
                 parameters: plan.parameters.clone(),
+                same_parameters: planned.same_parameters,
             }),
             _ => None,
         };
@@ -105,7 +110,7 @@ impl Writer<'_> {
         if items.is_empty() || written.given_up.is_some() {
             return Ok(());
         }
-        let error = match attempt(|| acting_as(self.role, || self.write_once(items))) {
+        let error = match writing(self.product, self.role, || self.write_once(items)) {
             Ok(()) => {
                 written.attempts.extend(items.iter().map(built));
                 return Ok(());
@@ -133,7 +138,6 @@ impl Writer<'_> {
 
     /// Writes all of the items, or raises.
     fn write_once(&self, items: &[Item<'_>]) -> Result<(), Error> {
-        set_constraints_immediate()?;
         let builds: Vec<NewBuild> = items.iter().filter_map(|item| item.build.clone()).collect();
         write::builds(self.product, &builds, self.now)?;
         self.write_marks(items)?;
@@ -200,17 +204,27 @@ impl Writer<'_> {
     }
 }
 
-/// Lets what a table's owner planted to run at commit run in the statement, as the role:
-/// at commit it would run as whoever commits. Holds for the rest of the
-/// transaction.
-pub fn set_constraints_immediate() -> Result<(), Error> {
-    run(
-        "SET CONSTRAINTS ALL IMMEDIATE",
-        Access::Write,
-        vec![],
-        |_| Ok(()),
-    )
-    .map(drop)
+/// Runs something that writes the product's tables, whole or not at all: as the role, and
+/// with the product's own `search_path` for its triggers.
+///
+/// What a table's owner planted to run at commit runs in the statement, as the role: at
+/// commit it would run as whoever commits. (That holds for the rest of the transaction.)
+pub fn writing<R>(
+    product: &Product,
+    role: pg_sys::Oid,
+    work: impl FnOnce() -> Result<R, Error>,
+) -> Result<R, Error> {
+    attempt(|| {
+        acting_as(role, || {
+            run(
+                "SET CONSTRAINTS ALL IMMEDIATE",
+                Access::Write,
+                vec![],
+                |_| Ok(()),
+            )?;
+            with_settings(&[("search_path", &product.search_path())], work)
+        })
+    })
 }
 
 /// Does an error end the batch, since no single row causes it?

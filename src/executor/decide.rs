@@ -48,13 +48,31 @@ pub struct Decided {
     pub due: Vec<Due>,
     /// `next_start_at` of workspaces for which nothing is due.
     pub fills: Vec<Fill>,
-    /// When something is due for the workspaces for which nothing is due yet.
+    /// When those for which nothing is due are to be looked at again; see [`next_look`].
     pub later: Vec<(Uuid, Instant)>,
 }
 
 /// The verdict on one workspace's facts.
 pub fn judge(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -> Verdict {
     with_schedules(|schedules| verdict(facts, &product.signs, policy, tick, schedules))
+}
+
+/// From when on a workspace with this verdict must be looked at, as long as its facts
+/// stay as they are; `None` for never. Before that time no tick that is not earlier than
+/// this one has anything to do for it.
+pub fn next_look(verdict: &Verdict, tick: Instant) -> Option<Instant> {
+    if verdict.fill_next_start_at.is_some() {
+        return Some(Instant::MIN);
+    }
+    let next = verdict.outcome.as_ref().ok().map(|next| {
+        // What is due at any tick (a suspended owner's stop) is so at an earlier one too.
+        if next.due && next.at == tick {
+            Instant::MIN
+        } else {
+            next.at
+        }
+    });
+    next.into_iter().chain(verdict.look_again_at).min()
 }
 
 /// Reads and decides: what is due at the tick.
@@ -67,19 +85,19 @@ pub fn due(
     let mut decided = Decided::default();
     facts::read(product, scope, |facts| {
         let verdict = judge(product, policy, &facts, tick);
+        let look = next_look(&verdict, tick);
         match verdict.outcome {
             Ok(next) if next.due => decided.due.push(Due {
                 next,
                 fill_next_start_at: verdict.fill_next_start_at,
                 facts,
             }),
-            outcome => {
+            _ => {
+                decided
+                    .later
+                    .extend(look.map(|at| (facts.workspace_id, at)));
                 if let (Some(at), Some(text)) = (verdict.fill_next_start_at, facts.schedule) {
                     decided.fills.push((facts.workspace_id, text, at));
-                    // Looked at again until it is filled in.
-                    decided.later.push((facts.workspace_id, tick));
-                } else if let Ok(next) = outcome {
-                    decided.later.push((facts.workspace_id, next.at));
                 }
             }
         }

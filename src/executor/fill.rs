@@ -10,10 +10,8 @@ use pgrx::pg_sys;
 use crate::product::schema::Product;
 use crate::product::write;
 use crate::server::error::Error;
-use crate::server::identity::acting_as;
-use crate::server::subtransaction::attempt;
 
-use super::batch::{lacks_a_right, set_constraints_immediate};
+use super::batch::{lacks_a_right, writing};
 use super::decide::Fill;
 
 /// Rows that may refuse before the rest is left for the next tick.
@@ -37,12 +35,7 @@ fn halve(
     if fills.is_empty() || *refusals >= REFUSALS {
         return Ok(());
     }
-    let filled = attempt(|| {
-        acting_as(role, || {
-            set_constraints_immediate()?;
-            write::free_next_start_at(product, fills)
-        })
-    });
+    let filled = writing(product, role, || write::free_next_start_at(product, fills));
     match filled {
         Ok(_) => Ok(()),
         Err(error) if ["53", "57"].iter().any(|state| error.is(state)) => Err(error),

@@ -5,10 +5,12 @@
 //! same functions, so they can't disagree.
 
 pub mod advisory;
+pub mod agenda;
 pub mod batch;
 pub mod decide;
 pub mod fill;
 pub mod history;
+pub mod locks;
 pub mod narrow;
 pub mod notify;
 pub mod outcome;

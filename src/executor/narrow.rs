@@ -71,7 +71,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// The next piece.
-    pub fn next(&mut self) -> Option<Piece<'a>> {
+    pub fn take_next(&mut self) -> Option<Piece<'a>> {
         self.stack.pop()
     }
 
@@ -140,7 +140,7 @@ mod tests {
         for tick in 1..100 {
             let all = due.clone();
             let mut pieces = Pieces::of(&all, batch_size);
-            while let Some(piece) = pieces.next() {
+            while let Some(piece) = pieces.take_next() {
                 if !piece.ids.iter().any(|id| stuck(id) && due.contains(id)) {
                     due.retain(|id| !piece.ids.contains(id));
                     continue;
@@ -186,7 +186,7 @@ mod tests {
     fn what_another_executor_holds_ends_the_tick() {
         let ids = ids(10);
         let mut pieces = Pieces::of(&ids, 5);
-        let piece = pieces.next().expect("a piece");
+        let piece = pieces.take_next().expect("a piece");
         assert_eq!(pieces.failed(piece, &timeout(), false), Then::GiveUp);
     }
 
@@ -196,7 +196,7 @@ mod tests {
         let race = error(PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE);
         let mut pieces = Pieces::of(&ids, 64);
         let mut sizes = Vec::new();
-        while let Some(piece) = pieces.next() {
+        while let Some(piece) = pieces.take_next() {
             sizes.push(piece.ids.len());
             if piece.ids.contains(&Uuid::from_u128(1)) {
                 let then = pieces.failed(piece, &race, true);
@@ -217,7 +217,7 @@ mod tests {
         let denied = error(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE);
         let mut pieces = Pieces::of(&ids, 1);
         let mut tried = 0;
-        while let Some(piece) = pieces.next() {
+        while let Some(piece) = pieces.take_next() {
             tried += 1;
             if pieces.failed(piece, &denied, true) == Then::GiveUp {
                 break;

@@ -102,6 +102,14 @@ pub fn count(report: &mut TickReport, attempts: &[Attempt]) {
         {
             *count += 1;
         }
+        if attempt.outcome == Outcome::Failed
+            && let Some(sqlstate) = &attempt.sqlstate
+        {
+            match report.failures.iter_mut().find(|(s, _)| s == sqlstate) {
+                Some((_, count)) => *count += 1,
+                None => report.failures.push((sqlstate.clone(), 1)),
+            }
+        }
         *match attempt.outcome {
             Outcome::Built => &mut report.built,
             Outcome::Conflict => &mut report.conflict,

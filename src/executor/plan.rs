@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::build::codes::BlockCode;
-use crate::build::inputs::Block;
+use crate::build::inputs::{Block, PreviousSource, PreviousValue, ValueSource};
 use crate::build::plan::{Plan, PreparedVersion, Request, plan};
 use crate::build::version::chosen_version;
 use crate::instant::Instant;
@@ -26,6 +26,8 @@ pub struct Planned {
     /// What is written: a build by its plan, or the dormancy mark alone (`None`); or why
     /// nothing can be written now.
     pub work: Result<Option<Plan>, Block>,
+    /// The build's parameters are those of the latest build, all of them and no other.
+    pub same_parameters: bool,
 }
 
 /// Plans what is due, in the order given. `at` is the clock of the tick, not cut down.
@@ -41,11 +43,33 @@ pub fn plan_all(
     let inputs = Inputs::read(product, policy, &due, at)?;
     Ok(due
         .into_iter()
-        .map(|due| Planned {
-            work: inputs.work(product, policy, &due),
-            due,
+        .map(|due| {
+            let work = inputs.work(product, policy, &due);
+            let same_parameters = match &work {
+                Ok(Some(plan)) => carries_all(plan, inputs.previous_of(due.facts.workspace_id)),
+                Ok(None) | Err(_) => false,
+            };
+            Planned {
+                due,
+                work,
+                same_parameters,
+            }
         })
         .collect())
+}
+
+/// Does a plan take every parameter of the latest build as it is, and no other? Neither
+/// side has a name twice, so counting them tells.
+fn carries_all(plan: &Plan, previous: &[PreviousValue]) -> bool {
+    let there = previous
+        .iter()
+        .filter(|value| value.source == PreviousSource::Build)
+        .count();
+    let carried = plan
+        .parameters
+        .iter()
+        .all(|row| row.source == ValueSource::Build);
+    carried && plan.parameters.len() == there
 }
 
 /// All that was read for a set of workspaces.
@@ -53,7 +77,7 @@ struct Inputs {
     versions: HashMap<Uuid, PreparedVersion>,
     /// The stored tags of each version's import job; absent for a version without one.
     import_tags: HashMap<Uuid, Option<String>>,
-    previous: HashMap<Uuid, Vec<crate::build::inputs::PreviousValue>>,
+    previous: HashMap<Uuid, Vec<PreviousValue>>,
     latest_job_tags: HashMap<Uuid, Option<String>>,
     provisioners: HashMap<Demand, bool>,
 }
@@ -135,6 +159,11 @@ impl Inputs {
         Some((due.facts.organization_id, tags))
     }
 
+    /// What is known of the values that a workspace had before.
+    fn previous_of(&self, workspace: Uuid) -> &[PreviousValue] {
+        self.previous.get(&workspace).map_or(&[], Vec::as_slice)
+    }
+
     /// What is written for one workspace, or why nothing can be.
     fn work(&self, product: &Product, policy: &Policy, due: &Due) -> Result<Option<Plan>, Block> {
         if product.signs.provisioner {
@@ -145,10 +174,7 @@ impl Inputs {
         }
         let request = request(product, policy, due);
         let version = chosen_version(&request).and_then(|id| self.versions.get(&id));
-        let previous = self
-            .previous
-            .get(&due.facts.workspace_id)
-            .map_or(&[][..], Vec::as_slice);
+        let previous = self.previous_of(due.facts.workspace_id);
         let latest_job_tags = due
             .facts
             .latest

@@ -24,6 +24,8 @@ pub struct TickReport {
     pub held_back: i32,
     /// Transitions tried, by kind and outcome.
     pub tried: [[i32; OUTCOMES.len()]; KINDS.len()],
+    /// Workspaces that failed, by SQLSTATE.
+    pub failures: Vec<(String, i32)>,
     /// The first error that a batch met, if any did.
     pub error: Option<(String, String)>,
 }
@@ -42,11 +44,6 @@ pub enum Progress {
     },
     /// Writing history, pruning it.
     Recording,
-    /// Building or auditing the agenda.
-    Passing {
-        /// Workspaces that were looked at.
-        passed: i64,
-    },
 }
 
 /// What came of a worker's tick.

@@ -61,6 +61,24 @@ pub(super) fn next_run<S: Schedules>(
     first_allowed(candidate, &schedule, search_from(candidate))
 }
 
+/// When the limit on lateness may let a workspace start of which [`next_run`] says now
+/// that no run starts it: when the refused run that it saw is too late to count.
+pub(super) fn look_again_at<S: Schedules>(
+    candidate: &Candidate<'_>,
+    schedules: &S,
+) -> Option<Instant> {
+    let limit = candidate.policy.max_start_delay;
+    if limit <= 0 || !candidate.policy.allows(ActingRule::Autostart) {
+        return None;
+    }
+    match next_run(candidate, schedules) {
+        Err(Skip::RunBlocked { run, .. }) => Some(run.saturating_add_micros(limit)),
+        // A run that starts it is later than all those that were refused.
+        Err(Skip::NoAllowedRun { last, .. }) => Some(last),
+        _ => None,
+    }
+}
+
 /// Runs up to this instant don't count: those before the latest build, and with a limit
 /// on lateness those that are later than it allows.
 pub(super) fn search_from(candidate: &Candidate<'_>) -> Instant {

@@ -67,6 +67,10 @@ pub struct Verdict {
     /// the cap or waits for a provisioner must leave the column NULL: with a time in the
     /// future there, the start would be lost.
     pub fill_next_start_at: Option<Instant>,
+    /// From when on these very facts may come to more than the outcome says, without any
+    /// change: with a limit on lateness a run on a blocked day is passed over once it is
+    /// too late, and the runs after it count.
+    pub look_again_at: Option<Instant>,
 }
 
 /// What happens next to a workspace at a tick (already cut down to the minute).
@@ -90,12 +94,14 @@ pub fn verdict<S: Schedules>(
             let outcome = decide(&candidate, schedules);
             Verdict {
                 fill_next_start_at: fill_next_start_at(&candidate, &outcome, schedules),
+                look_again_at: autostart::look_again_at(&candidate, schedules),
                 outcome,
             }
         }
         Err((_, skip)) => Verdict {
             outcome: Err(skip),
             fill_next_start_at: None,
+            look_again_at: None,
         },
     }
 }

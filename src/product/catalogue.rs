@@ -137,6 +137,7 @@ pub const COLUMNS: &[Column] = &[
     required("template_versions", "id", Uuid, Read),
     required("template_versions", "template_id", Uuid, Read),
     required("template_versions", "job_id", Uuid, Read),
+    optional("template_versions", "has_external_agent", Bool, Read),
 
     required("template_version_parameters", "template_version_id", Uuid, Read),
     required("template_version_parameters", "name", Text, Read),
@@ -216,8 +217,6 @@ pub const COLUMNS: &[Column] = &[
     optional("tasks", "deleted_at", Time, Read),
     optional("task_workspace_apps", "task_id", Uuid, Write),
     optional("task_workspace_apps", "workspace_build_number", Integer, Write),
-    optional("task_workspace_apps", "workspace_agent_id", Uuid, Write),
-    optional("task_workspace_apps", "workspace_app_id", Uuid, Write),
 ];
 
 /// The tables that must be there.

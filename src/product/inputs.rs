@@ -19,19 +19,24 @@ pub fn versions(product: &Product, ids: &HashSet<Uuid>) -> Result<HashMap<Uuid, 
     if ids.is_empty() {
         return Ok(versions);
     }
-    read_versions(product, ids, &mut versions)?;
+    let with_presets = read_versions(product, ids, &mut versions)?;
     read_definitions(product, ids, &mut versions)?;
-    if product.signs.provisioner && product.has("workspace_builds", "template_version_preset_id") {
-        read_presets(product, ids, &mut versions)?;
+    if !with_presets.is_empty()
+        && product.signs.provisioner
+        && product.has("workspace_builds", "template_version_preset_id")
+    {
+        read_presets(product, &with_presets, &mut versions)?;
     }
     Ok(versions)
 }
 
+/// Reads the versions; returns those that have presets, which few do.
 fn read_versions(
     product: &Product,
     ids: &HashSet<Uuid>,
     versions: &mut HashMap<Uuid, Version>,
-) -> Result<(), Error> {
+) -> Result<HashSet<Uuid>, Error> {
+    let mut with_presets = HashSet::new();
     let exists = |table: &'static str, column: &'static str, of: &str| {
         if product.has(table, column) {
             format!(
@@ -57,7 +62,7 @@ fn read_versions(
     let sql = format!(
         "SELECT v.id, v.template_id, i.id, i.completed_at IS NOT NULL, i.error <> '',
                 i.canceled_at IS NOT NULL, {tags}, {schemas}, {workspace_tags}, {classic},
-                {values_column}
+                {values_column}, {external_agent}, {presets}
            FROM {template_versions} v
            LEFT JOIN {jobs} i ON i.id = v.job_id
            LEFT JOIN {templates} t ON t.id = v.template_id
@@ -70,7 +75,14 @@ fn read_versions(
             "template_version_id",
             "v.id"
         ),
+        external_agent = product.read("v", "template_versions", "has_external_agent"),
         classic = product.read("t", "templates", "use_classic_parameter_flow"),
+        // Where presets are not matched their table is no business of the executor's.
+        presets = if product.signs.provisioner {
+            exists("template_version_presets", "template_version_id", "v.id")
+        } else {
+            "false".to_owned()
+        },
         template_versions = product.table("template_versions"),
         jobs = product.table("provisioner_jobs"),
         templates = product.table("templates"),
@@ -91,12 +103,16 @@ fn read_versions(
                     tags: row.text(6)?,
                 }),
             };
+            if row.bool(12)? {
+                with_presets.insert(id);
+            }
             versions.insert(
                 id,
                 Version {
                     id,
                     template_id: row.uuid(1)?,
                     import,
+                    external_agent: row.bool(11)?,
                     legacy_parameter_schemas: row.bool(7)?,
                     workspace_tags: row.bool(8)?,
                     classic_flow: row.optional_bool(9)?,
@@ -108,7 +124,7 @@ fn read_versions(
             Ok(())
         },
     )?;
-    Ok(())
+    Ok(with_presets)
 }
 
 fn read_definitions(
@@ -308,4 +324,33 @@ pub fn job_tags(
         },
     )?;
     Ok(tags)
+}
+
+/// The tasks that name workspaces, by workspace; deleted tasks are left out.
+pub fn task_ids(product: &Product, workspaces: &[Uuid]) -> Result<HashMap<Uuid, Vec<Uuid>>, Error> {
+    let mut tasks: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    let known = product.has("tasks", "id") && product.has("tasks", "workspace_id");
+    if workspaces.is_empty() || !known {
+        return Ok(tasks);
+    }
+    let sql = format!(
+        "SELECT k.workspace_id, k.id
+           FROM {} k
+          WHERE k.workspace_id = ANY ($1) AND {} IS NULL
+          ORDER BY k.workspace_id, k.id",
+        product.table("tasks"),
+        product.read("k", "tasks", "deleted_at"),
+    );
+    run(
+        &sql,
+        Access::Read,
+        vec![uuids(workspaces.iter().copied())],
+        |row| {
+            if let (Some(workspace), Some(task)) = (row.uuid(0)?, row.uuid(1)?) {
+                tasks.entry(workspace).or_default().push(task);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(tasks)
 }

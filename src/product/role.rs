@@ -7,7 +7,8 @@ use crate::server::identity::{is_superuser, role_by_name, role_name};
 use crate::server::query::{Access, Arg, run};
 use crate::settings::Settings;
 
-use super::catalogue::{COLUMNS, Use};
+use super::catalogue::{COLUMNS, Column, Use};
+use super::inputs::has_legacy_values;
 use super::schema::{Product, quoted};
 
 /// The executor's role: the setting's, or the owner of the product's `workspaces`.
@@ -96,7 +97,7 @@ fn needs(product: &Product) -> Vec<Need> {
         }),
     };
     for column in COLUMNS {
-        if !product.has(column.table, column.name) {
+        if !product.has(column.table, column.name) || !is_used(product, column) {
             continue;
         }
         let privileges: &[&'static str] = match column.usage {
@@ -111,6 +112,18 @@ fn needs(product: &Product) -> Vec<Need> {
         }
     }
     needs
+}
+
+/// Does the executor touch a column that is there? Some are asked for only where the
+/// sign of their rule is there as well.
+fn is_used(product: &Product, column: &Column) -> bool {
+    match column.table {
+        "parameter_values" => has_legacy_values(product),
+        "provisioner_daemons"
+        | "template_version_presets"
+        | "template_version_preset_parameters" => product.signs.provisioner,
+        _ => true,
+    }
 }
 
 /// The statements that grant a role exactly what the executor needs.

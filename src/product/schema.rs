@@ -15,6 +15,7 @@ use crate::lifecycle::signs::Signs;
 use crate::server::catalog;
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run};
+use crate::server::transaction::with_latest_catalog;
 
 use super::catalogue::{self, COLUMNS, Kind};
 
@@ -32,6 +33,9 @@ pub struct Product {
     /// The unique constraints or indexes on (workspace_id, build_number): whoever
     /// violates one built second.
     pub build_number_keys: Vec<String>,
+    /// Differs once a column that is read here was made anew or altered, which may
+    /// rewrite its values without a trigger's knowing.
+    pub shape: String,
     columns: HashMap<(&'static str, &'static str), Found>,
 }
 
@@ -64,7 +68,7 @@ impl Product {
         if let Some(product) = known {
             return Ok(product);
         }
-        let product = Rc::new(look_up(schema)?);
+        let product = Rc::new(with_latest_catalog(|| look_up(schema))?);
         FOUND.set(Some((schema.to_owned(), generation, Rc::clone(&product))));
         Ok(product)
     }
@@ -72,6 +76,13 @@ impl Product {
     /// The schema's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The `search_path` under which the product's tables are written: what the product's
+    /// own triggers name without a schema is found as in the product's sessions. Our own
+    /// statements name every table with its schema; `pg_catalog` comes first unsaid.
+    pub fn search_path(&self) -> String {
+        format!("{}, pg_temp", self.schema)
     }
 
     /// A table, with its schema, for SQL.
@@ -134,6 +145,8 @@ pub fn quoted(name: &str) -> String {
 struct Attribute {
     kind: Option<Kind>,
     found: Found,
+    /// Differs once the column was made anew or altered.
+    identity: String,
 }
 
 const ATTRIBUTES: &str = "
@@ -145,7 +158,8 @@ const ATTRIBUTES: &str = "
            bn.nspname::pg_catalog.text,
            c.relowner,
            tn.nspname::pg_catalog.text,
-           t.typname::pg_catalog.text
+           t.typname::pg_catalog.text,
+           pg_catalog.concat_ws('.', c.oid, a.attnum, a.xmin)
       FROM pg_catalog.pg_namespace n
       JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -208,6 +222,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
                         ),
                         without_zone: base == "timestamp",
                     },
+                    identity: row.text(9)?.unwrap_or_default(),
                 },
             );
             Ok(())
@@ -222,6 +237,15 @@ fn look_up(schema: &str) -> Result<Product, Error> {
     }
     check_tables(schema, &relations)?;
     let columns = check_columns(schema, &relations, &attributes)?;
+    let mut shape: Vec<_> = columns
+        .keys()
+        .filter_map(|(table, column)| {
+            let key = ((*table).to_owned(), (*column).to_owned());
+            let identity = attributes.get(&key)?.identity.clone();
+            Some((key, identity))
+        })
+        .collect();
+    shape.sort_unstable();
     let mut reasons = Vec::new();
     run(
         BUILD_REASONS,
@@ -252,6 +276,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
         owner,
         build_number_keys,
         columns,
+        shape: format!("{shape:?}"),
     })
 }
 

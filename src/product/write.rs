@@ -24,6 +24,10 @@ use super::schema::Product;
 pub struct NewBuild {
     /// The workspace.
     pub workspace_id: Uuid,
+    /// Its owner.
+    pub owner_id: Uuid,
+    /// Its template's organization.
+    pub organization_id: Uuid,
     /// `workspace_builds.id` of the new row.
     pub build_id: Uuid,
     /// `provisioner_jobs.id` of the new row.
@@ -44,6 +48,8 @@ pub struct NewBuild {
     pub preset_id: Option<Uuid>,
     /// The rows of `workspace_build_parameters`.
     pub parameters: Vec<ParameterRow>,
+    /// They are those of the latest build, all of them and no other.
+    pub same_parameters: bool,
 }
 
 /// Writes builds, in the order given, all with one clock reading.
@@ -66,23 +72,21 @@ fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Erro
         "INSERT INTO {jobs}
                 (id, created_at, updated_at, initiator_id, organization_id, provisioner,
                  storage_method, file_id, type, input, tags, trace_metadata)
-         SELECT d.job_id, {at}, {at}, w.owner_id, t.organization_id, t.provisioner,
+         SELECT d.job_id, {at}, {at}, d.owner_id, d.organization_id, t.provisioner,
                 i.storage_method, i.file_id, 'workspace_build'::{type_}, d.input::{input},
-                d.tags::{tags}, $7::{trace}
-           FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY
-                AS d (workspace_id, job_id, version_id, input, tags, place)
-           JOIN {workspaces} w ON w.id = d.workspace_id
-           JOIN {templates} t ON t.id = w.template_id
+                d.tags::{tags}, $8::{trace}
+           FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
+                AS d (job_id, owner_id, organization_id, version_id, input, tags, place)
            JOIN {versions} v ON v.id = d.version_id
+           JOIN {templates} t ON t.id = v.template_id
            JOIN {jobs} i ON i.id = v.job_id
           ORDER BY d.place",
-        at = product.time_value("$6", "provisioner_jobs", "created_at"),
+        at = product.time_value("$7", "provisioner_jobs", "created_at"),
         type_ = j("type"),
         input = j("input"),
         tags = j("tags"),
         trace = j("trace_metadata"),
         jobs = product.table("provisioner_jobs"),
-        workspaces = product.table("workspaces"),
         templates = product.table("templates"),
         versions = product.table("template_versions"),
     );
@@ -93,8 +97,9 @@ fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Erro
         &sql,
         Access::Write,
         vec![
-            uuids(builds.iter().map(|build| build.workspace_id)),
             uuids(builds.iter().map(|build| build.job_id)),
+            uuids(builds.iter().map(|build| build.owner_id)),
+            uuids(builds.iter().map(|build| build.organization_id)),
             uuids(builds.iter().map(|build| build.template_version_id)),
             texts(&|build| job_input::job_input(build.build_id)),
             texts(&|build| build.tags.clone()),
@@ -120,27 +125,26 @@ fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
                  provisioner_state, initiator_id, transition, job_id, reason, deadline,
                  max_deadline, daily_cost{preset_column})
          SELECT d.build_id, {at}, {at}, d.workspace_id, d.version_id, d.build_number,
-                l.provisioner_state, w.owner_id, d.transition::{transition}, d.job_id,
+                l.provisioner_state, d.owner_id, d.transition::{transition}, d.job_id,
                 d.reason::{reason}, {deadline}, {max_deadline}, 0{preset_value}
-           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY
-                AS d (workspace_id, build_id, job_id, latest_build_id, version_id,
+           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) WITH ORDINALITY
+                AS d (workspace_id, owner_id, build_id, job_id, latest_build_id, version_id,
                       build_number, transition, reason, preset_id, place)
-           JOIN {workspaces} w ON w.id = d.workspace_id
            JOIN {builds} l ON l.id = d.latest_build_id
           ORDER BY d.place",
-        at = product.time_value("$10", "workspace_builds", "created_at"),
+        at = product.time_value("$11", "workspace_builds", "created_at"),
         deadline = product.time_value(NO_TIME, "workspace_builds", "deadline"),
         max_deadline = product.time_value(NO_TIME, "workspace_builds", "max_deadline"),
         transition = b("transition"),
         reason = b("reason"),
         builds = product.table("workspace_builds"),
-        workspaces = product.table("workspaces"),
     );
     let written = run(
         &sql,
         Access::Write,
         vec![
             uuids(builds.iter().map(|build| build.workspace_id)),
+            uuids(builds.iter().map(|build| build.owner_id)),
             uuids(builds.iter().map(|build| build.build_id)),
             uuids(builds.iter().map(|build| build.job_id)),
             uuids(builds.iter().map(|build| build.latest_build_id)),
@@ -174,9 +178,43 @@ fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
 /// The product's "no time".
 const NO_TIME: &str = "'0001-01-01 00:00:00+00'::pg_catalog.timestamptz";
 
+/// Parameters go over build by build where they stay as they are, which is one look-up
+/// for each build; else row by row.
 fn parameters(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
+    let (same, others): (Vec<&NewBuild>, Vec<&NewBuild>) =
+        builds.iter().partition(|build| build.same_parameters);
+    same_parameters(product, &same)?;
+    other_parameters(product, &others)
+}
+
+fn same_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error> {
+    let rows = builds.iter().map(|build| build.parameters.len()).sum();
+    if rows == 0 {
+        return Ok(());
+    }
+    let sql = format!(
+        "INSERT INTO {parameters} (workspace_build_id, name, value)
+         SELECT d.build_id, l.name, l.value
+           FROM unnest($1, $2) AS d (build_id, latest_build_id)
+           JOIN {parameters} l ON l.workspace_build_id = d.latest_build_id",
+        parameters = product.table("workspace_build_parameters"),
+    );
+    let written = run(
+        &sql,
+        Access::Write,
+        vec![
+            uuids(builds.iter().map(|build| build.build_id)),
+            uuids(builds.iter().map(|build| build.latest_build_id)),
+        ],
+        |_| Ok(()),
+    )?;
+    check_written(product, "workspace_build_parameters", written, rows)
+}
+
+fn other_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error> {
     let rows: Vec<(&NewBuild, &ParameterRow)> = builds
         .iter()
+        .copied()
         .flat_map(|build| build.parameters.iter().map(move |row| (build, row)))
         .collect();
     if rows.is_empty() {
@@ -241,8 +279,8 @@ fn parameters(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
 /// deleted names the workspace.
 fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
     let sql = format!(
-        "INSERT INTO {apps} (task_id, workspace_build_number, workspace_agent_id, workspace_app_id)
-         SELECT k.id, d.build_number, NULL, NULL
+        "INSERT INTO {apps} (task_id, workspace_build_number)
+         SELECT k.id, d.build_number
            FROM unnest($1, $2) WITH ORDINALITY AS d (workspace_id, build_number, place)
            JOIN {tasks} k ON k.workspace_id = d.workspace_id AND k.deleted_at IS NULL
           ORDER BY d.place, k.id",

@@ -31,7 +31,7 @@ pub fn saturating(micros: i64) -> Instant {
     Instant::from_micros(micros).unwrap_or(if micros < 0 {
         Instant::MIN
     } else {
-        Instant::MIN.saturating_add_micros(i64::MAX)
+        Instant::MAX
     })
 }
 

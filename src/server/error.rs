@@ -107,6 +107,22 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// How much is kept of a text of the server's, in bytes: a trigger's message may be as
+/// long as it likes, what we keep of it not.
+const MAX_TEXT: usize = 1_000;
+
+/// The beginning of a text.
+fn beginning(text: &str) -> String {
+    if text.len() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    let mut end = MAX_TEXT;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}...", text.get(..end).unwrap_or_default())
+}
+
 impl From<CaughtError> for Error {
     fn from(caught: CaughtError) -> Error {
         let (CaughtError::PostgresError(report)
@@ -117,9 +133,9 @@ impl From<CaughtError> for Error {
         Error {
             code: report.sql_error_code(),
             unlisted: None,
-            message: report.message().to_owned(),
-            detail: report.detail().map(str::to_owned),
-            hint: report.hint().map(str::to_owned),
+            message: beginning(report.message()),
+            detail: report.detail().map(beginning),
+            hint: report.hint().map(beginning),
         }
     }
 }

@@ -14,6 +14,8 @@ pub const NAME: &str = "workspace-autobuild";
 /// The extension as it is installed in this database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
+    /// Its row of pg_extension.
+    pub oid: pg_sys::Oid,
     /// Its schema, quoted for SQL.
     pub schema: String,
     /// Its owner, who owns its tables as well.
@@ -29,16 +31,21 @@ impl Extension {
     pub fn find() -> Result<Option<Extension>, Error> {
         let mut found = None;
         run(
-            "SELECT pg_catalog.quote_ident(n.nspname), e.extowner, e.extversion, c.oid
+            // Also run for the capture trigger, in sessions that look for operators
+            // where they like: whom this takes for the extension's owner, it acts as.
+            "SELECT pg_catalog.quote_ident(n.nspname), e.extowner, e.extversion, c.oid, e.oid
                FROM pg_catalog.pg_extension e
-               JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+               JOIN pg_catalog.pg_namespace n
+                 ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
                JOIN pg_catalog.pg_class c
-                 ON c.relnamespace = n.oid AND c.relname = 'autobuild_executor_lock'
-              WHERE e.extname = 'workspace-autobuild'",
+                 ON c.relnamespace OPERATOR(pg_catalog.=) n.oid
+                AND c.relname OPERATOR(pg_catalog.=) 'autobuild_executor_lock'
+              WHERE e.extname OPERATOR(pg_catalog.=) 'workspace-autobuild'",
             Access::Read,
             vec![],
             |row| {
                 found = Some(Extension {
+                    oid: Row::required(row.oid(4)?, "the extension")?,
                     schema: row.text(0)?.unwrap_or_default(),
                     owner: Row::required(row.oid(1)?, "the extension's owner")?,
                     version: row.text(2)?.unwrap_or_default(),

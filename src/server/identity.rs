@@ -3,7 +3,9 @@
 //!
 //! Inside [`acting_as`] the server itself refuses deferred triggers, `SET ROLE`, `SET
 //! SESSION AUTHORIZATION` and the like: it is the context in which the server runs
-//! index functions and materialized views of others.
+//! index functions and materialized views of others. As there, a setting that is changed
+//! inside (any user may set `search_path`) ends with it: what runs afterwards as another
+//! user must not be led astray.
 
 use std::ffi::CString;
 
@@ -14,19 +16,23 @@ use pgrx::pg_sys;
 /// An ERROR inside leaves through the caller's (sub)transaction abort, which puts the
 /// caller's identity back as well.
 pub fn acting_as<R>(user: pg_sys::Oid, work: impl FnOnce() -> R) -> R {
-    /// Puts the identity back, also while a Rust panic unwinds.
-    struct Restore(pg_sys::Oid, i32);
+    /// Puts settings and identity back, also while a Rust panic unwinds.
+    struct Restore(pg_sys::Oid, i32, i32);
     impl Drop for Restore {
         fn drop(&mut self) {
-            // SAFETY: the values were read from the server before they were changed.
-            unsafe { pg_sys::SetUserIdAndSecContext(self.0, self.1) };
+            // SAFETY: the level of settings was begun below, `false` rolls back what was
+            // set on it; the identity was read from the server before it was changed.
+            unsafe {
+                pg_sys::AtEOXact_GUC(false, self.2);
+                pg_sys::SetUserIdAndSecContext(self.0, self.1);
+            }
         }
     }
 
     let mut caller = pg_sys::InvalidOid;
     let mut context = 0;
     // SAFETY: both pointers are to locals; the new context only adds restrictions.
-    unsafe {
+    let level = unsafe {
         pg_sys::GetUserIdAndSecContext(&mut caller, &mut context);
         pg_sys::SetUserIdAndSecContext(
             user,
@@ -34,8 +40,9 @@ pub fn acting_as<R>(user: pg_sys::Oid, work: impl FnOnce() -> R) -> R {
                 | (pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION)
                     as i32,
         );
-    }
-    let _restore = Restore(caller, context);
+        pg_sys::NewGUCNestLevel()
+    };
+    let _restore = Restore(caller, context, level);
     work()
 }
 

@@ -42,6 +42,21 @@ pub fn repeatable_read<L, R>(
     result
 }
 
+/// Runs something that reads the catalog as it is now, whatever snapshot the transaction
+/// has: statements are planned by the catalog of now too, also in a transaction whose
+/// snapshot is older than the last change of a table.
+pub fn with_latest_catalog<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: inside a transaction; the stack keeps a copy of the snapshot. An ERROR
+    // inside leaves through the (sub)transaction's abort, which pops it.
+    unsafe {
+        pg_sys::PushActiveSnapshot(pg_sys::GetCatalogSnapshot(pg_sys::RelationRelationId));
+    }
+    let result = work();
+    // SAFETY: pops the snapshot pushed above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    result
+}
+
 /// Is the current transaction REPEATABLE READ or stricter?
 pub fn is_repeatable_read() -> bool {
     // SAFETY: reads a variable of the current transaction.
@@ -61,16 +76,37 @@ pub fn try_lock_relation(relation: pg_sys::Oid) -> bool {
     unsafe { pg_sys::ConditionalLockRelationOid(relation, pg_sys::ExclusiveLock as i32) }
 }
 
-/// Tries to take an advisory lock for the rest of the transaction, as
-/// `pg_try_advisory_xact_lock(bigint)` does. Needs no snapshot.
-pub fn try_advisory_lock(key: i64) -> bool {
-    // SAFETY: the function is strict, takes one bigint and looks at nothing else.
+/// How long an advisory lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockLife {
+    /// Until the transaction ends.
+    Transaction,
+    /// Until it is released as often as it was taken, or the session ends.
+    Session,
+}
+
+/// Tries to take an advisory lock, as `pg_try_advisory_lock(bigint)` and
+/// `pg_try_advisory_xact_lock(bigint)` do. Needs no snapshot.
+pub fn try_advisory_lock(key: i64, life: LockLife) -> bool {
+    let function = match life {
+        LockLife::Transaction => pg_sys::pg_try_advisory_xact_lock_int8,
+        LockLife::Session => pg_sys::pg_try_advisory_lock_int8,
+    };
+    // SAFETY: both functions are strict, take one bigint and look at nothing else.
+    unsafe {
+        pgrx::direct_function_call::<bool>(function, &[pgrx::IntoDatum::into_datum(key)])
+            .unwrap_or(false)
+    }
+}
+
+/// Releases an advisory lock of the session's. Needs no transaction.
+pub fn release_advisory_lock(key: i64) {
+    // SAFETY: as try_advisory_lock.
     unsafe {
         pgrx::direct_function_call::<bool>(
-            pg_sys::pg_try_advisory_xact_lock_int8,
+            pg_sys::pg_advisory_unlock_int8,
             &[pgrx::IntoDatum::into_datum(key)],
-        )
-        .unwrap_or(false)
+        );
     }
 }
 

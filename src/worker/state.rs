@@ -13,7 +13,7 @@ pub const SLOTS: usize = 1024;
 /// Knocks that can wait; past them the launcher looks everywhere.
 const KNOCKS: usize = 64;
 /// SQLSTATEs that a slot counts each for itself; the others are counted together.
-const SQLSTATES: usize = 8;
+const SQLSTATES: usize = 16;
 
 /// Upper bounds of the histogram of tick times, in milliseconds; a tick above the last
 /// one counts in the sum only.
@@ -118,7 +118,7 @@ pub struct Counters {
     pub measured: u64,
     /// Their times added up.
     pub measured_ms: u64,
-    /// Errors by SQLSTATE.
+    /// Errors by SQLSTATE, of single workspaces, of batches and of whole ticks.
     pub errors: [(Text<5>, u64); SQLSTATES],
     /// Errors of SQLSTATEs that had no room.
     pub other_errors: u64,
@@ -142,6 +142,8 @@ pub struct Slot {
     pub since: i64,
     /// When the next tick is due; 0 for not known.
     pub next_at: i64,
+    /// A tick was asked for since the errand under way began.
+    pub asked: bool,
     /// Failures in a row.
     pub failures: u32,
     /// The last tick.
@@ -171,6 +173,7 @@ impl Slot {
             health: Health::Unknown,
             since: now.micros(),
             next_at: 0,
+            asked: false,
             failures: 0,
             last_tick: LastTick {
                 made: false,
@@ -212,6 +215,7 @@ impl Slot {
         self.ending = Ending::Died;
         self.worker_pid = 0;
         self.phase = Phase::None;
+        self.asked = false;
         self.last_words.set("");
     }
 
@@ -234,6 +238,9 @@ impl Slot {
         }
         self.count_tick(0);
         self.measure(ms);
+        for (sqlstate, count) in &report.failures {
+            self.count_errors(sqlstate, u64::try_from(*count).unwrap_or(0));
+        }
         if let Some((sqlstate, message)) = &report.error {
             self.record_error(sqlstate, message);
         }
@@ -266,8 +273,13 @@ impl Slot {
         self.health = Health::Failing;
     }
 
-    fn record_error(&mut self, sqlstate: &str, message: &str) {
+    /// An error that did not fail a tick.
+    pub fn record_error(&mut self, sqlstate: &str, message: &str) {
         self.last_error.set(&format!("{sqlstate}: {message}"));
+        self.count_errors(sqlstate, 1);
+    }
+
+    fn count_errors(&mut self, sqlstate: &str, more: u64) {
         let known = self
             .counters
             .errors
@@ -276,9 +288,9 @@ impl Slot {
         match known {
             Some((state, count)) => {
                 state.set(sqlstate);
-                *count = count.saturating_add(1);
+                *count = count.saturating_add(more);
             }
-            None => self.counters.other_errors = self.counters.other_errors.saturating_add(1),
+            None => self.counters.other_errors = self.counters.other_errors.saturating_add(more),
         }
     }
 
@@ -350,6 +362,9 @@ impl State {
     /// Somebody asks something of a database.
     pub fn knock(&mut self, database: Database, knock: Knock) {
         let wake = knock == Knock::Wake;
+        if wake && let Some(slot) = self.slot(database) {
+            slot.asked = true;
+        }
         let same = |k: &Knocked| k.database == database && k.wake == wake;
         if self.knocks.iter().any(same) {
             return;
@@ -397,6 +412,20 @@ impl State {
             *slot = Slot::new(database, now);
         }
         Some(slot)
+    }
+
+    /// Does a tick wait that could not be started, since workers are busy with what can
+    /// wait: one that was asked of this database, or one of another database's that is
+    /// overdue by a second?
+    pub fn tick_waits(&mut self, database: Database, now: Instant) -> bool {
+        let overdue = now.micros().saturating_sub(SECOND);
+        self.slots().any(|slot| {
+            if slot.database == database {
+                slot.asked
+            } else {
+                slot.worker_pid == 0 && slot.next_at != 0 && slot.next_at < overdue
+            }
+        })
     }
 
     /// Frees the slot of a database.

@@ -9,14 +9,17 @@ use std::ops::ControlFlow;
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_guard, pg_sys};
 
+use crate::agenda;
 use crate::api::control;
+use crate::executor::agenda::worker_pass;
 use crate::executor::report::{Progress, Tick};
 use crate::executor::tick::worker as worker_tick;
-use crate::instant::Instant;
+use crate::instant::{Instant, SECOND};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
+use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
-use crate::settings::{self, Action};
+use crate::settings::{self, Action, Settings};
 
 use super::process;
 use super::region::{self, Region};
@@ -30,6 +33,9 @@ struct Desk {
     region: Region,
     database: Database,
 }
+
+/// How much of the time between two ticks is for building or auditing the agenda: 3/4.
+const PASS_SHARE: (i64, i64) = (3, 4);
 
 thread_local! {
     static DESK: Cell<Option<Desk>> = const { Cell::new(None) };
@@ -134,10 +140,23 @@ fn standing() -> Result<Standing, Error> {
     let Some(extension) = Extension::find()? else {
         return Ok(Standing::Absent);
     };
+    relieve_agenda(&extension)?;
     Ok(match control::pause(&extension)? {
         Some(_) => Standing::Paused,
         None => Standing::Free,
     })
+}
+
+/// Also when no tick is made, so that marks don't pile up for ever.
+fn relieve_agenda(extension: &Extension) -> Result<(), Error> {
+    match attempt(|| agenda::relieve(extension)) {
+        Ok(true) => log("there were too many marks: the agenda is built anew".into()),
+        Ok(false) => {}
+        // Writers of the product's are at it; the next errand tries again.
+        Err(error) if error.is("55P03") => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Is the extension certainly not here any more?
@@ -180,6 +199,7 @@ fn tick(desk: Desk, at: Instant) {
         }
     };
     let result = worker_tick(at, &settings, &progress);
+    let done = matches!(result, Ok(Tick::Done(_))) && broken_off.get().is_none();
     if !matches!(result, Ok(Tick::Done(_))) && is_gone() {
         // Dropped while we were at it: neither a problem nor a failure.
         desk.with(|slot| slot.ending = Ending::Absent);
@@ -206,16 +226,19 @@ fn tick(desk: Desk, at: Instant) {
                 }
             }
             if report.tried != [[0; 5]; 4] {
-                log(format!(
-                    "tick={at} due={} built={} conflict={} blocked={} failed={} observed={} held_back={} ms={ms}",
-                    report.due,
-                    report.built,
-                    report.conflict,
-                    report.blocked,
-                    report.failed,
-                    report.observed,
-                    report.held_back,
-                ));
+                log_at(
+                    settings.log_level,
+                    format!(
+                        "tick={at} due={} built={} conflict={} blocked={} failed={} observed={} held_back={} ms={ms}",
+                        report.due,
+                        report.built,
+                        report.conflict,
+                        report.blocked,
+                        report.failed,
+                        report.observed,
+                        report.held_back,
+                    ),
+                );
             }
         }
         Ok(Tick::Waiting { problem, .. }) => {
@@ -229,6 +252,39 @@ fn tick(desk: Desk, at: Instant) {
             }
         }
         Err(error) => failed(desk, begun, &error),
+    }
+    if done {
+        pass(desk, at, &settings);
+    }
+}
+
+/// Builds or audits the agenda in what is left of the time up to the next tick.
+fn pass(desk: Desk, at: Instant, settings: &Settings) {
+    let (share, of) = PASS_SHARE;
+    let until = at.saturating_add_micros(settings::tick_interval() * SECOND * share / of);
+    let mut begun = false;
+    let go_on = |passed: i64| {
+        if is_wanted(desk.database) {
+            return false;
+        }
+        let now = clock::now();
+        // A first piece always, so that it comes to an end whatever ticks take.
+        let first = !std::mem::replace(&mut begun, true);
+        process::show(Some(&format!(
+            "looking after the agenda: {} workspaces",
+            grouped(usize::try_from(passed).unwrap_or(0))
+        )));
+        let waits = desk
+            .region
+            .with(|state| state.tick_waits(desk.database, now));
+        first || (now < until && !waits)
+    };
+    if let Err(error) = worker_pass(at, settings, go_on)
+        && !is_gone()
+    {
+        let sqlstate = error.sqlstate();
+        desk.with(|slot| slot.record_error(&sqlstate, &error.message));
+        log(format!("looking after the agenda failed: {error}"));
     }
 }
 
@@ -256,8 +312,12 @@ fn failed(desk: Desk, begun: Instant, error: &Error) {
 }
 
 fn log(message: String) {
+    log_at(PgLogLevel::LOG, message);
+}
+
+fn log_at(level: PgLogLevel, message: String) {
     ereport!(
-        PgLogLevel::LOG,
+        level,
         PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
         format!("workspace-autobuild: {message}")
     );
@@ -274,12 +334,6 @@ fn show_progress(progress: Progress) {
             format!("building {} of {}", grouped(done), grouped(of))
         }
         Progress::Recording => "recording".into(),
-        Progress::Passing { passed } => {
-            format!(
-                "agenda: looked at {}",
-                grouped(usize::try_from(passed).unwrap_or(0))
-            )
-        }
     };
     process::show(Some(&text));
 }

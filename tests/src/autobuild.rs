@@ -8,6 +8,29 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::product::{Product, texts};
+use crate::{Server, Version};
+
+/// The schemas on which every rule is looked at; what is cheap is looked at on all nine.
+pub const VERSIONS: [Version; 4] = [
+    Version::V2023_06,
+    Version::V2_0_0,
+    Version::V2_10_0,
+    Version::V2_34_3,
+];
+/// A schedule.
+pub const NINE: &str = "CRON_TZ=UTC 0 9 * * *";
+/// When workspaces were stopped or started in most tests.
+pub const YESTERDAY: &str = "2024-03-04 18:00:00+00";
+/// The first run of [`NINE`] after [`YESTERDAY`].
+pub const TODAY_AT_NINE: &str = "2024-03-05 09:00:00+00";
+
+/// The product with the extension, on the server that a binary's tests share.
+#[track_caller]
+pub fn install(version: Version) -> Product {
+    let product = Product::install(Server::shared(), version);
+    product.create_extension();
+    product
+}
 
 /// A row of `autobuild_tick` or `autobuild_preview`; times as `to_jsonb` writes them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -143,6 +166,33 @@ pub fn next_transition(client: &mut Client, workspace: Uuid, at: &str) -> NextTr
     let mut rows = records(client, &sql);
     assert_eq!(rows.len(), 1, "not one row: {sql}");
     rows.remove(0)
+}
+
+/// Each workspace has just so many builds, and each build is whole: with its job, which
+/// names it, and with every parameter that its version defines.
+#[track_caller]
+pub fn whole_builds(product: &Product, of_each: &str) {
+    let broken = product.rows(&format!(
+        "SELECT w.id, count(b.id) FROM workspaces w
+           LEFT JOIN workspace_builds b ON b.workspace_id = w.id
+          GROUP BY w.id HAVING count(b.id) <> {of_each}"
+    ));
+    assert!(broken.is_empty(), "builds of each workspace: {broken:?}");
+    let broken = product.rows(
+        "SELECT j.id FROM provisioner_jobs j
+           LEFT JOIN workspace_builds b ON b.job_id = j.id
+          WHERE j.type = 'workspace_build'
+            AND (b.id IS NULL OR j.input->>'workspace_build_id' <> b.id::text)",
+    );
+    assert!(broken.is_empty(), "jobs without their build: {broken:?}");
+    let broken = product.rows(
+        "SELECT b.id FROM workspace_builds b
+           JOIN template_version_parameters d USING (template_version_id)
+           LEFT JOIN workspace_build_parameters p
+                  ON p.workspace_build_id = b.id AND p.name = d.name
+          WHERE b.build_number > 1 AND p.value IS NULL",
+    );
+    assert!(broken.is_empty(), "builds without a parameter: {broken:?}");
 }
 
 impl Product {

@@ -3,7 +3,8 @@
 //! functions ([`autobuild`]), a stand-in for the provisioner that does the builds
 //! ([`provisioner`]), and a [`scene`] to look at.
 //!
-//! Ticks by hand are [`by_hand`]'s.
+//! Ticks by hand are [`by_hand`]'s, an executor of the product's own shape
+//! [`product_executor`]'s.
 //!
 //! Nothing here is part of the extension. A failure of the harness itself (a server
 //! that does not start, a row that the product's tables refuse) panics with what was
@@ -14,6 +15,7 @@ pub mod await_until;
 pub mod by_hand;
 pub mod invariants;
 pub mod product;
+pub mod product_executor;
 pub mod provisioner;
 pub mod scene;
 pub mod server;
@@ -21,5 +23,6 @@ pub mod server;
 pub use await_until::{await_some, await_until};
 pub use by_hand::{NOTHING, Operator, TickRow};
 pub use product::{Product, Transition, Version};
+pub use product_executor::ProductExecutor;
 pub use provisioner::Provisioner;
 pub use server::{Server, StopMode};

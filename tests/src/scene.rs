@@ -129,6 +129,8 @@ fn stuck(product: &Product, docker: &Template<'_>, anna: User, ben: User, chen: 
 
 /// The workspace was stopped, at a time that is an SQL expression.
 fn stopped(workspace: NewWorkspace<'_>, at: &str) {
+    // Each row has a statement of its own, and so a `now()`: whole seconds agree.
+    let at = format!("date_trunc('second', {at})");
     workspace
         .create()
         .build(Transition::Stop)

@@ -4,29 +4,15 @@
 
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
-use workspace_autobuild_tests::autobuild::Attempt;
+use workspace_autobuild_tests::autobuild::{
+    Attempt, NINE, TODAY_AT_NINE, VERSIONS, YESTERDAY, install,
+};
 use workspace_autobuild_tests::product::{
     Fields, NewTemplate, Value, Workspace, parameter, quote_literal,
 };
 use workspace_autobuild_tests::{Product, Server, Transition, Version};
 
-/// The schemas on which every rule is looked at.
-const VERSIONS: [Version; 4] = [
-    Version::V2023_06,
-    Version::V2_0_0,
-    Version::V2_10_0,
-    Version::V2_34_3,
-];
-const NINE: &str = "CRON_TZ=UTC 0 9 * * *";
-const YESTERDAY: &str = "2024-03-04 18:00:00+00";
-const TODAY_AT_NINE: &str = "2024-03-05 09:00:00+00";
 const NO_TIME: &str = "0001-01-01T00:00:00+00:00";
-
-fn install(version: Version) -> Product {
-    let product = Product::install(Server::shared(), version);
-    product.create_extension();
-    product
-}
 
 /// A workspace that is due to start [`TODAY_AT_NINE`].
 fn due<'p>(template: NewTemplate<'p>, values: &[(&str, &str)]) -> Workspace<'p> {

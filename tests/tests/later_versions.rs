@@ -4,7 +4,7 @@
 use serde_json::{Value as Json, json};
 use workspace_autobuild_tests::by_hand::{on_each_version, on_versions, since};
 use workspace_autobuild_tests::product::{
-    Fields, NewTemplate, NewVersion, TemplateVersion, Workspace, parameter,
+    Fields, NewParameter, NewTemplate, NewVersion, TemplateVersion, Workspace, parameter,
 };
 use workspace_autobuild_tests::{Product, Transition, Version};
 
@@ -13,6 +13,11 @@ const STOP: &str = "stop autostop built";
 const HOURLY: &str = "CRON_TZ=UTC 0 * * * *";
 const THEN: &str = "2024-02-01 10:00:30+00";
 const RUN: &str = "2024-02-01 11:00:00+00";
+
+/// Defines `region` anew.
+type NewRegion = fn() -> NewParameter;
+/// Says how the import of a version ended.
+type Import = fn(NewVersion<'_>) -> NewVersion<'_>;
 
 /// A workspace stopped on the template's first version, with a value of `region`, that
 /// follows its template's active version; and that version.
@@ -73,11 +78,7 @@ fn a_change_of_version_carries_defaults_and_drops_parameters() {
 #[test]
 fn a_value_that_the_new_version_refuses_blocks() {
     on_versions(&since(Version::V2_5_0), |product, operator| {
-        let cases: [(
-            &str,
-            fn() -> workspace_autobuild_tests::product::NewParameter,
-            &str,
-        ); 3] = [
+        let cases: [(&str, NewRegion, &str); 3] = [
             (
                 "options",
                 || parameter("region").options(&["eu"]),
@@ -137,7 +138,7 @@ fn a_stop_takes_the_old_version_whatever_is_active() {
 #[test]
 fn an_active_version_that_can_not_be_built_blocks_with_its_code() {
     on_versions(&since(Version::V2_5_0), |product, operator| {
-        let cases: [(&str, fn(NewVersion<'_>) -> NewVersion<'_>, &str); 3] = [
+        let cases: [(&str, Import, &str); 3] = [
             ("pending", |v| v.import_pending(), "import_job_pending"),
             (
                 "failed",

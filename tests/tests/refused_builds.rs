@@ -5,28 +5,13 @@ use std::time::Duration;
 
 use postgres::fallible_iterator::FallibleIterator;
 use serde_json::{Value as Json, json};
-use workspace_autobuild_tests::autobuild::{Attempt, next_transition, records};
+use workspace_autobuild_tests::autobuild::{
+    Attempt, NINE, TODAY_AT_NINE, VERSIONS, YESTERDAY, install, next_transition, records,
+};
 use workspace_autobuild_tests::product::{
     Fields, NewParameter, NewTemplate, NewVersion, Value, Workspace, parameter,
 };
-use workspace_autobuild_tests::{Product, Server, Transition, Version};
-
-/// The schemas on which every rule is looked at.
-const VERSIONS: [Version; 4] = [
-    Version::V2023_06,
-    Version::V2_0_0,
-    Version::V2_10_0,
-    Version::V2_34_3,
-];
-const NINE: &str = "CRON_TZ=UTC 0 9 * * *";
-const YESTERDAY: &str = "2024-03-04 18:00:00+00";
-const TODAY_AT_NINE: &str = "2024-03-05 09:00:00+00";
-
-fn install(version: Version) -> Product {
-    let product = Product::install(Server::shared(), version);
-    product.create_extension();
-    product
-}
+use workspace_autobuild_tests::{Product, Transition, Version};
 
 /// A workspace that is due to start [`TODAY_AT_NINE`].
 fn due<'p>(template: NewTemplate<'p>, values: &[(&str, &str)]) -> Workspace<'p> {

@@ -5,8 +5,8 @@
 //! `SOAK_WORKSPACES`). Ticks are made by `autobuild_wake()`, one after the other: a
 //! second, the shortest interval, would make them last for hours.
 
-use std::fs;
 use std::time::{Duration, Instant};
+use std::{fmt, fs};
 
 use postgres::Client;
 use workspace_autobuild_tests::product::{Fields, Value, parameter, texts};
@@ -14,6 +14,8 @@ use workspace_autobuild_tests::{
     Product, Provisioner, Server, Transition, Version, await_until, invariants,
 };
 
+/// From so many ticks on it is the long form.
+const LONG: u64 = 5_000;
 /// How often it is measured.
 const POINTS: u64 = 20;
 
@@ -22,7 +24,6 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 /// What was measured at one time.
-#[derive(Debug)]
 struct Point {
     ticks: u64,
     /// Kilobytes of memory of its own: the launcher's, the most that a worker was seen
@@ -37,6 +38,23 @@ struct Point {
     state: u64,
     history: u64,
     history_rows: u64,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ticks; kB: launcher {}, worker {}, session {}, state {}, history {} ({} rows); a tick {} us",
+            self.ticks,
+            self.launcher,
+            self.worker,
+            self.session,
+            self.state,
+            self.history,
+            self.history_rows,
+            self.tick
+        )
+    }
 }
 
 fn first(client: &mut Client, sql: &str) -> Option<String> {
@@ -151,7 +169,7 @@ fn memory_tables_and_the_time_of_a_tick_stay_as_they_are() {
                 ),
                 history_rows: count(&mut client, "SELECT count(*) FROM autobuild_transitions"),
             };
-            println!("{:>5} s {point:?}", begun.elapsed().as_secs());
+            println!("{:>5} s: {point}", begun.elapsed().as_secs());
             points.push(point);
             times.clear();
             worker = 0;
@@ -180,8 +198,10 @@ fn memory_tables_and_the_time_of_a_tick_stay_as_they_are() {
         times[times.len() / 2]
     };
     let (before, after) = (median(&points[..half]), median(&points[half..]));
+    // A clock is judged only in the long form, which nobody else's load should disturb.
+    println!("a tick took {before} us, then {after} us");
     assert!(
-        after < before * 2,
+        ticks < LONG || after < before * 2,
         "a tick took {before} us, then {after} us"
     );
     println!("{made} ticks by the worker, {failures} by hand met another executor");

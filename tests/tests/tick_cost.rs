@@ -4,15 +4,12 @@
 use std::sync::mpsc;
 
 use postgres::NoTls;
-use workspace_autobuild_tests::autobuild::{preview, tick};
+use workspace_autobuild_tests::autobuild::{NINE, TODAY_AT_NINE, YESTERDAY, preview, tick};
 use workspace_autobuild_tests::product::{Fields, HOUR, Value, parameter, texts};
 use workspace_autobuild_tests::server::SUPERUSER;
 use workspace_autobuild_tests::{Product, Server, Transition, Version};
 
-const NINE: &str = "CRON_TZ=UTC 0 9 * * *";
-const YESTERDAY: &str = "2024-03-04 18:00:00+00";
 const TODAY_AT_EIGHT: &str = "2024-03-05 08:00:00+00";
-const TODAY_AT_NINE: &str = "2024-03-05 09:00:00+00";
 
 #[test]
 fn a_tick_with_nothing_to_do_writes_nothing() {

@@ -8,28 +8,13 @@ use postgres::Client;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 use workspace_autobuild_tests::autobuild::{
-    Attempt, Refusal, preview, records, refusal, tick, try_tick,
+    Attempt, NINE, Refusal, TODAY_AT_NINE, VERSIONS, YESTERDAY, install, preview, records, refusal,
+    tick, try_tick, whole_builds,
 };
-use workspace_autobuild_tests::product::{Template, Value, parameter, texts};
-use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until};
+use workspace_autobuild_tests::product::{Template, Value, texts};
+use workspace_autobuild_tests::{Product, Transition, Version, await_until};
 
-/// The schemas on which every rule is looked at.
-const VERSIONS: [Version; 4] = [
-    Version::V2023_06,
-    Version::V2_0_0,
-    Version::V2_10_0,
-    Version::V2_34_3,
-];
-const NINE: &str = "CRON_TZ=UTC 0 9 * * *";
-const YESTERDAY: &str = "2024-03-04 18:00:00+00";
-const TODAY_AT_NINE: &str = "2024-03-05 09:00:00+00";
 const SOON: Duration = Duration::from_secs(20);
-
-fn install(version: Version) -> Product {
-    let product = Product::install(Server::shared(), version);
-    product.create_extension();
-    product
-}
 
 /// So many workspaces that are due to start [`TODAY_AT_NINE`].
 fn due(template: &Template<'_>, count: u32) -> Vec<Uuid> {
@@ -46,33 +31,6 @@ fn with_outcome(attempts: &[Attempt], outcome: &str) -> Vec<Uuid> {
         .filter(|attempt| attempt.outcome == outcome)
         .map(|attempt| attempt.workspace_id)
         .collect()
-}
-
-/// Each workspace has just so many builds, and each build is whole: with its job, which
-/// names it, and with every parameter that its version defines.
-#[track_caller]
-fn whole_builds(product: &Product, of_each: &str) {
-    let broken = product.rows(&format!(
-        "SELECT w.id, count(b.id) FROM workspaces w
-           LEFT JOIN workspace_builds b ON b.workspace_id = w.id
-          GROUP BY w.id HAVING count(b.id) <> {of_each}"
-    ));
-    assert!(broken.is_empty(), "builds of each workspace: {broken:?}");
-    let broken = product.rows(
-        "SELECT j.id FROM provisioner_jobs j
-           LEFT JOIN workspace_builds b ON b.job_id = j.id
-          WHERE j.type = 'workspace_build'
-            AND (b.id IS NULL OR j.input->>'workspace_build_id' <> b.id::text)",
-    );
-    assert!(broken.is_empty(), "jobs without their build: {broken:?}");
-    let broken = product.rows(
-        "SELECT b.id FROM workspace_builds b
-           JOIN template_version_parameters d USING (template_version_id)
-           LEFT JOIN workspace_build_parameters p
-                  ON p.workspace_build_id = b.id AND p.name = d.name
-          WHERE b.build_number > 1 AND p.value IS NULL",
-    );
-    assert!(broken.is_empty(), "builds without a parameter: {broken:?}");
 }
 
 #[test]
@@ -196,134 +154,6 @@ fn a_tick_in_read_committed_is_refused() {
         ))
         .expect("stricter is fine");
     whole_builds(&product, "2");
-}
-
-/// The table's owner plants a trigger that raises for what `condition` says of the row.
-fn poison(product: &Product, kind: &str, table: &str, condition: &str) {
-    product.execute(&format!(
-        "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN
-             IF {condition} THEN
-                 RAISE EXCEPTION 'poisoned' USING ERRCODE = 'UX001';
-             END IF;
-             RETURN NEW;
-         END $$;
-         CREATE {kind} ON {table} {} FOR EACH ROW EXECUTE FUNCTION poison()",
-        if kind.starts_with("CONSTRAINT") {
-            "DEFERRABLE INITIALLY DEFERRED"
-        } else {
-            ""
-        }
-    ));
-}
-
-#[test]
-fn one_poisoned_workspace_among_a_thousand_fails_alone() {
-    let ways = [
-        (
-            Version::V2023_06,
-            "TRIGGER p BEFORE INSERT",
-            "workspace_builds",
-        ),
-        (
-            Version::V2_0_0,
-            "CONSTRAINT TRIGGER p AFTER INSERT",
-            "workspace_builds",
-        ),
-        (
-            Version::V2_10_0,
-            "TRIGGER p AFTER INSERT",
-            "workspace_build_parameters",
-        ),
-        (
-            Version::V2_34_3,
-            "TRIGGER p BEFORE INSERT",
-            "workspace_builds",
-        ),
-    ];
-    for (version, kind, table) in ways {
-        let product = install(version);
-        let template = product
-            .template("docker")
-            .parameter(parameter("number").default("1"))
-            .create();
-        let ids = template
-            .workspaces(1000, Transition::Stop)
-            .schedule(NINE)
-            .created_at(YESTERDAY)
-            .parameter("number", Value::sql("i::text"))
-            .create();
-        let poisoned = ids[617];
-        let condition = if table == "workspace_builds" {
-            format!("NEW.workspace_id = '{poisoned}'")
-        } else {
-            "NEW.value = '618'".to_owned()
-        };
-        poison(&product, kind, table, &condition);
-
-        let attempts = product.tick(TODAY_AT_NINE);
-        assert_eq!(with_outcome(&attempts, "built").len(), 999, "{version}");
-        assert_eq!(with_outcome(&attempts, "failed"), [poisoned], "{version}");
-        let failed = attempts
-            .iter()
-            .find(|attempt| attempt.workspace_id == poisoned)
-            .expect("a row");
-        assert_eq!(failed.sqlstate.as_deref(), Some("UX001"));
-        assert_eq!(failed.message.as_deref(), Some("poisoned"));
-        assert_eq!((failed.build_id, failed.job_id), (None, None));
-        let count = |sql: &str| product.value(sql);
-        assert_eq!(
-            count("SELECT count(*) FROM provisioner_jobs WHERE type = 'workspace_build'")
-                .as_deref(),
-            Some("1999")
-        );
-        assert_eq!(
-            count("SELECT count(*) FROM workspace_builds").as_deref(),
-            Some("1999")
-        );
-        assert_eq!(
-            count("SELECT count(*) FROM workspace_build_parameters").as_deref(),
-            Some("1999")
-        );
-        let blocked: Vec<Json> = records(
-            &mut product.superuser(),
-            "SELECT workspace_id, outcome, sqlstate, attempts FROM autobuild_blocked",
-        );
-        assert_eq!(
-            blocked,
-            [
-                json!({"workspace_id": poisoned, "outcome": "failed", "sqlstate": "UX001", "attempts": 1})
-            ]
-        );
-    }
-}
-
-#[test]
-fn a_failure_of_many_rows_is_not_the_rows_and_ends_the_batch() {
-    let product = install(Version::V2_10_0);
-    let template = product.template("docker").create();
-    due(&template, 100);
-    poison(
-        &product,
-        "TRIGGER p BEFORE INSERT",
-        "workspace_builds",
-        "true",
-    );
-    let attempts = product.tick(TODAY_AT_NINE);
-    let failed = with_outcome(&attempts, "failed").len();
-    assert_eq!(failed, attempts.len());
-    assert!((21..=30).contains(&failed), "{failed} were tried");
-    let ticks: Vec<Json> = records(
-        &mut product.superuser(),
-        "SELECT due, built, failed, sqlstate, message FROM autobuild_ticks",
-    );
-    assert_eq!(
-        ticks,
-        [
-            json!({"due": 100, "built": 0, "failed": failed, "sqlstate": "UX001", "message": "poisoned"})
-        ]
-    );
-    whole_builds(&product, "1");
 }
 
 #[test]
@@ -512,25 +342,4 @@ fn history_is_kept_for_as_long_as_the_setting_says() {
         .expect("28 days");
     assert_eq!(tick(&mut superuser, TODAY_AT_NINE), []);
     assert_eq!(counts(&mut superuser), row("0"));
-}
-
-#[test]
-fn a_row_whose_next_start_at_cannot_be_filled_in_holds_nothing_up() {
-    let product = install(Version::V2_34_3);
-    let template = product.template("docker").create();
-    let ids = due(&template, 30);
-    product.execute(&format!(
-        "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
-         $$ BEGIN RAISE EXCEPTION 'poisoned' USING ERRCODE = 'UX001'; END $$;
-         CREATE TRIGGER p BEFORE UPDATE ON workspaces FOR EACH ROW
-            WHEN (NEW.id = '{}') EXECUTE FUNCTION poison()",
-        ids[11]
-    ));
-    assert_eq!(product.tick("2024-03-05 08:00:00+00"), []);
-    let filled = product.value("SELECT count(next_start_at) FROM workspaces");
-    assert_eq!(filled.as_deref(), Some("29"));
-    let attempts = product.tick(TODAY_AT_NINE);
-    // With its build it would be filled in too, so it fails whole, and alone.
-    assert_eq!(with_outcome(&attempts, "failed"), [ids[11]]);
-    assert_eq!(with_outcome(&attempts, "built").len(), 29);
 }

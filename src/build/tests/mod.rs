@@ -175,6 +175,7 @@ fn version(id: Uuid) -> Version {
             canceled: false,
             tags: Some(r#"{"scope": "organization", "owner": ""}"#.to_owned()),
         }),
+        external_agent: false,
         legacy_parameter_schemas: false,
         workspace_tags: false,
         classic_flow: None,

@@ -144,3 +144,18 @@ fn a_change_to_a_version_with_workspace_tags_blocks_and_says_what_to_do() {
     case.version().workspace_tags = false;
     assert_eq!(case.plan().unwrap().template_version_id, ACTIVE);
 }
+
+#[test]
+fn without_the_licence_external_agents_and_starts_of_tasks_are_refused() {
+    let mut case = Case::new();
+    case.version().external_agent = true;
+    case.facts.has_task = true;
+    case.signs.task_row = true;
+    assert_eq!(case.outcome(), "ok", "licensed");
+    case.policy.licensed = false;
+    assert_eq!(case.outcome(), "unlicensed_external_agent");
+    case.version().external_agent = false;
+    assert_eq!(case.outcome(), "unlicensed_task");
+    case.transition = Transition::Stop;
+    assert_eq!(case.outcome(), "ok", "a stop of a task");
+}

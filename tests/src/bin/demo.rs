@@ -205,9 +205,9 @@ impl Builds {
             }
             Some(taken) if taken.elapsed() >= BUILD_TAKES => {
                 for build in self.provisioner.complete() {
-                    let until = build
-                        .deadline
-                        .map_or(String::new(), |deadline| format!(", until {deadline}"));
+                    // Of "2026-01-31 09:00:00.123+00", the clock's part.
+                    let clock = build.deadline.as_deref().and_then(|at| at.get(11..19));
+                    let until = clock.map_or(String::new(), |clock| format!(", until {clock}"));
                     println!(
                         "             the provisioner's {} of {} is complete{until}",
                         build.transition, build.name

@@ -49,7 +49,7 @@ pub fn ddl(version: Version, schema: &str) -> String {
     constraints(&mut out, &facts);
     indexes(&mut out, &facts);
     tagset(&mut out, &facts);
-    next_start_trigger(&mut out, &facts, schema);
+    next_start_trigger(&mut out, &facts);
     out.push_str("\nRESET search_path;\n");
     out
 }
@@ -184,18 +184,18 @@ $$;"#
 }
 
 /// Where `workspaces.next_start_at` exists, a trigger forgets it when the schedule
-/// changes without it, and for a dormant workspace.
-fn next_start_trigger(out: &mut String, facts: &Facts, schema: &str) {
+/// changes without it, and for a dormant workspace. It names the table as one does who
+/// counts on the `search_path` of the product's sessions.
+fn next_start_trigger(out: &mut String, facts: &Facts) {
     if !facts.has_column("workspaces", "next_start_at") {
         return;
     }
-    let schema = quote_ident(schema);
     add!(
         out,
         "
 CREATE FUNCTION forget_next_start() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE {schema}.workspaces SET next_start_at = NULL WHERE id = NEW.id;
+    UPDATE workspaces SET next_start_at = NULL WHERE id = NEW.id;
     RETURN NULL;
 END
 $$;

@@ -31,10 +31,18 @@ struct User {
 impl Installation {
     /// The one that `PG_CONFIG` names, else Debian's PostgreSQL 15.
     pub fn find() -> Installation {
-        let bin = match std::env::var("PG_CONFIG") {
-            Ok(pg_config) => PathBuf::from(pg_config_says(&pg_config, "--bindir")),
-            Err(_) => PathBuf::from(DEBIAN),
-        };
+        match std::env::var("PG_CONFIG") {
+            Ok(pg_config) => Installation::of(&pg_config),
+            Err(_) => Installation::at(PathBuf::from(DEBIAN)),
+        }
+    }
+
+    /// The one that a `pg_config` belongs to.
+    pub fn of(pg_config: &str) -> Installation {
+        Installation::at(PathBuf::from(pg_config_says(pg_config, "--bindir")))
+    }
+
+    fn at(bin: PathBuf) -> Installation {
         assert!(
             bin.join("initdb").exists(),
             "no PostgreSQL in {}: run `make setup`, or set PG_CONFIG",
@@ -45,6 +53,17 @@ impl Installation {
             gid: id("-g"),
         });
         Installation { bin, user }
+    }
+
+    /// Its major version.
+    pub fn major(&self) -> u32 {
+        let version = text_of(Command::new(self.bin.join("pg_config")).arg("--version"));
+        let number = version.trim_start_matches(|c: char| !c.is_ascii_digit());
+        number
+            .split(|c: char| !c.is_ascii_digit())
+            .next()
+            .and_then(|major| major.parse().ok())
+            .unwrap_or_else(|| panic!("no version: {version}"))
     }
 
     /// The folder of its programs.

@@ -49,6 +49,7 @@ pub enum StopMode {
 pub struct Options {
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
+    installation: Option<Installation>,
     within: Option<PathBuf>,
 }
 
@@ -64,15 +65,21 @@ impl Options {
         self.set("shared_preload_libraries", libraries)
     }
 
-    /// Data is flushed as in production (by default it isn't, which is fast; a crash
-    /// of the server alone loses nothing either way).
+    /// Data is flushed to the disk as in production. By default it isn't, which is fast: a
+    /// crash of the server loses nothing by it, one of the machine would.
     pub fn durable(self) -> Options {
-        self.set("fsync", "on").set("synchronous_commit", "on")
+        self.set("fsync", "on")
     }
 
     /// A variable of the server's environment (a preloaded clock, for example).
     pub fn environment(mut self, name: &str, value: &str) -> Options {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// On another PostgreSQL than the other tests' one.
+    pub fn on(mut self, installation: Installation) -> Options {
+        self.installation = Some(installation);
         self
     }
 
@@ -136,11 +143,11 @@ impl Server {
         let options = Options {
             settings: Vec::new(),
             environment: Vec::new(),
+            installation: None,
             within: None,
         };
         options
             .set("fsync", "off")
-            .set("synchronous_commit", "off")
             .set("full_page_writes", "off")
             .set("shared_buffers", "32MB")
             .set("max_connections", "50")
@@ -177,7 +184,7 @@ impl Server {
 
     #[track_caller]
     fn create(options: Options) -> Server {
-        let installation = Installation::find();
+        let installation = options.installation.unwrap_or_else(Installation::find);
         let within = options.within.unwrap_or_else(std::env::temp_dir);
         let folder = TempDir::with_prefix_in("autobuild-", within)
             .unwrap_or_else(|e| panic!("no temporary folder: {e}"));
@@ -242,7 +249,8 @@ impl Server {
             .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     }
 
-    fn data(&self) -> PathBuf {
+    /// The folder of its data.
+    pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 

@@ -307,7 +307,7 @@ fn a_launcher_that_is_ended_comes_back() {
 
 #[test]
 fn a_restart_goes_on_where_it_was() {
-    let mut server = ticking().start();
+    let mut server = ticking().durable().start();
     let product = with_product(&server);
     await_tick(&mut product.superuser(), "done");
     server.restart(StopMode::Immediate);

@@ -2,7 +2,7 @@
 
 use workspace_autobuild_tests::product::texts;
 use workspace_autobuild_tests::server::standby::Standby;
-use workspace_autobuild_tests::{Product, Server, Version, await_until};
+use workspace_autobuild_tests::{Product, Version, await_until};
 
 use super::support::*;
 

@@ -1,0 +1,90 @@
+//! Taking the product's lock of each workspace, always in the order of ids.
+//!
+//! By hand the locks end with the caller's transaction. The worker's outlive its commits
+//! by a moment: the product takes the snapshot of its transaction just before it tries the
+//! lock, and if ours ended in between, it would decide on what was before and be refused
+//! by the unique build number.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::server::transaction::{self, LockLife};
+
+use super::advisory::lock_key;
+
+/// How long the last locks of a tick outlive their commit; those before have the time of
+/// the batch that follows.
+const LINGER: Duration = Duration::from_millis(20);
+
+/// Takes the locks that nobody else holds, until the end of the transaction; returns
+/// whose they are.
+pub fn take(ids: impl IntoIterator<Item = Uuid>) -> HashSet<Uuid> {
+    let mut ids: Vec<Uuid> = ids.into_iter().collect();
+    ids.sort_unstable();
+    ids.retain(|id| transaction::try_advisory_lock(lock_key(*id), LockLife::Transaction));
+    ids.into_iter().collect()
+}
+
+/// The worker's locks: they belong to its session, and end with it at the latest.
+#[derive(Default)]
+pub struct Locks {
+    current: RefCell<Vec<i64>>,
+    lingering: RefCell<Option<Lingering>>,
+}
+
+/// Locks of a transaction that has ended.
+struct Lingering {
+    keys: Vec<i64>,
+    since: Instant,
+}
+
+impl Locks {
+    /// Takes the locks that nobody else holds, until [`Locks::linger`]; returns whose
+    /// they are.
+    pub fn take(&self, ids: impl IntoIterator<Item = Uuid>) -> HashSet<Uuid> {
+        let mut ids: Vec<Uuid> = ids.into_iter().collect();
+        ids.sort_unstable();
+        ids.retain(|id| {
+            let key = lock_key(*id);
+            let taken = transaction::try_advisory_lock(key, LockLife::Session);
+            if taken {
+                self.current.borrow_mut().push(key);
+            }
+            taken
+        });
+        ids.into_iter().collect()
+    }
+
+    /// The transaction has ended: its locks are kept until the next one has, those of
+    /// the one before are let go. So never more than two batches' are held.
+    pub fn linger(&self) {
+        let keys = self.current.take();
+        if keys.is_empty() {
+            return;
+        }
+        let since = Instant::now();
+        if let Some(before) = self.lingering.replace(Some(Lingering { keys, since })) {
+            before.let_go();
+        }
+    }
+
+    /// Lets all go, the last ones when their moment is over.
+    pub fn let_go(&self) {
+        if let Some(last) = self.lingering.take() {
+            thread::sleep(LINGER.saturating_sub(last.since.elapsed()));
+            last.let_go();
+        }
+    }
+}
+
+impl Lingering {
+    fn let_go(self) {
+        for key in self.keys {
+            transaction::release_advisory_lock(key);
+        }
+    }
+}

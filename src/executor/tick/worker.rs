@@ -1,0 +1,256 @@
+//! A tick of the worker's: transactions of its own, one for each batch, none of them
+//! long.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use uuid::Uuid;
+
+use crate::agenda::state::Agenda;
+use crate::executor::agenda;
+use crate::executor::batch;
+use crate::executor::decide::{Decided, Fill};
+use crate::executor::history::{self, Source};
+use crate::executor::narrow::{Pieces, Then};
+use crate::executor::outcome::{Attempt, count};
+use crate::executor::plan::plan_all;
+use crate::executor::report::{Progress, Tick, TickReport};
+use crate::instant::Instant;
+use crate::product::facts::Scope;
+use crate::server::error::Error;
+use crate::server::identity::acting_as;
+use crate::server::scope::set_for_transaction;
+use crate::server::statement_timeout::armed;
+use crate::server::{clock, transaction};
+use crate::settings::{Action, Limits, Settings};
+
+use super::{Executor, Run, ids_of};
+
+/// Batches of `next_start_at` that one tick fills in at the most.
+const FILL_BATCHES: usize = 10;
+
+/// One tick of the worker's, in transactions of its own. `progress` is told how far it
+/// is, and may break it off between two batches: what is left is the next tick's.
+///
+/// An error is an unexpected failure of the tick as a whole; what single workspaces or
+/// batches met is in the report.
+pub fn worker(
+    at: Instant,
+    settings: &Settings,
+    progress: &dyn Fn(Progress) -> ControlFlow<()>,
+) -> Result<Tick, Error> {
+    if progress(Progress::Reading).is_break() {
+        return Ok(Tick::Done(TickReport::default()));
+    }
+    let read = timed(
+        settings,
+        || Ok(()),
+        |()| {
+            let executor = Executor::new(settings, at, Source::Worker)?;
+            let run = executor.new_run()?;
+            let scanned = match executor.agenda {
+                Agenda::Ready(_) => None,
+                _ => Some(executor.decide_due()?),
+            };
+            Ok((executor, run, scanned))
+        },
+    )
+    .and_then(|(executor, run, scanned)| {
+        let decided = match scanned {
+            Some(decided) => decided,
+            // Taking marks writes, so only the one executor may.
+            None => agenda::locked(settings, &executor.extension, || executor.decide_due())?,
+        };
+        Ok((executor, run, decided))
+    });
+    let (executor, mut run, decided) = match read {
+        Ok(read) => read,
+        Err(error) if waits_for(&error) => {
+            return Ok(Tick::Waiting {
+                sqlstate: error.sqlstate(),
+                problem: error.to_string(),
+            });
+        }
+        Err(error) => return Err(error),
+    };
+    let due: Vec<Uuid> = decided
+        .due
+        .iter()
+        .map(|due| due.facts.workspace_id)
+        .collect();
+    run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
+    drop(decided.due);
+
+    let mut pieces = Pieces::of(&due, settings.batch_size);
+    while let Some(piece) = pieces.take_next() {
+        let building = Progress::Building {
+            done: due.len() - pieces.left() - piece.ids.len(),
+            of: due.len(),
+        };
+        if progress(building).is_break() {
+            break;
+        }
+        let alone = Cell::new(false);
+        let Err(error) = executor.batch(&mut run, piece.ids, piece.hurried, &alone) else {
+            if run.builds_left == Some(0) {
+                break;
+            }
+            continue;
+        };
+        let then = pieces.failed(piece, &error, alone.get());
+        if then != Then::Again && run.report.error.is_none() {
+            run.report.error = Some((error.sqlstate(), error.to_string()));
+        }
+        match then {
+            Then::Again | Then::GoOn => {}
+            Then::Single(id) => executor.stalled(&mut run, id, &error),
+            Then::GiveUp => break,
+        }
+    }
+    // What was built is recorded, whoever wants it to end.
+    let _ = progress(Progress::Recording);
+    executor.finish(&mut run, &due, &decided.fills)?;
+    executor.locks.let_go();
+    Ok(Tick::Done(run.report))
+}
+
+/// A transaction of the worker's, which may take no longer than `statement_timeout`.
+pub(in crate::executor) fn timed<L, R>(
+    settings: &Settings,
+    before_snapshot: impl FnOnce() -> Result<L, Error>,
+    work: impl FnOnce(L) -> Result<R, Error>,
+) -> Result<R, Error> {
+    limited(settings.limits(false), before_snapshot, work)
+}
+
+/// As [`timed`], with these limits in place of the settings'.
+fn limited<L, R>(
+    limits: Limits,
+    before_snapshot: impl FnOnce() -> Result<L, Error>,
+    work: impl FnOnce(L) -> Result<R, Error>,
+) -> Result<R, Error> {
+    armed(limits.statement_timeout, || {
+        transaction::repeatable_read(
+            || {
+                set_for_transaction("lock_timeout", &limits.lock_timeout.to_string());
+                before_snapshot()
+            },
+            work,
+        )
+    })
+}
+
+/// Is this an error that a worker waits out: the product's tables, the role or its
+/// rights are not there (yet)?
+fn waits_for(error: &Error) -> bool {
+    ["3F000", "42", "55000"].iter().any(|state| error.is(state))
+}
+
+impl Executor<'_> {
+    /// One batch of the worker's, in one transaction: locks first, then the snapshot,
+    /// then decision and writing. `alone` tells whether it came to be the one executor.
+    /// Nothing of `run` is changed if it fails.
+    fn batch(
+        &self,
+        run: &mut Run,
+        ids: &[Uuid],
+        hurried: bool,
+        alone: &Cell<bool>,
+    ) -> Result<(), Error> {
+        let mut next = run.clone();
+        let limits = self.settings.limits(hurried);
+        let worked = limited(
+            limits,
+            || {
+                transaction::lock_relation(self.extension.executor_lock);
+                alone.set(true);
+                Ok(self.locks.take(ids.iter().copied()))
+            },
+            |held| {
+                let held = held.into_iter().collect();
+                let Decided { due, .. } = self.decide(Scope::These(held))?;
+                self.work(&mut next, due).map(drop)
+            },
+        );
+        self.locks.linger();
+        worked?;
+        *run = next;
+        Ok(())
+    }
+
+    /// Records that a workspace alone came to no end: it waits like one that failed. What
+    /// can't be recorded is tried again at the next tick.
+    fn stalled(&self, run: &mut Run, id: Uuid, error: &Error) {
+        let mut next = run.clone();
+        let recorded = limited(
+            self.settings.limits(true),
+            || {
+                transaction::lock_relation(self.extension.executor_lock);
+                Ok(())
+            },
+            |()| {
+                let Decided { due, .. } = self.decide(Scope::These(vec![id]))?;
+                let planned = acting_as(self.role, || {
+                    plan_all(&self.product, &self.settings.policy, due, self.at)
+                })?;
+                let attempts: Vec<Attempt> = planned
+                    .iter()
+                    .map(|planned| batch::failed(planned, error))
+                    .collect();
+                count(&mut next.report, &attempts);
+                history::record(
+                    &self.extension,
+                    &mut next.record,
+                    &attempts,
+                    &next.report,
+                    &next.earlier,
+                    clock::now(),
+                )
+            },
+        );
+        if recorded.is_ok() {
+            *run = next;
+        }
+    }
+
+    /// Ends a tick: what is no longer stuck is forgotten, `next_start_at` is filled in,
+    /// an error that ended a batch is recorded, old history goes. A tick with nothing of
+    /// this to do writes nothing.
+    fn finish(&self, run: &mut Run, due: &[Uuid], fills: &[Fill]) -> Result<(), Error> {
+        let stale = self.no_longer_due(run, due);
+        timed(
+            self.settings,
+            || Ok(()),
+            |()| {
+                self.extension
+                    .as_owner(|| history::forget(&self.extension, &stale))?;
+                if run.report.error.is_some() {
+                    let report = run.report.clone();
+                    let earlier = HashMap::new();
+                    history::record(
+                        &self.extension,
+                        &mut run.record,
+                        &[],
+                        &report,
+                        &earlier,
+                        clock::now(),
+                    )?;
+                }
+                self.prune()
+            },
+        )?;
+        if self.settings.action == Action::Build {
+            for fills in fills.chunks(self.settings.batch_size).take(FILL_BATCHES) {
+                let filled = timed(
+                    self.settings,
+                    || Ok(self.locks.take(ids_of(fills))),
+                    |held| self.fill(fills, &held),
+                );
+                self.locks.linger();
+                filled?;
+            }
+        }
+        Ok(())
+    }
+}

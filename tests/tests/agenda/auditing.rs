@@ -1,0 +1,104 @@
+//! The audit: drift is found, mended and told of.
+
+use workspace_autobuild_tests::product::{Value, texts};
+use workspace_autobuild_tests::{Product, Server, Transition, Version};
+
+use super::support::*;
+
+fn attached(server: &Server) -> Product {
+    let product = Product::install(server, Version::NEWEST);
+    product.create_extension();
+    let template = product.template("docker").create();
+    template
+        .workspaces(10, Transition::Start)
+        .deadline(Value::sql("now() + i * interval '1 hour'"))
+        .create();
+    attach(&mut product.superuser());
+    product
+}
+
+/// Ticks with an audit.
+fn audit(root: &mut postgres::Client) {
+    execute(root, "SELECT pg_sleep(1.1)");
+    execute(root, "SET workspace_autobuild.audit_interval = '1s'");
+    tick(root);
+    execute(root, "RESET workspace_autobuild.audit_interval");
+}
+
+#[test]
+fn drift_is_mended_and_told_of_until_an_audit_finds_none() {
+    let server = Server::options_without_worker().start();
+    let product = attached(&server);
+    let mut root = product.superuser();
+    audit(&mut root);
+    assert_eq!(progress(&mut root, "drift").as_deref(), Some("0"));
+    assert!(!server.log().contains("the last audit"));
+    execute(
+        &mut root,
+        "DELETE FROM autobuild_agenda WHERE due_at < now() + interval '150 minutes';
+         UPDATE autobuild_agenda SET due_at = due_at + interval '1 day'
+          WHERE due_at > now() + interval '570 minutes';
+         UPDATE autobuild_agenda SET due_at = now() + interval '1 second'
+          WHERE due_at BETWEEN now() + interval '4 hours' AND now() + interval '5 hours';
+         INSERT INTO autobuild_agenda VALUES (gen_random_uuid(), now())",
+    );
+    audit(&mut root);
+    // Two were missing and one late; an early entry and one too many are no drift.
+    assert_eq!(progress(&mut root, "drift").as_deref(), Some("3"));
+    assert_eq!(progress(&mut root, "entries").as_deref(), Some("10"));
+    let late = "SELECT count(*) FROM autobuild_agenda a
+                  JOIN workspace_builds b USING (workspace_id) WHERE a.due_at > b.deadline";
+    assert_eq!(value(&mut root, late).as_deref(), Some("0"));
+    let sentence = "the last audit of the agenda found 3 entries late or missing";
+    assert!(server.log().contains(sentence));
+    let problem = "SELECT problem FROM autobuild_status";
+    let told = value(&mut root, problem).unwrap_or_default();
+    assert!(told.contains(sentence), "{told}");
+    audit(&mut root);
+    let told = value(&mut root, problem).unwrap_or_default();
+    assert!(!told.contains("the last audit"), "{told}");
+}
+
+#[test]
+fn what_marks_are_about_is_no_drift() {
+    let product = attached(Server::shared());
+    let mut root = product.superuser();
+    product.execute("UPDATE workspace_builds SET deadline = deadline - interval '50 minutes'");
+    audit(&mut root);
+    assert_eq!(progress(&mut root, "drift").as_deref(), Some("0"));
+}
+
+#[test]
+fn an_audit_is_due_after_its_interval_and_not_before() {
+    let product = attached(Server::shared());
+    let mut root = product.superuser();
+    let audited_at = |root: &mut _| progress(root, "audited_at");
+    let first = audited_at(&mut root);
+    tick(&mut root);
+    assert_eq!(audited_at(&mut root), first);
+    audit(&mut root);
+    assert_ne!(audited_at(&mut root), first);
+}
+
+#[test]
+fn changes_without_a_trigger_are_drift() {
+    // What nothing can know: a table of another one's, put in place by the catalog.
+    let product = attached(Server::shared());
+    let mut root = product.superuser();
+    execute(
+        &mut root,
+        "DELETE FROM autobuild_marks;
+         UPDATE workspace_builds SET deadline = now() - interval '1 minute';
+         DELETE FROM autobuild_marks",
+    );
+    assert_eq!(
+        texts(&mut root, "SELECT * FROM autobuild_preview()").len(),
+        0
+    );
+    audit(&mut root);
+    assert_eq!(progress(&mut root, "drift").as_deref(), Some("10"));
+    assert_eq!(
+        texts(&mut root, "SELECT * FROM autobuild_preview()").len(),
+        10
+    );
+}

@@ -1,0 +1,12 @@
+//! The agenda on real servers: which change leaves a mark, what attaching does, that
+//! ticks and previews with it do what a scan does, and what it notices by itself.
+
+mod attaching;
+mod auditing;
+mod dumps;
+mod histories;
+mod marks;
+mod operations;
+mod support;
+mod ticks;
+mod worker;

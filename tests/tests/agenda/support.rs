@@ -1,0 +1,131 @@
+//! What the agenda's tests share: a product with the extension attached, ticks by hand,
+//! and looks at marks and entries.
+
+use postgres::Client;
+use workspace_autobuild_tests::product::texts;
+use workspace_autobuild_tests::{Product, Server, Version};
+
+/// A row of texts.
+pub type Texts = Vec<Option<String>>;
+
+/// A product with the extension, not attached.
+#[track_caller]
+pub fn installed(version: Version) -> Product {
+    let product = Product::install(Server::shared(), version);
+    product.create_extension();
+    product
+}
+
+/// The first column of the only row, as text.
+#[track_caller]
+pub fn value(client: &mut Client, sql: &str) -> Option<String> {
+    let mut rows = texts(client, sql);
+    assert_eq!(rows.len(), 1, "not one row: {sql}");
+    rows.remove(0).remove(0)
+}
+
+/// Executes statements.
+#[track_caller]
+pub fn execute(client: &mut Client, sql: &str) {
+    client
+        .batch_execute(sql)
+        .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+}
+
+/// The SQLSTATE with which statements fail.
+#[track_caller]
+pub fn sqlstate(client: &mut Client, sql: &str) -> String {
+    match client.batch_execute(sql) {
+        Ok(()) => panic!("no error: {sql}"),
+        Err(error) => error
+            .code()
+            .map_or_else(|| panic!("{sql}: {error:?}"), |code| code.code().to_owned()),
+    }
+}
+
+/// One tick by hand, in a transaction of its own: its rows.
+#[track_caller]
+pub fn tick(client: &mut Client) -> Vec<Texts> {
+    tick_at(client, "now()")
+}
+
+/// One tick by hand at a time that is an SQL expression.
+#[track_caller]
+pub fn tick_at(client: &mut Client, at: &str) -> Vec<Texts> {
+    execute(client, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    let rows = texts(
+        client,
+        &format!(
+            "SELECT workspace_id, transition, reason, due_at, outcome, code, build_number,
+                    message FROM autobuild_tick({at})"
+        ),
+    );
+    execute(client, "COMMIT");
+    rows
+}
+
+/// `scan` or `agenda`.
+#[track_caller]
+pub fn mode(client: &mut Client) -> String {
+    value(client, "SELECT mode FROM autobuild_status").expect("a mode")
+}
+
+/// A column of `autobuild_agenda_progress`; `None` also before there is a row.
+#[track_caller]
+pub fn progress(client: &mut Client, column: &str) -> Option<String> {
+    let sql = format!("SELECT {column} FROM autobuild_agenda_progress");
+    texts(client, &sql).into_iter().flatten().next().flatten()
+}
+
+/// Ticks until the agenda is built.
+#[track_caller]
+pub fn build(client: &mut Client) {
+    for _ in 0..20 {
+        tick(client);
+        if mode(client) == "agenda" {
+            return;
+        }
+    }
+    panic!("the agenda is not built: {:?}", progress(client, "passed"));
+}
+
+/// Attaches, and ticks until the agenda is built.
+#[track_caller]
+pub fn attach(client: &mut Client) {
+    execute(client, "SELECT autobuild_attach()");
+    build(client);
+}
+
+/// The marks that a change leaves, as `kind` and the named id.
+#[track_caller]
+pub fn marks_of(product: &Product, change: impl FnOnce()) -> Vec<(String, Option<String>)> {
+    let mut client = product.superuser();
+    execute(&mut client, "DELETE FROM autobuild_marks");
+    change();
+    texts(
+        &mut client,
+        "SELECT kind, id FROM autobuild_marks ORDER BY mark_id",
+    )
+    .into_iter()
+    .map(|row| {
+        let [kind, id] = row.as_slice() else {
+            panic!("two columns, not {row:?}");
+        };
+        (kind.clone().expect("a kind"), id.clone())
+    })
+    .collect()
+}
+
+/// The rows that a query gives when the agenda is not looked at: with the role named that
+/// is the default anyway, the agenda is one of other settings.
+#[track_caller]
+pub fn by_scan(client: &mut Client, sql: &str) -> Vec<Texts> {
+    execute(
+        client,
+        "BEGIN; SET LOCAL workspace_autobuild.role = 'product'",
+    );
+    assert_eq!(mode(client), "scan");
+    let rows = texts(client, sql);
+    execute(client, "ROLLBACK");
+    rows
+}

@@ -1,0 +1,262 @@
+//! Ticks and previews with the agenda: they do what a scan does, and read less.
+
+use workspace_autobuild_tests::product::{Fields, Value, texts};
+use workspace_autobuild_tests::{Product, Transition, Version};
+
+use super::support::*;
+
+/// A template whose workspaces run until then (an SQL expression over `i`).
+fn running(product: &Product, count: u32, until: &str) {
+    let template = product.template("docker").create();
+    template
+        .workspaces(count, Transition::Start)
+        .deadline(Value::sql(until))
+        .create();
+}
+
+#[test]
+fn what_falls_due_is_done_and_recorded_with_its_mode() {
+    let product = installed(Version::NEWEST);
+    running(&product, 3, "now() + i * interval '1 hour'");
+    let mut root = product.superuser();
+    attach(&mut root);
+    assert_eq!(tick(&mut root), Vec::<Texts>::new());
+    product.execute(
+        "UPDATE workspace_builds SET deadline = now() - interval '1 minute'
+          WHERE deadline < now() + interval '90 minutes'",
+    );
+    assert_eq!(tick(&mut root).len(), 1);
+    assert_eq!(tick(&mut root), Vec::<Texts>::new());
+    let recorded = texts(&mut root, "SELECT mode, built FROM autobuild_ticks");
+    assert_eq!(
+        recorded,
+        [[Some("agenda".to_owned()), Some("1".to_owned())]]
+    );
+}
+
+#[test]
+fn an_empty_next_start_at_is_filled_in_as_a_scan_does() {
+    let product = installed(Version::NEWEST);
+    let template = product.template("docker").create();
+    let workspace = template
+        .workspace("dev")
+        .schedule("CRON_TZ=UTC 0 9 * * *")
+        .create();
+    workspace
+        .build(Transition::Stop)
+        .created_at(Value::sql("now()"))
+        .create();
+    let mut root = product.superuser();
+    attach(&mut root);
+    tick(&mut root);
+    let filled = "SELECT next_start_at > now() FROM workspaces";
+    assert_eq!(value(&mut root, filled).as_deref(), Some("t"));
+    // As the product does at an edit of the schedule.
+    workspace.update("next_start_at", Value::NULL);
+    tick(&mut root);
+    assert_eq!(value(&mut root, filled).as_deref(), Some("t"));
+    tick(&mut root);
+    let entry = "SELECT due_at = next_start_at FROM autobuild_agenda, workspaces";
+    assert_eq!(value(&mut root, entry).as_deref(), Some("t"));
+}
+
+#[test]
+fn a_suspended_owners_workspace_is_due_at_any_time_also_an_earlier_one() {
+    let product = installed(Version::NEWEST);
+    let template = product.template("docker").create();
+    let anna = product.user("anna").suspended().create();
+    // Without a provisioner it stays due.
+    product.remove_daemons();
+    template
+        .workspace("dev")
+        .owner(anna)
+        .create()
+        .build(Transition::Start)
+        .create();
+    let mut root = product.superuser();
+    attach(&mut root);
+    for at in [
+        "now()",
+        "now() - interval '1 year'",
+        "now() + interval '1 day'",
+    ] {
+        let preview = format!("SELECT workspace_id, outcome, code FROM autobuild_preview({at})");
+        let seen = texts(&mut root, &preview);
+        assert_eq!(seen.len(), 1, "{at}");
+        assert_eq!(seen, by_scan(&mut root, &preview), "{at}");
+    }
+}
+
+#[test]
+fn a_blocked_day_is_passed_over_once_the_run_is_too_late() {
+    // Before next_start_at came, only the first run counted; with a limit on lateness
+    // the first run is another one later on.
+    let product = installed(Version::V2_15_0);
+    let every_day_but_one = "1 << (extract(isodow FROM now() - interval '2 days')::int - 1)";
+    let template = product
+        .template("docker")
+        .set(
+            "autostart_block_days_of_week",
+            Value::sql(every_day_but_one),
+        )
+        .create();
+    let workspace = template
+        .workspace("dev")
+        .schedule("CRON_TZ=UTC 0 12 * * *")
+        .create();
+    workspace
+        .build(Transition::Stop)
+        .created_at(Value::sql("date_trunc('day', now()) - interval '2 days'"))
+        .create();
+    let mut root = product.superuser();
+    // The refused run is not too late yet, so nothing starts the workspace.
+    execute(&mut root, "SET workspace_autobuild.max_start_delay = '4d'");
+    attach(&mut root);
+    let rows =
+        "SELECT workspace_id, transition, due_at FROM autobuild_preview(now() + interval '3 days')";
+    let by_agenda = texts(&mut root, rows);
+    assert_eq!(by_agenda.len(), 1);
+    assert_eq!(by_agenda, by_scan(&mut root, rows));
+    let now = "SELECT workspace_id FROM autobuild_preview()";
+    assert_eq!(texts(&mut root, now), by_scan(&mut root, now));
+}
+
+#[test]
+fn a_tick_by_hand_for_a_time_to_come_leaves_the_agenda_alone() {
+    let product = installed(Version::NEWEST);
+    running(&product, 2, "now() + interval '1 hour'");
+    let mut root = product.superuser();
+    attach(&mut root);
+    product.execute("UPDATE workspace_builds SET deadline = now() + interval '30 minutes'");
+    assert_eq!(tick_at(&mut root, "now() + interval '40 minutes'").len(), 2);
+    // The deadlines' marks and the builds' are still there.
+    assert_eq!(progress(&mut root, "marks >= 4").as_deref(), Some("t"));
+    assert_eq!(mode(&mut root), "agenda");
+}
+
+#[test]
+fn a_tick_by_hand_from_an_older_snapshot_can_not_write_older_entries() {
+    let product = installed(Version::NEWEST);
+    running(&product, 1, "now() + interval '1 hour'");
+    let mut root = product.superuser();
+    attach(&mut root);
+    let mut late = product.superuser();
+    execute(
+        &mut late,
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM workspaces",
+    );
+    // An early entry, which the older snapshot would move to its own deadline.
+    execute(
+        &mut root,
+        "UPDATE autobuild_agenda SET due_at = now() - interval '1 day'",
+    );
+    execute(
+        &mut late,
+        "ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM workspaces",
+    );
+    product.execute("UPDATE workspace_builds SET deadline = now() + interval '5 minutes'");
+    tick(&mut root);
+    execute(
+        &mut root,
+        "UPDATE autobuild_agenda SET due_at = now() - interval '1 day'",
+    );
+    assert_eq!(
+        sqlstate(&mut late, "SELECT * FROM autobuild_tick()"),
+        "40001"
+    );
+    execute(&mut late, "ROLLBACK");
+}
+
+#[test]
+fn an_idle_tick_takes_no_transaction_id() {
+    let product = installed(Version::NEWEST);
+    running(&product, 500, "now() + i * interval '1 hour'");
+    let mut root = product.superuser();
+    attach(&mut root);
+    execute(&mut root, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    assert_eq!(texts(&mut root, "SELECT * FROM autobuild_tick()").len(), 0);
+    let assigned = value(&mut root, "SELECT pg_current_xact_id_if_assigned()");
+    assert_eq!(assigned, None);
+}
+
+#[test]
+fn previews_read_only_what_is_within_the_horizon() {
+    let product = installed(Version::NEWEST);
+    running(&product, 10_000, "now() + i * interval '1 hour'");
+    let mut root = product.superuser();
+    attach(&mut root);
+    execute(&mut root, "ANALYZE");
+    let reading = |sql: &str| {
+        // A session of its own, which has read nothing else.
+        let mut session = product.superuser();
+        execute(&mut session, "BEGIN");
+        let rows = texts(&mut session, sql);
+        let read = value(
+            &mut session,
+            "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))
+               FROM pg_stat_xact_user_tables
+              WHERE relname IN ('workspaces', 'workspace_builds', 'provisioner_jobs')",
+        );
+        let read: i64 = read.and_then(|n| n.parse().ok()).expect("a number");
+        (rows, read)
+    };
+    let day = "SELECT * FROM autobuild_upcoming('24 hours')";
+    let (rows, read) = reading(day);
+    assert_eq!(rows.len(), 24);
+    assert!(read < 200, "{read} rows were read for 24");
+    assert_eq!(rows, by_scan(&mut root, day));
+    let (rows, read) = reading("SELECT * FROM autobuild_preview(now() + interval '10 h 5 min')");
+    assert_eq!(rows.len(), 10);
+    assert!(read < 200, "{read} rows were read for 10");
+    // A mark that no tick has taken yet counts as well.
+    product.execute(
+        "UPDATE workspace_builds SET deadline = now() + interval '1 h'
+          WHERE deadline > now() + interval '9999 h'",
+    );
+    let (rows, _) = reading(day);
+    assert_eq!(rows.len(), 25);
+}
+
+#[test]
+fn previews_show_what_the_caller_may_see() {
+    let product = installed(Version::NEWEST);
+    running(&product, 5, "now() + i * interval '1 hour'");
+    let mut root = product.superuser();
+    attach(&mut root);
+    execute(
+        &mut root,
+        "CREATE ROLE agenda_viewer LOGIN;
+         GRANT SELECT ON ALL TABLES IN SCHEMA public TO agenda_viewer;
+         REVOKE ALL ON autobuild_agenda, autobuild_marks, autobuild_agenda_state FROM agenda_viewer;
+         ALTER TABLE workspaces ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY few ON workspaces TO agenda_viewer
+             USING (id IN (SELECT workspace_id FROM workspace_builds
+                            WHERE deadline < now() + interval '150 minutes'))",
+    );
+    let mut viewer = product
+        .address()
+        .connect(product.database(), "agenda_viewer");
+    let all = "SELECT workspace_id FROM autobuild_upcoming('1 year')";
+    assert_eq!(texts(&mut viewer, all).len(), 2);
+    execute(
+        &mut root,
+        "REVOKE SELECT ON workspace_builds FROM agenda_viewer",
+    );
+    assert_eq!(sqlstate(&mut viewer, all), "42501");
+}
+
+#[test]
+fn a_truncated_table_means_that_the_agenda_is_built_anew() {
+    let product = installed(Version::NEWEST);
+    running(&product, 3, "now() + i * interval '1 hour'");
+    let mut root = product.superuser();
+    attach(&mut root);
+    product.execute("TRUNCATE workspace_builds CASCADE");
+    assert_eq!(
+        texts(&mut root, "SELECT * FROM autobuild_upcoming('1 year')").len(),
+        0
+    );
+    tick(&mut root);
+    build(&mut root);
+    assert_eq!(progress(&mut root, "entries").as_deref(), Some("0"));
+}
