@@ -2,7 +2,8 @@
 -- date by marks that the capture triggers leave; none of it is part of a dump.
 
 CREATE TABLE @extschema@.autobuild_marks (
-    mark_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- Only a key, for replication: numbers are given to sessions by the hundred.
+    mark_id bigint GENERATED ALWAYS AS IDENTITY (CACHE 100) PRIMARY KEY,
     kind    "char" NOT NULL,
     id      uuid
 -- A queue: vacuumed by what comes and goes, not by how much is there.

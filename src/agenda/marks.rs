@@ -58,15 +58,15 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Takes marks away, oldest first, up to [`AT_ONCE`]. Only those of committed
+    /// Takes marks away, up to [`AT_ONCE`]. Only those of committed
     /// transactions are seen, so none is lost: the others are taken by a later tick.
     pub fn take(extension: &Extension) -> Result<Marks, Error> {
         let table = extension.table("autobuild_marks");
         Marks::collect(
             extension,
             &format!(
-                "DELETE FROM {table} WHERE mark_id IN (
-                     SELECT mark_id FROM {table} ORDER BY mark_id LIMIT $1)
+                "DELETE FROM {table} WHERE ctid = ANY (ARRAY (
+                     SELECT ctid FROM {table} LIMIT $1))
                  RETURNING kind::pg_catalog.text, id"
             ),
             Access::Write,

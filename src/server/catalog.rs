@@ -11,6 +11,21 @@ thread_local! {
 
 /// A number that grows whenever something in the catalog may have changed.
 pub fn generation() -> u64 {
+    listen();
+    // SAFETY: inside a transaction; lets the callbacks hear of what others committed.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    GENERATION.get()
+}
+
+/// The same number, without asking what others have committed since a lock was last taken:
+/// for a relation that this session has locked there is nothing more to hear.
+pub fn generation_heard_of() -> u64 {
+    listen();
+    GENERATION.get()
+}
+
+/// Has the server tell of changes from now on.
+fn listen() {
     extern "C-unwind" fn relation_changed(_: pg_sys::Datum, _: pg_sys::Oid) {
         GENERATION.set(GENERATION.get().wrapping_add(1));
     }
@@ -35,7 +50,4 @@ pub fn generation() -> u64 {
             }
         }
     }
-    // SAFETY: inside a transaction; lets the callbacks hear of what others committed.
-    unsafe { pg_sys::AcceptInvalidationMessages() };
-    GENERATION.get()
 }

@@ -73,6 +73,16 @@ impl Extension {
         format!("{}.{table}", self.schema)
     }
 
+    /// The oid of one of its tables or sequences.
+    pub fn relation(&self, name: &CStr) -> Option<pg_sys::Oid> {
+        // SAFETY: catalog look-ups inside a transaction, by an oid and a C string; for one
+        // that is not there the server returns the invalid oid.
+        let found = unsafe {
+            pg_sys::get_relname_relid(name.as_ptr(), pg_sys::get_rel_namespace(self.executor_lock))
+        };
+        (found != pg_sys::InvalidOid).then_some(found)
+    }
+
     /// Runs something as the extension's owner: its own tables are written so, whoever
     /// calls, and never while acting as the product's role.
     pub fn as_owner<R>(&self, work: impl FnOnce() -> R) -> R {

@@ -1,5 +1,5 @@
 //! What the extension needs of the server that it runs in, each in one small file:
-//! errors with SQLSTATE and HINT, queries, identities, transactions, zones, the clock.
+//! errors with SQLSTATE and HINT, queries, rows, identities, transactions, zones, the clock.
 //!
 //! Every `unsafe` of the executor's side stands in here, fenced into few functions;
 //! the modules above it are ordinary Rust.
@@ -14,5 +14,6 @@ pub mod query;
 pub mod scope;
 pub mod statement_timeout;
 pub mod subtransaction;
+pub mod table;
 pub mod transaction;
 pub mod zones;

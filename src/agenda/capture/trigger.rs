@@ -1,0 +1,162 @@
+//! The trigger function, and the mark that it leaves.
+
+use std::cell::{Cell, RefCell};
+
+use pgrx::{pg_guard, pg_sys};
+use uuid::Uuid;
+
+use crate::server::catalog;
+use crate::server::error::{Error, OrRaise};
+use crate::server::extension::Extension;
+use crate::server::identity::acting_as;
+use crate::server::query::Row;
+use crate::server::table::{Value, insert, next_number};
+
+use super::Kind;
+use super::watch::{Values, Watch};
+
+/// The trigger function's declaration for the server: version 1 calling convention.
+#[unsafe(no_mangle)]
+pub extern "C" fn pg_finfo_autobuild_capture() -> &'static pg_sys::Pg_finfo_record {
+    const V1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
+    &V1
+}
+
+/// The trigger function as the server calls it.
+///
+/// # Safety
+/// Called by the server as a trigger; called otherwise it raises.
+#[unsafe(no_mangle)]
+#[pg_guard]
+pub unsafe extern "C-unwind" fn autobuild_capture(
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> pg_sys::Datum {
+    // SAFETY: the context is a TriggerData when its tag says so; its relation and tuples
+    // live for the call. AFTER triggers' results are ignored.
+    unsafe {
+        let context = (*fcinfo).context;
+        if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
+            Error::new(
+                pgrx::PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                "autobuild_capture is a trigger function",
+            )
+            .hint("autobuild_attach() puts it where it belongs.")
+            .raise();
+        }
+        let trigger = &*context.cast::<pg_sys::TriggerData>();
+        if let Some(noticed) = noticed(trigger) {
+            for id in noticed.ids.into_iter().flatten() {
+                mark(noticed.kind, Some(id)).or_raise();
+            }
+            if noticed.kind == Kind::Anything {
+                mark(noticed.kind, None).or_raise();
+            }
+        }
+        pg_sys::Datum::from(0)
+    }
+}
+
+/// A change that matters.
+struct Noticed {
+    kind: Kind,
+    /// Of what: twice where a row went from one to another.
+    ids: [Option<Uuid>; 2],
+}
+
+/// What changed, if it matters.
+///
+/// # Safety
+/// `trigger` is what the server gave to a trigger function.
+unsafe fn noticed(trigger: &pg_sys::TriggerData) -> Option<Noticed> {
+    thread_local! {
+        static ROWS: RefCell<[Values; 2]> = RefCell::default();
+    }
+    let operation = trigger.tg_event & pg_sys::TRIGGER_EVENT_OPMASK;
+    if operation == pg_sys::TRIGGER_EVENT_TRUNCATE {
+        return Some(Noticed {
+            kind: Kind::Anything,
+            ids: [None; 2],
+        });
+    }
+    // SAFETY: the relation's descriptor describes both tuples; the server keeps all of
+    // them while the trigger runs.
+    ROWS.with_borrow_mut(|[old, new]| unsafe {
+        let watch = Watch::of(trigger)?;
+        let descriptor = (*trigger.tg_relation).rd_att;
+        match operation {
+            pg_sys::TRIGGER_EVENT_UPDATE => {
+                new.read(trigger.tg_newtuple, descriptor);
+                if watch.is_of_no_consequence(new) {
+                    return None;
+                }
+                old.read(trigger.tg_trigtuple, descriptor);
+                if !watch.sees_change(old, new) {
+                    return None;
+                }
+                let (before, id) = (watch.id(old), watch.id(new));
+                Some(Noticed {
+                    kind: watch.kind,
+                    ids: [id, before.filter(|&before| Some(before) != id)],
+                })
+            }
+            pg_sys::TRIGGER_EVENT_INSERT => {
+                new.read(trigger.tg_trigtuple, descriptor);
+                (!watch.is_of_no_consequence(new)).then(|| Noticed {
+                    kind: watch.kind,
+                    ids: [watch.id(new), None],
+                })
+            }
+            _ => {
+                old.read(trigger.tg_trigtuple, descriptor);
+                Some(Noticed {
+                    kind: watch.kind,
+                    ids: [watch.id(old), None],
+                })
+            }
+        }
+    })
+}
+
+/// Where marks go.
+#[derive(Clone, Copy)]
+struct Marks {
+    owner: pg_sys::Oid,
+    table: pg_sys::Oid,
+    numbers: pg_sys::Oid,
+}
+
+impl Marks {
+    /// Looked up anew after the catalog changed.
+    fn find() -> Result<Marks, Error> {
+        thread_local! {
+            static KNOWN: Cell<Option<(u64, Marks)>> = const { Cell::new(None) };
+        }
+        let generation = catalog::generation();
+        if let Some((known, marks)) = KNOWN.get()
+            && known == generation
+        {
+            return Ok(marks);
+        }
+        let extension = Extension::get()?;
+        let oid = |name| Row::required(extension.relation(name), "a table of the extension's");
+        let marks = Marks {
+            owner: extension.owner,
+            table: oid(c"autobuild_marks")?,
+            numbers: oid(c"autobuild_marks_mark_id_seq")?,
+        };
+        KNOWN.set(Some((generation, marks)));
+        Ok(marks)
+    }
+}
+
+/// Leaves a mark, as the extension's owner: whoever changed the row needs no right on it.
+/// Written without a statement, which would cost several times as much: the product pays
+/// for it.
+fn mark(kind: Kind, id: Option<Uuid>) -> Result<(), Error> {
+    let marks = Marks::find()?;
+    acting_as(marks.owner, || {
+        let number = Row::required(next_number(marks.numbers), "a mark's number")?;
+        let kind = Value::Char(kind.letter());
+        insert(marks.table, &[Value::BigInt(number), kind, Value::Uuid(id)])
+    })
+}

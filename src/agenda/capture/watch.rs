@@ -1,0 +1,221 @@
+//! What the trigger watches on a table, and whether a change of a row matters.
+//!
+//! Columns are looked up by name and may come, go or change type at any time: one that
+//! is not there, or that can't be compared, counts as not watched. What was looked up
+//! holds until the catalog changes.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::CStr;
+use std::rc::Rc;
+
+use pgrx::pg_sys;
+use uuid::Uuid;
+
+use crate::server::catalog;
+use crate::server::table::{attribute, width};
+
+use super::{CAPTURED, Kind, Matters};
+
+// The server's comparison of two values by their bytes, which pgrx doesn't bind.
+unsafe extern "C-unwind" {
+    fn datumIsEqual(one: pg_sys::Datum, other: pg_sys::Datum, by_value: bool, length: i32) -> bool;
+}
+
+/// Microseconds of the product's "no time" since 2000.
+const NO_TIME: i64 = crate::instant::Instant::NO_TIME.micros();
+
+/// What the trigger knows of a relation.
+pub(super) struct Watch {
+    /// What a mark names.
+    pub kind: Kind,
+    id: usize,
+    needs: Option<usize>,
+    columns: Vec<Column>,
+}
+
+/// A watched column as a relation has it.
+struct Column {
+    index: usize,
+    matters: Matters,
+    by_value: bool,
+    length: i32,
+}
+
+/// What was looked up of relations, and the state of the catalog that it holds for.
+type Watches = (u64, HashMap<pg_sys::Oid, Option<Rc<Watch>>>);
+
+impl Watch {
+    /// What is watched on the trigger's relation, if anything can be.
+    ///
+    /// # Safety
+    /// `trigger` is what the server gave to a trigger function.
+    pub unsafe fn of(trigger: &pg_sys::TriggerData) -> Option<Rc<Watch>> {
+        thread_local! {
+            static WATCHES: RefCell<Watches> = RefCell::default();
+        }
+        // SAFETY: the relation is open while the trigger runs.
+        let relation = unsafe { (*trigger.tg_relation).rd_id };
+        // Of this relation all is heard of that there is: the statement that fired the
+        // trigger holds its lock.
+        let generation = catalog::generation_heard_of();
+        WATCHES.with_borrow_mut(|(known, watches)| {
+            if *known != generation {
+                watches.clear();
+                *known = generation;
+            }
+            watches
+                .entry(relation)
+                // SAFETY: as this function.
+                .or_insert_with(|| unsafe { Watch::look_up(trigger) }.map(Rc::new))
+                .clone()
+        })
+    }
+
+    /// # Safety
+    /// `trigger` is what the server gave to a trigger function.
+    unsafe fn look_up(trigger: &pg_sys::TriggerData) -> Option<Watch> {
+        // SAFETY: the trigger's arguments and the relation's descriptor live for the
+        // call.
+        unsafe {
+            let definition = &*trigger.tg_trigger;
+            if definition.tgnargs < 1 {
+                return None;
+            }
+            let table = CStr::from_ptr(*definition.tgargs).to_str().ok()?;
+            let captured = CAPTURED.iter().find(|captured| captured.table == table)?;
+            let descriptor = (*trigger.tg_relation).rd_att;
+            let mut columns = Vec::new();
+            let mut id = None;
+            let mut needs = None;
+            for index in 0..width(descriptor) {
+                let column = &*attribute(descriptor, index);
+                if column.attisdropped {
+                    continue;
+                }
+                let name = pgrx::name_data_to_str(&column.attname);
+                if name == captured.id && column.atttypid == pg_sys::UUIDOID {
+                    id = Some(index);
+                }
+                if captured.needs == Some(name) {
+                    needs = Some(index);
+                }
+                let Some((_, matters)) = captured
+                    .watched
+                    .iter()
+                    .find(|(watched, _)| *watched == name)
+                else {
+                    continue;
+                };
+                let is_time = column.atttypid == pg_sys::TIMESTAMPTZOID
+                    || column.atttypid == pg_sys::TIMESTAMPOID;
+                columns.push(Column {
+                    index,
+                    // A time of another type can't be compared: any change counts.
+                    matters: if is_time { *matters } else { Matters::Changed },
+                    by_value: column.attbyval,
+                    length: i32::from(column.attlen),
+                });
+            }
+            Some(Watch {
+                kind: captured.kind,
+                id: id?,
+                needs,
+                columns,
+            })
+        }
+    }
+
+    /// Can a row as it is now not make anything due?
+    pub fn is_of_no_consequence(&self, new: &Values) -> bool {
+        self.needs.is_some_and(|needs| new.get(needs).is_none())
+    }
+
+    /// Did a column change in a way that matters?
+    ///
+    /// # Safety
+    /// Both are rows of the relation that this was looked up for.
+    pub unsafe fn sees_change(&self, old: &Values, new: &Values) -> bool {
+        self.columns
+            .iter()
+            // SAFETY: see above.
+            .any(|column| unsafe { column.changed(old.get(column.index), new.get(column.index)) })
+    }
+
+    /// The id that a mark names.
+    ///
+    /// # Safety
+    /// It is a row of the relation that this was looked up for.
+    pub unsafe fn id(&self, row: &Values) -> Option<Uuid> {
+        row.get(self.id)
+            // SAFETY: the column, by its look-up, is a uuid, which points to 16 bytes.
+            .map(|datum| unsafe { Uuid::from_bytes(*datum.cast_mut_ptr::<[u8; 16]>()) })
+    }
+}
+
+impl Column {
+    /// # Safety
+    /// Both are values of this column.
+    unsafe fn changed(&self, old: Option<pg_sys::Datum>, new: Option<pg_sys::Datum>) -> bool {
+        match self.matters {
+            Matters::Changed => match (old, new) {
+                (None, None) => false,
+                (Some(old), Some(new)) => {
+                    // SAFETY: values of one type, whose length and passing these are.
+                    old != new && unsafe { !datumIsEqual(old, new, self.by_value, self.length) }
+                }
+                _ => true,
+            },
+            Matters::Sooner => {
+                let time =
+                    |value: Option<pg_sys::Datum>| value.map(micros).filter(|&t| t != NO_TIME);
+                match (time(old), time(new)) {
+                    (_, None) => false,
+                    (None, Some(_)) => true,
+                    (Some(old), Some(new)) => new < old,
+                }
+            }
+            Matters::SoonerOrNull => match (old, new) {
+                (Some(_), None) => true,
+                (Some(old), Some(new)) => micros(new) < micros(old),
+                (None, _) => false,
+            },
+        }
+    }
+}
+
+/// A time as the server keeps it: microseconds since 2000.
+fn micros(datum: pg_sys::Datum) -> i64 {
+    datum.value() as i64
+}
+
+/// The values of a row, column by column.
+#[derive(Default)]
+pub(super) struct Values {
+    values: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
+}
+
+impl Values {
+    /// Takes a row apart, in the room of the one before. Values that are not passed by
+    /// value point into the tuple.
+    ///
+    /// # Safety
+    /// The descriptor describes the tuple, which outlives what is read of it here.
+    pub unsafe fn read(&mut self, tuple: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc) {
+        // SAFETY: see above; there is room for all columns.
+        unsafe {
+            self.values.resize(width(descriptor), pg_sys::Datum::null());
+            self.nulls.resize(width(descriptor), true);
+            let (values, nulls) = (self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
+            pg_sys::heap_deform_tuple(tuple, descriptor, values, nulls);
+        }
+    }
+
+    fn get(&self, index: usize) -> Option<pg_sys::Datum> {
+        match self.nulls.get(index) {
+            Some(false) => self.values.get(index).copied(),
+            _ => None,
+        }
+    }
+}
