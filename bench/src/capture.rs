@@ -1,34 +1,35 @@
-//! What the agenda's capture triggers cost the product: its hottest writes on a copy with
-//! and on one without them, in turn. Neither the disk nor the way to a client is in it,
-//! which would hide the difference: commits don't wait, and the server itself repeats the
-//! write, a transaction each.
+//! What the agenda's capture triggers cost the product: its hottest writes as pgbench
+//! scripts, on a copy with and on one without them, in turn. One client, on the server's
+//! own socket, its statements prepared; commits don't wait for the disk, which would
+//! hide the difference.
 
-use std::time::Duration;
+use std::path::Path;
 
-use postgres::Client;
+use workspace_autobuild_tests::product::OWNER;
 
 use crate::Config;
-use crate::measure::{Samples, timed};
+use crate::measure::Samples;
 use crate::report::Report;
 use crate::server::{Bench, Copy};
 use crate::tick::attach;
 
-/// What the product writes all day to a workspace `r`.
+/// What the product writes all day to a workspace: `:n` is its number in `bench.turns`.
 const WRITES: [(&str, &str); 4] = [
     (
         "last used",
-        "UPDATE workspaces SET last_used_at = now() WHERE id = r.workspace_id",
+        "UPDATE workspaces SET last_used_at = now()
+          WHERE id = (SELECT workspace_id FROM bench.turns WHERE n = :n)",
     ),
     (
         "deadline bump",
         "UPDATE workspace_builds
             SET deadline = deadline + interval '1 minute', updated_at = now()
-          WHERE id = r.latest_build_id",
+          WHERE id = (SELECT build_id FROM bench.turns WHERE n = :n)",
     ),
     (
         "job heartbeat",
         "UPDATE provisioner_jobs SET updated_at = now()
-          WHERE id = (SELECT job_id FROM workspace_builds WHERE id = r.latest_build_id)",
+          WHERE id = (SELECT job_id FROM bench.turns WHERE n = :n)",
     ),
     (
         "build insert",
@@ -39,83 +40,106 @@ const WRITES: [(&str, &str); 4] = [
              SELECT gen_random_uuid(), now(), now(), initiator_id, organization_id, provisioner,
                     storage_method, file_id, type, input, tags, '{}'
                FROM provisioner_jobs
-              WHERE id = (SELECT job_id FROM workspace_builds WHERE id = r.latest_build_id)
+              WHERE id = (SELECT job_id FROM bench.turns WHERE n = :n)
              RETURNING id)
          INSERT INTO workspace_builds
                 (id, created_at, updated_at, workspace_id, template_version_id, build_number,
                  initiator_id, transition, job_id, reason)
          SELECT gen_random_uuid(), now(), now(), b.workspace_id, b.template_version_id,
                 (SELECT max(n.build_number) + 1 FROM workspace_builds n
-                  WHERE n.workspace_id = r.workspace_id),
+                  WHERE n.workspace_id = b.workspace_id),
                 b.initiator_id, b.transition, j.id, b.reason
-           FROM workspace_builds b, j WHERE b.id = r.latest_build_id",
+           FROM workspace_builds b, j
+          WHERE b.id = (SELECT build_id FROM bench.turns WHERE n = :n)",
     ),
 ];
 
-/// Writes of one kind that are timed together.
+/// Workspaces that are written to.
 const WRITTEN: u32 = 500;
 /// Rounds of each kind for each repetition asked for.
 const ROUNDS: u32 = 7;
 
-/// A session in a copy.
-struct Side<'b> {
-    client: Client,
-    // Dropped after its session.
-    _copy: Copy<'b>,
+/// One round of a kind of write on a copy; the seconds that one write takes.
+fn write(copy: &Copy<'_>, script: &Path, transactions: u32) -> f64 {
+    let server = copy.server();
+    let output = server
+        .installation()
+        .command("pgbench")
+        .env("PGHOST", &server.address().socket_dir)
+        .env("PGPORT", server.address().port.to_string())
+        .env("PGUSER", OWNER)
+        .env("PGOPTIONS", "-c synchronous_commit=off")
+        .args(["--no-vacuum", "--protocol=prepared", "--transactions"])
+        .arg(transactions.to_string())
+        .arg("--file")
+        .arg(script)
+        .arg(copy.name())
+        .output()
+        .unwrap_or_else(|e| panic!("pgbench: {e}"));
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.lines()
+        .find_map(|line| {
+            line.strip_prefix("tps = ")?
+                .split(' ')
+                .next()?
+                .parse::<f64>()
+                .ok()
+        })
+        .map(f64::recip)
+        .filter(|_| output.status.success())
+        .unwrap_or_else(|| panic!("pgbench: {said}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-impl<'b> Side<'b> {
-    fn new(copy: Copy<'b>) -> Side<'b> {
-        let mut client = copy.product();
-        client
-            .batch_execute("SET synchronous_commit = off")
-            .unwrap_or_else(|e| panic!("synchronous_commit: {e:?}"));
-        Side {
-            client,
-            _copy: copy,
-        }
-    }
-
-    /// One round of a kind of write; the time of one of them.
-    fn write(&mut self, sql: &str) -> Duration {
-        let (took, result) = timed(|| {
-            self.client.batch_execute(&format!(
-                "DO $$
-                 DECLARE r record;
-                 BEGIN
-                     FOR r IN SELECT workspace_id, latest_build_id FROM bench.plan
-                               ORDER BY workspace_id LIMIT {WRITTEN}
-                     LOOP
-                         {sql};
-                         COMMIT;
-                     END LOOP;
-                 END $$"
-            ))
-        });
-        result.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-        took / WRITTEN
-    }
+/// A copy and the workspaces in it that are written to, by number.
+fn prepared<'b>(bench: &'b Bench) -> Copy<'b> {
+    let copy = bench.copy();
+    copy.connect()
+        .batch_execute(&format!(
+            "CREATE TABLE bench.turns AS
+             SELECT row_number() OVER (ORDER BY p.workspace_id)::int AS n, p.workspace_id,
+                    b.id AS build_id, b.job_id
+               FROM bench.plan p JOIN workspace_builds b ON b.id = p.latest_build_id
+              ORDER BY p.workspace_id LIMIT {WRITTEN};
+             ALTER TABLE bench.turns ADD PRIMARY KEY (n);
+             GRANT USAGE ON SCHEMA bench TO {OWNER};
+             GRANT SELECT ON bench.turns TO {OWNER};
+             ANALYZE bench.turns"
+        ))
+        .unwrap_or_else(|e| panic!("turns: {e:?}"));
+    copy
 }
 
 /// Measures each kind of write on both copies in turn.
 pub fn run(config: &Config, bench: &Bench, report: &mut Report) {
-    let mut without = Side::new(bench.copy());
-    let attached = bench.copy();
+    let plain = prepared(bench);
+    let attached = prepared(bench);
     attach(&mut attached.connect());
-    let mut with = Side::new(attached);
+    let script = bench.server().folder().join("capture.pgbench");
     for (what, sql) in WRITES {
-        let (mut plain, mut captured) = (Samples::default(), Samples::default());
+        std::fs::write(&script, format!("\\set n random(1, {WRITTEN})\n{sql};\n"))
+            .unwrap_or_else(|e| panic!("{}: {e}", script.display()));
+        let (mut without, mut with, mut ratios) =
+            (Samples::default(), Samples::default(), Samples::default());
         // The first round warms up.
         for round in 0..=ROUNDS * config.repeat {
-            let (first, second) = (without.write(sql), with.write(sql));
+            let one = || write(&plain, &script, config.calls / 20);
+            let other = || write(&attached, &script, config.calls / 20);
+            // Who goes first changes: the machine is not the same from second to second.
+            let (one, other) = if round % 2 == 0 {
+                (one(), other())
+            } else {
+                let other = other();
+                (one(), other)
+            };
             if round > 0 {
-                plain.add(first);
-                captured.add(second);
+                without.push(one);
+                with.push(other);
+                ratios.push(other / one);
             }
         }
         let what = format!("capture: {what}");
-        report.add(bench.size, &what, "without", "µs", plain.scaled(1e6));
-        report.add(bench.size, &what, "with", "µs", captured.scaled(1e6));
-        report.ratio(captured.median() / plain.median(), "x without");
+        report.add(bench.size, &what, "without", "µs", without.scaled(1e6));
+        report.add(bench.size, &what, "with", "µs", with.scaled(1e6));
+        report.ratio(ratios.median(), "x without");
     }
 }

@@ -20,6 +20,11 @@ impl Samples {
         self.0.push(took.as_secs_f64());
     }
 
+    /// Adds one that is already a number.
+    pub fn push(&mut self, value: f64) {
+        self.0.push(value);
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.len()

@@ -161,6 +161,16 @@ pub struct Copy<'b> {
 }
 
 impl Copy<'_> {
+    /// Its server.
+    pub fn server(&self) -> &Server {
+        &self.bench.server
+    }
+
+    /// The database's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A session as superuser.
     pub fn connect(&self) -> Client {
         self.bench.server.client(&self.name)
