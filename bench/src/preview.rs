@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use postgres::Client;
 use uuid::Uuid;
 
 use crate::Config;
@@ -75,7 +76,17 @@ pub fn run(config: &Config, bench: &Bench, report: &mut Report) {
         "µs",
         samples.scaled(1e6),
     );
+    upcoming(config, bench, &mut client, "scan", report);
+}
 
+/// What is coming within the hour, of all workspaces.
+pub fn upcoming(
+    config: &Config,
+    bench: &Bench,
+    client: &mut Client,
+    how: &str,
+    report: &mut Report,
+) {
     let mut upcoming = Samples::default();
     for _ in 0..=config.repeat {
         let (took, result) = timed(|| {
@@ -90,7 +101,7 @@ pub fn run(config: &Config, bench: &Bench, report: &mut Report) {
     report.add(
         bench.size,
         "upcoming within the hour",
-        "scan",
+        how,
         "ms",
         upcoming.scaled(1e3),
     );

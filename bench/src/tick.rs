@@ -8,8 +8,10 @@ use postgres::Client;
 use crate::Config;
 use crate::data::{IDLE, tick_of};
 use crate::floor;
+use crate::latency;
 use crate::measure::{Samples, timed};
 use crate::original::{self, Distance};
+use crate::preview;
 use crate::report::Report;
 use crate::server::Bench;
 
@@ -61,6 +63,12 @@ pub fn idle(config: &Config, bench: &Bench, report: &mut Report) {
         shape.scaled(1e3),
     );
     report.ratio(shape.median() / scan.median(), "x scan");
+    report.note(format!(
+        "A session that made {} idle ticks by scan at {} workspaces has {} MB of memory of its own.",
+        scan.count() + 1,
+        bench.size,
+        own_memory(&mut client) >> 20
+    ));
 
     // Before the product kept next_start_at, each schedule has to be worked out.
     let mut older = Samples::default();
@@ -84,6 +92,27 @@ pub fn idle(config: &Config, bench: &Bench, report: &mut Report) {
     idle_attached(config, bench, report, &shape);
 }
 
+/// Bytes of memory that a session's process has and shares with nobody, at the most up
+/// to now as far as the system tells: what was given back in between doesn't count.
+fn own_memory(client: &mut Client) -> u64 {
+    let pid: i32 = client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .unwrap_or_else(|e| panic!("pg_backend_pid: {e:?}"))
+        .get(0);
+    let path = format!("/proc/{pid}/status");
+    let status = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    status
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("RssAnon:")?
+                .trim()
+                .strip_suffix(" kB")?
+                .parse()
+                .ok()
+        })
+        .map_or(0, |kilobytes: u64| kilobytes << 10)
+}
+
 /// The decision of an idle tick alone, in the transaction that is open.
 fn explained(client: &mut Client) -> Duration {
     let (took, result) = timed(|| {
@@ -103,9 +132,14 @@ fn idle_attached(config: &Config, bench: &Bench, report: &mut Report, shape: &Sa
     let copy = bench.copy();
     let mut client = copy.connect();
     let (mut attaching, mut building) = (Samples::default(), Samples::default());
-    let (attached, built) = attach(&mut client);
+    let (writes, (attached, built)) = latency::beside(&copy, || attach(&mut client));
     attaching.add(attached);
     building.add(built);
+    for (how, quantile) in [("p99", 0.99), ("the longest", 1.0)] {
+        let mut of = Samples::default();
+        of.push(writes.quantile(quantile) * 1e3);
+        report.add(bench.size, "a write while attaching", how, "ms", of);
+    }
     report.add(
         bench.size,
         "attach",
@@ -129,6 +163,7 @@ fn idle_attached(config: &Config, bench: &Bench, report: &mut Report, shape: &Sa
             .get(0)
     };
     idle_tick(&mut client);
+    preview::upcoming(config, bench, &mut client, "agenda", report);
     let before = wal(&mut client);
     for _ in 0..3 * config.repeat {
         agenda.add(idle_tick(&mut client));
@@ -175,31 +210,58 @@ fn name(client: &mut Client) -> String {
 /// Ticks with some due, ours and the floor in turn, each on workspaces of its own; then
 /// the original's shape.
 pub fn due(config: &Config, bench: &Bench, report: &mut Report) {
-    let floors = due_scanning(config, bench, report);
-    due_attached(config, bench, report, &floors);
+    due_scanning(config, bench, report);
+    due_attached(config, bench, report);
 }
 
-/// The same with the agenda attached, against the floor of the run before.
-fn due_attached(config: &Config, bench: &Bench, report: &mut Report, floors: &[(u32, f64)]) {
-    let copy = bench.copy();
-    let mut client = copy.connect();
+/// The same with the agenda attached, in turn with the floor on a copy without; and the
+/// tick that follows, which takes the marks that the builds left.
+fn due_attached(config: &Config, bench: &Bench, report: &mut Report) {
+    let (copy, bare) = (bench.copy(), bench.copy());
+    let (mut client, mut floor_client) = (copy.connect(), bare.product());
     attach(&mut client);
-    for (due, floor) in floors {
-        let mut samples = Samples::default();
-        for slot in bench.slots_of(*due) {
+    for &due in std::iter::once(&config.few).chain(&config.storms) {
+        let (mut ours, mut after, mut floor) =
+            (Samples::default(), Samples::default(), Samples::default());
+        for (turn, slot) in bench.slots_of(due).into_iter().enumerate() {
+            let mut run_floor = || {
+                bench.settle();
+                floor.add(floor::write(&mut floor_client, slot));
+            };
+            if turn % 2 == 0 {
+                run_floor();
+            }
             bench.settle();
             let (took, built) = tick(&mut client, &tick_of(slot));
-            assert_eq!(built, *due, "built in slot {slot}");
-            samples.add(took);
+            assert_eq!(built, due, "built in slot {slot}");
+            ours.add(took);
+            let (took, built) = tick(&mut client, &tick_of(slot));
+            assert_eq!(built, 0, "built again in slot {slot}");
+            after.add(took);
+            if turn % 2 == 1 {
+                run_floor();
+            }
         }
+        if ours.count() == 0 {
+            continue;
+        }
+        let what = what(config, due);
         report.add(
             bench.size,
-            &what(config, *due),
+            &what,
+            "floor beside agenda",
+            "ms",
+            floor.scaled(1e3),
+        );
+        report.add(bench.size, &what, "agenda", "ms", ours.scaled(1e3));
+        report.ratio(floor.median() / ours.median(), "of the floor's rate");
+        report.add(
+            bench.size,
+            &format!("the tick after a {}", what),
             "agenda",
             "ms",
-            samples.scaled(1e3),
+            after.scaled(1e3),
         );
-        report.ratio(floor / samples.median(), "of the floor's rate");
     }
 }
 
@@ -211,9 +273,7 @@ fn what(config: &Config, due: u32) -> String {
     }
 }
 
-/// Returns the floor's median for each number of due ones.
-fn due_scanning(config: &Config, bench: &Bench, report: &mut Report) -> Vec<(u32, f64)> {
-    let mut floors = Vec::new();
+fn due_scanning(config: &Config, bench: &Bench, report: &mut Report) {
     let copy = bench.copy();
     let (mut ours_client, mut floor_client) = (copy.connect(), copy.product());
     idle_tick(&mut ours_client);
@@ -242,7 +302,6 @@ fn due_scanning(config: &Config, bench: &Bench, report: &mut Report) -> Vec<(u32
             }
             bench.settle();
         }
-        floors.push((due, floor.median()));
         let what = what(config, due);
         report.add(bench.size, &what, "floor", "ms", floor.scaled(1e3));
         report.add(bench.size, &what, "scan", "ms", ours.scaled(1e3));
@@ -271,7 +330,6 @@ fn due_scanning(config: &Config, bench: &Bench, report: &mut Report) -> Vec<(u32
             report.ratio(shape.median() / ours.median(), "x scan");
         }
     }
-    floors
 }
 
 /// A storm whose states are 200 kB each.
