@@ -1,12 +1,12 @@
 //! Queries through SPI: kept plans, typed arguments, rows without surprises.
 //!
 //! A statement's plan is kept for the life of the process by its text; the server
-//! itself plans it again when a table that it names has changed. Rows are handed to
-//! the caller one by one; a getter for the wrong type is an error, never a guess.
+//! itself plans it again when a table that it names has changed. Rows are handed to the
+//! caller one by one ([`Row`]).
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ffi::{CString, c_char};
+use std::ffi::CString;
 
 use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
@@ -14,7 +14,9 @@ use uuid::Uuid;
 use crate::instant::Instant;
 
 use super::clock;
-use super::error::{Error, check_for_interrupts};
+use super::error::Error;
+use super::row::Receiver;
+pub use super::row::Row;
 
 /// Statements whose plans are kept at the most; their texts follow the product's
 /// schema, so only a schema that changes often makes more.
@@ -127,109 +129,9 @@ pub fn uuids<'a>(ids: impl IntoIterator<Item = Uuid>) -> Arg<'a> {
     Arg::Uuids(ids.into_iter().map(Some).collect())
 }
 
-/// One row of a result.
-pub struct Row<'a> {
-    values: &'a [pg_sys::Datum],
-    nulls: &'a [bool],
-    types: &'a [pg_sys::Oid],
-}
-
-impl Row<'_> {
-    fn get(&self, column: usize, wanted: &[pg_sys::Oid]) -> Result<Option<pg_sys::Datum>, Error> {
-        let (Some(&value), Some(&null), Some(kind)) = (
-            self.values.get(column),
-            self.nulls.get(column),
-            self.types.get(column),
-        ) else {
-            return Err(internal(format!("a result has no column {column}")));
-        };
-        if !wanted.contains(kind) {
-            return Err(Error::new(
-                PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
-                format!("column {column} of a result has type {kind:?}"),
-            ));
-        }
-        Ok((!null).then_some(value))
-    }
-
-    /// A `uuid`, or NULL.
-    pub fn uuid(&self, column: usize) -> Result<Option<Uuid>, Error> {
-        Ok(self.get(column, &[pg_sys::UUIDOID])?.map(|datum| {
-            // SAFETY: a uuid datum, as the type check says, points to 16 bytes.
-            let bytes: [u8; 16] = unsafe { *datum.cast_mut_ptr::<[u8; 16]>() };
-            Uuid::from_bytes(bytes)
-        }))
-    }
-
-    /// A `boolean`; NULL counts as false.
-    pub fn bool(&self, column: usize) -> Result<bool, Error> {
-        Ok(self
-            .get(column, &[pg_sys::BOOLOID])?
-            .is_some_and(|datum| datum.value() & 0xff != 0))
-    }
-
-    /// A `boolean`, or NULL.
-    pub fn optional_bool(&self, column: usize) -> Result<Option<bool>, Error> {
-        Ok(self
-            .get(column, &[pg_sys::BOOLOID])?
-            .map(|datum| datum.value() & 0xff != 0))
-    }
-
-    /// A `bigint`, or NULL.
-    pub fn bigint(&self, column: usize) -> Result<Option<i64>, Error> {
-        Ok(self
-            .get(column, &[pg_sys::INT8OID])?
-            .map(|datum| datum.value() as i64))
-    }
-
-    /// An `integer`, or NULL.
-    pub fn int(&self, column: usize) -> Result<Option<i32>, Error> {
-        Ok(self
-            .get(column, &[pg_sys::INT4OID])?
-            .map(|datum| datum.value() as i32))
-    }
-
-    /// A `timestamptz`, or NULL; infinity is the last or the first instant there is.
-    pub fn time(&self, column: usize) -> Result<Option<Instant>, Error> {
-        Ok(self
-            .get(column, &[pg_sys::TIMESTAMPTZOID])?
-            .map(|datum| clock::saturating(datum.value() as i64)))
-    }
-
-    /// A `text`, or NULL. Bytes that are not UTF-8 (a database of another encoding)
-    /// show as replacement characters.
-    pub fn text(&self, column: usize) -> Result<Option<String>, Error> {
-        Ok(self.get(column, &[pg_sys::TEXTOID])?.map(|datum| {
-            // SAFETY: a text datum, as the type check says, is a varlena; the detoasted
-            // copy lives in the SPI context while its bytes are copied.
-            unsafe {
-                let varlena = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
-                let bytes = pgrx::varlena_to_byte_slice(varlena);
-                String::from_utf8_lossy(bytes).into_owned()
-            }
-        }))
-    }
-
-    /// An `oid`, or NULL.
-    pub fn oid(&self, column: usize) -> Result<Option<pg_sys::Oid>, Error> {
-        Ok(self
-            .get(column, &[pg_sys::OIDOID])?
-            .map(|datum| pg_sys::Oid::from(datum.value() as u32)))
-    }
-
-    /// The value must be there: NULL is an error that names what it is of.
-    pub fn required<T>(value: Option<T>, what: &str) -> Result<T, Error> {
-        value.ok_or_else(|| {
-            Error::new(
-                PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-                format!("{what} is NULL"),
-            )
-        })
-    }
-}
-
-/// Runs a statement, hands each row to `each`, and returns how many rows it returned
-/// or wrote.
+/// Runs a statement, hands each row to `each` as the server comes to it, and returns how
+/// many rows it returned or wrote. No result is held in memory. An error of `each` ends
+/// the statement where it is: the caller's (sub)transaction must then be rolled back.
 pub fn run(
     sql: &str,
     access: Access,
@@ -239,69 +141,46 @@ pub fn run(
     let types: Vec<pg_sys::Oid> = args.iter().map(Arg::type_oid).collect();
     let session = SpiSession::open()?;
     let plan = kept_plan(sql, &types)?;
-    let mut nulls: Vec<c_char> = Vec::with_capacity(args.len());
-    let mut values: Vec<pg_sys::Datum> = Vec::with_capacity(args.len());
-    for arg in args {
-        let datum = arg.into_datum();
-        nulls.push(if datum.is_some() { b' ' } else { b'n' } as c_char);
-        values.push(datum.unwrap_or(pg_sys::Datum::from(0)));
-    }
-    // SAFETY: the plan was prepared for as many arguments of these types; SPI is open.
-    let status = unsafe {
-        pg_sys::SPI_tuptable = std::ptr::null_mut();
-        pg_sys::SPI_execute_plan(
-            plan,
-            values.as_mut_ptr(),
-            nulls.as_ptr(),
-            access == Access::Read,
-            0,
-        )
+    let values: Vec<Option<pg_sys::Datum>> = args.into_iter().map(Arg::into_datum).collect();
+    let mut receiver = Receiver::new(&mut each);
+    // SAFETY: the plan was prepared for as many arguments of these types; SPI is open;
+    // options and receiver outlive the call. SPI's variable is read right after the call
+    // that set it.
+    let (status, processed) = unsafe {
+        let options = pg_sys::SPIExecuteOptions {
+            params: parameters(&values, &types),
+            read_only: access == Access::Read,
+            dest: receiver.for_the_server(),
+            ..Default::default()
+        };
+        let status = pg_sys::SPI_execute_plan_extended(plan, &options);
+        (status, pg_sys::SPI_processed)
     };
+    receiver.ended()?;
     if status < 0 {
         return Err(internal(format!(
-            "SPI_execute_plan returned {status}: {sql}"
+            "SPI_execute_plan_extended returned {status}: {sql}"
         )));
-    }
-    // SAFETY: SPI's result variables are read right after the call that set them.
-    let (processed, table) = unsafe { (pg_sys::SPI_processed, pg_sys::SPI_tuptable) };
-    if !table.is_null() {
-        each_row(table, &mut each)?;
     }
     drop(session);
     Ok(processed)
 }
 
-/// Hands each row of a result to `each`.
-fn each_row(
-    table: *mut pg_sys::SPITupleTable,
-    each: &mut impl FnMut(&Row<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    // SAFETY: the table is SPI's own result and lives until SPI is closed; the columns'
-    // types come from its own descriptor, and each tuple is deformed into arrays with
-    // room for all of its columns.
+/// Arguments as the server takes them, in memory that ends with the SPI session.
+fn parameters(values: &[Option<pg_sys::Datum>], types: &[pg_sys::Oid]) -> pg_sys::ParamListInfo {
+    // SAFETY: the list has room for as many as it was made for.
     unsafe {
-        let descriptor = (*table).tupdesc;
-        let columns = usize::try_from((*descriptor).natts).unwrap_or(0);
-        let types: Vec<pg_sys::Oid> = (1..=columns)
-            .map(|column| pg_sys::SPI_gettypeid(descriptor, column as i32))
-            .collect();
-        let mut values = vec![pg_sys::Datum::from(0); columns];
-        let mut nulls = vec![true; columns];
-        let count = usize::try_from((*table).numvals).unwrap_or(0);
-        for index in 0..count {
-            if index % 1024 == 0 {
-                check_for_interrupts();
-            }
-            let tuple = *(*table).vals.add(index);
-            pg_sys::heap_deform_tuple(tuple, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
-            each(&Row {
-                values: &values,
-                nulls: &nulls,
-                types: &types,
-            })?;
+        let list = pg_sys::makeParamList(i32::try_from(values.len()).unwrap_or(0));
+        for (index, (value, of)) in values.iter().zip(types).enumerate() {
+            *(*list).params.as_mut_ptr().add(index) = pg_sys::ParamExternData {
+                value: value.unwrap_or(pg_sys::Datum::null()),
+                isnull: value.is_none(),
+                pflags: pg_sys::PARAM_FLAG_CONST as u16,
+                ptype: *of,
+            };
         }
+        list
     }
-    Ok(())
 }
 
 /// The plan of a statement, prepared when it is first asked for and kept.
@@ -367,6 +246,6 @@ impl Drop for SpiSession {
     }
 }
 
-fn internal(message: String) -> Error {
+pub(super) fn internal(message: String) -> Error {
     Error::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message)
 }
