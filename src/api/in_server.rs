@@ -10,6 +10,7 @@ mod tests {
 
     use crate::product::catalogue::{COLUMNS, Kind, required_tables};
     use crate::schedule::{Zone, ZoneSource};
+    use crate::server::query::{Access, run};
     use crate::server::zones::ServerZones;
 
     /// The rows' first column, as text.
@@ -38,6 +39,44 @@ mod tests {
         let expected = ["2024-03-11 06:30:00", "2024-03-12 06:30:00"];
         assert_eq!(runs, expected.map(|run| Some(run.to_owned())));
         assert!(column("SELECT r::text FROM autobuild_schedule_next(', 9 * * *') AS r").is_empty());
+    }
+
+    /// Bytes of memory that this server process has asked for.
+    fn memory() -> usize {
+        // SAFETY: adds up what the contexts say of themselves.
+        unsafe { pg_sys::MemoryContextMemAllocated(pg_sys::TopMemoryContext, true) }
+    }
+
+    #[pg_test]
+    fn a_result_is_never_held_as_a_whole() {
+        let sql = "SELECT repeat('x', 1000 + g % 2) FROM generate_series(1, 100000) AS g";
+        let (mut rows, mut first, mut last) = (0, 0, 0);
+        let count = run(sql, Access::Read, vec![], |row| {
+            assert!(row.text(0)?.is_some_and(|text| text.len() >= 1000));
+            rows += 1;
+            last = memory();
+            if rows == 1 {
+                first = last;
+            }
+            Ok(())
+        });
+        assert_eq!((count.expect("rows"), rows), (100_000, 100_000));
+        assert!(last < first + 8_000_000, "{first} bytes, then {last}");
+    }
+
+    #[pg_test]
+    fn an_error_at_a_row_ends_the_statement() {
+        let mut rows = 0;
+        let sql = "SELECT g::bigint FROM generate_series(1, 1000) AS g";
+        let result = run(sql, Access::Read, vec![], |row| {
+            rows += 1;
+            match row.bigint(0)? {
+                Some(3) => row.text(0).map(|_| ()),
+                _ => Ok(()),
+            }
+        });
+        assert_eq!(result.expect_err("no text").sqlstate(), "42804");
+        assert_eq!(rows, 3);
     }
 
     #[pg_test(error = "\"count\" must not be negative, not -1")]
