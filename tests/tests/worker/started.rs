@@ -42,6 +42,10 @@ fn without_the_preload_the_status_says_what_to_do() {
         status(&mut client, "pause_reason").as_deref(),
         Some("still works")
     );
+    // Without a launcher the session's configuration is what there is to know of it.
+    texts(&mut client, "SET workspace_autobuild.role = nobody");
+    assert_eq!(status(&mut client, "role").as_deref(), Some("product"));
+    texts(&mut client, "RESET workspace_autobuild.role");
     // A tick by hand is what the status shows as the last one.
     overdue(&product, 3);
     texts(&mut client, "BEGIN ISOLATION LEVEL REPEATABLE READ");
