@@ -84,6 +84,27 @@ static NOTIFY_JOBS: GucSetting<bool> = GucSetting::<bool>::new(true);
 static LOG_LEVEL: GucSetting<LogLevel> = GucSetting::<LogLevel>::new(LogLevel::Log);
 static NOTIFY_TRANSITIONS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
+/// The settings that a database, a role or a session can have for itself: all but those
+/// of the launcher. A test compares them with `pg_settings`.
+pub const OF_A_SESSION: [&str; 16] = [
+    "workspace_autobuild.product_schema",
+    "workspace_autobuild.role",
+    "workspace_autobuild.action",
+    "workspace_autobuild.rules",
+    "workspace_autobuild.licensed_rules",
+    "workspace_autobuild.failed_stop_retry",
+    "workspace_autobuild.batch_size",
+    "workspace_autobuild.max_builds_per_tick",
+    "workspace_autobuild.max_start_delay",
+    "workspace_autobuild.lock_timeout",
+    "workspace_autobuild.statement_timeout",
+    "workspace_autobuild.history_retention",
+    "workspace_autobuild.audit_interval",
+    "workspace_autobuild.notify_jobs",
+    "workspace_autobuild.notify_transitions",
+    "workspace_autobuild.log_level",
+];
+
 /// The largest duration that a setting in seconds takes: 68 years.
 const MAX_SECONDS: i32 = i32::MAX;
 

@@ -90,6 +90,17 @@ mod tests {
     }
 
     #[pg_test]
+    fn every_setting_that_a_session_can_have_for_itself_is_listed() {
+        let mut listed = crate::settings::OF_A_SESSION.map(|name| Some(name.to_owned()));
+        listed.sort();
+        let there = column(
+            "SELECT name FROM pg_settings WHERE name LIKE 'workspace\\_autobuild.%'
+                AND context <> 'sighup' ORDER BY name COLLATE \"C\"",
+        );
+        assert_eq!(there, listed);
+    }
+
+    #[pg_test]
     fn a_check_never_raises() {
         for (schedule, valid) in [
             ("'CRON_TZ=Europe/Berlin 30 9 * * 1-5'", Some("true")),

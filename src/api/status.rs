@@ -20,6 +20,7 @@ use crate::server::query::{Access, run};
 use crate::server::transaction::in_recovery;
 use crate::server::{clock, scope};
 use crate::settings::{self, Action, Settings};
+use crate::worker::configured::workers_settings;
 use crate::worker::state::{Health, LastTick, Phase, Slot};
 use crate::worker::{process, region, spawn};
 
@@ -109,7 +110,7 @@ impl Status {
             Some(slot) if slot.last_tick.made => Some(slot.last_tick),
             _ => extension.as_owner(|| last_recorded_tick(&extension))?,
         };
-        let settings = settings::read();
+        let settings = workers_settings(&extension)?;
         // Without the product's tables there is none.
         let found = Product::find(&settings.product_schema).ok();
         let agenda = match &found {

@@ -1,6 +1,6 @@
 //! Settings of the server's that hold for one piece of work, and are put back after it.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_char};
 
 use pgrx::pg_sys;
 
@@ -21,17 +21,55 @@ pub fn with_settings<R>(settings: &[(&str, &str)], work: impl FnOnce() -> R) -> 
     let _leave = Leave(unsafe { pg_sys::NewGUCNestLevel() });
     for (name, value) in settings {
         // What SET clauses of functions use.
-        set(name, value, pg_sys::GucAction::GUC_ACTION_SAVE);
+        set(
+            name,
+            value,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            OnRefusal::Raise,
+        );
     }
     work()
 }
 
-/// As SET LOCAL: a setting for the rest of the transaction.
-pub fn set_for_transaction(name: &str, value: &str) {
-    set(name, value, pg_sys::GucAction::GUC_ACTION_LOCAL);
+/// Runs something with settings that were made elsewhere, in this order: one that the
+/// server refuses is passed over, as it is when a session begins with it.
+pub fn with_settings_as_given<R>(settings: &[(&str, String)], work: impl FnOnce() -> R) -> R {
+    with_settings(&[], || {
+        for (name, value) in settings {
+            set(
+                name,
+                value,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                OnRefusal::PassOver,
+            );
+        }
+        work()
+    })
 }
 
-fn set(name: &str, value: &str, action: pg_sys::GucAction::Type) {
+/// As SET LOCAL: a setting for the rest of the transaction.
+pub fn set_for_transaction(name: &str, value: &str) {
+    set(
+        name,
+        value,
+        pg_sys::GucAction::GUC_ACTION_LOCAL,
+        OnRefusal::Raise,
+    );
+}
+
+/// What a value is to come to that a setting does not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnRefusal {
+    Raise,
+    PassOver,
+}
+
+fn set(name: &str, value: &str, action: pg_sys::GucAction::Type, refusal: OnRefusal) {
+    let level = match refusal {
+        // The server's choice, which is ERROR for a session's own settings.
+        OnRefusal::Raise => 0,
+        OnRefusal::PassOver => pg_sys::DEBUG5 as i32,
+    };
     if let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) {
         // SAFETY: C strings that outlive the call.
         unsafe {
@@ -42,7 +80,7 @@ fn set(name: &str, value: &str, action: pg_sys::GucAction::Type) {
                 pg_sys::GucSource::PGC_S_SESSION,
                 action,
                 true,
-                0,
+                level,
                 false,
             );
         }
@@ -69,17 +107,33 @@ pub fn give_way(others: i32) {
     set_for_transaction("deadlock_timeout", &(others / 10).max(1).to_string());
 }
 
+/// A setting as it stands; `None` for one that there isn't.
+pub fn setting(name: &str) -> Option<String> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the value is the server's own C string, or NULL.
+    unsafe { text(pg_sys::GetConfigOption(name.as_ptr(), true, false)) }
+}
+
+/// The value that RESET would give a setting of ours in this session.
+pub fn setting_after_reset(name: &str) -> Option<String> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: an ERROR for a setting that there isn't; the value is as above.
+    unsafe { text(pg_sys::GetConfigOptionResetString(name.as_ptr())) }
+}
+
+/// # Safety
+/// `value` is a C string, or NULL.
+unsafe fn text(value: *const c_char) -> Option<String> {
+    // SAFETY: see above.
+    (!value.is_null()).then(|| unsafe { CStr::from_ptr(value).to_string_lossy().into_owned() })
+}
+
 /// A setting as it stands, for a user who may read all settings; `None` for others.
 pub fn setting_if_allowed(name: &str) -> Option<String> {
-    let name = CString::new(name).ok()?;
-    // SAFETY: look-ups inside a transaction; the value is the server's own C string, or
-    // NULL for a setting that there isn't.
-    unsafe {
+    // SAFETY: look-ups inside a transaction.
+    let allowed = unsafe {
         let all = pg_sys::Oid::from(pg_sys::ROLE_PG_READ_ALL_SETTINGS);
-        if !pg_sys::has_privs_of_role(pg_sys::GetUserId(), all) {
-            return None;
-        }
-        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
-        (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
-    }
+        pg_sys::has_privs_of_role(pg_sys::GetUserId(), all)
+    };
+    allowed.then(|| setting(name)).flatten()
 }

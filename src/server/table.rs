@@ -123,15 +123,17 @@ pub unsafe fn attribute(
     descriptor: pg_sys::TupleDesc,
     index: usize,
 ) -> *const pg_sys::FormData_pg_attribute {
-    // SAFETY: see above.
+    // SAFETY: see above. From 18 on the attributes stand behind the compact ones, of which
+    // there are as many: what TupleDescAttr does, which is no function that could be called.
     unsafe {
-        #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+        #[cfg(not(feature = "pg18"))]
         {
             (*descriptor).attrs.as_ptr().add(index)
         }
         #[cfg(feature = "pg18")]
         {
-            pg_sys::TupleDescAttr(descriptor, index as i32)
+            let all = (*descriptor).compact_attrs.as_ptr().add(width(descriptor));
+            all.cast::<pg_sys::FormData_pg_attribute>().add(index)
         }
     }
 }

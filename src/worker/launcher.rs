@@ -9,6 +9,7 @@ use crate::instant::{Instant, MINUTE, SECOND};
 use crate::server::error::check_for_interrupts;
 use crate::{server::clock, settings};
 
+use super::configured;
 use super::databases;
 use super::process;
 use super::region::{self, Region};
@@ -106,6 +107,7 @@ impl Launcher {
         REGION.set(Some(region));
         process::at_exit(at_exit);
         let mut roster = Roster::new(settings::tick_interval(), now, only.is_some());
+        configured::publish(region);
         let left = region.with(|state| {
             state.launcher_pid = process::my_pid();
             state.starved = false;
@@ -146,6 +148,7 @@ impl Launcher {
         loop {
             check_for_interrupts();
             if process::reload_if_asked() {
+                configured::publish(self.region);
                 self.roster
                     .set_interval(settings::tick_interval(), clock::now());
                 self.listed_at = None;

@@ -8,6 +8,8 @@
 pub mod roster;
 
 #[cfg(feature = "pgrx")]
+pub mod configured;
+#[cfg(feature = "pgrx")]
 mod databases;
 #[cfg(feature = "pgrx")]
 mod launcher;

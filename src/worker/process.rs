@@ -132,12 +132,6 @@ pub fn at_exit(callback: unsafe extern "C-unwind" fn(i32, pg_sys::Datum)) {
     unsafe { pg_sys::before_shmem_exit(Some(callback), pg_sys::Datum::from(0)) };
 }
 
-/// Ends the process. A transaction that is open is rolled back.
-pub fn exit(code: i32) -> ! {
-    // SAFETY: runs the server's own exit callbacks, then ends the process.
-    unsafe { pg_sys::proc_exit(code) }
-}
-
 static mut PREVIOUS_LOG: pg_sys::emit_log_hook_type = None;
 
 thread_local! {

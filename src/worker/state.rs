@@ -5,6 +5,7 @@
 
 use crate::executor::report::{KINDS, OUTCOMES, TickReport};
 use crate::instant::{Instant, SECOND};
+use crate::settings;
 
 use super::roster::{Database, Ending, Knock};
 
@@ -326,12 +327,44 @@ impl Slot {
     }
 }
 
+/// The settings of the server's configuration, as the launcher has them: it is connected
+/// to no database and so has no others.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Configured {
+    /// They were published.
+    known: bool,
+    /// In the order of [`settings::OF_A_SESSION`].
+    values: [Text<256>; settings::OF_A_SESSION.len()],
+}
+
+impl Configured {
+    /// Keeps the values. If one is too long to be kept, none is known.
+    pub fn set<'a>(&mut self, values: impl IntoIterator<Item = &'a str>) {
+        self.known = true;
+        for (kept, value) in self.values.iter_mut().zip(values) {
+            kept.set(value);
+            self.known &= kept.get().unwrap_or_default() == value;
+        }
+    }
+
+    /// The values, if they are known.
+    pub fn get(&self) -> Option<Vec<String>> {
+        self.known.then(|| {
+            let texts = self.values.iter().map(Text::get);
+            texts.map(Option::unwrap_or_default).collect()
+        })
+    }
+}
+
 /// All that is shared.
 #[derive(Debug)]
 #[repr(C)]
 pub struct State {
     /// The launcher's process id; 0 for none.
     pub launcher_pid: i32,
+    /// What the server's configuration says.
+    pub configured: Configured,
     /// The server has no worker slot left for us.
     pub starved: bool,
     /// More knocks came than there was room for: look everywhere.

@@ -476,6 +476,13 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(guard) = self.guard.take() {
+            // The log goes with the folder, and often only it says why the test failed.
+            if std::thread::panicking() {
+                let log = self.log();
+                let lines: Vec<&str> = log.lines().collect();
+                let last = &lines[lines.len().saturating_sub(40)..];
+                eprintln!("the end of the server's log:\n{}", last.join("\n"));
+            }
             drop(guard);
             if let Some(mut child) = self.postmaster.take() {
                 // The guard has ended it: this only collects it.

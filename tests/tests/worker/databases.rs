@@ -70,6 +70,140 @@ fn a_dropped_extension_ends_the_ticks_and_leaves_the_log_quiet() {
 }
 
 #[test]
+fn what_is_rolled_back_changes_nothing() {
+    let server = ticking().start();
+    let database = database_with_ticks(&server);
+    let mut inside = server.client(&database);
+    let mut client = server.client("postgres");
+    texts(&mut inside, "BEGIN");
+    texts(&mut inside, "DROP EXTENSION \"workspace-autobuild\"");
+    texts(&mut inside, "ROLLBACK");
+    await_tick(&mut inside, "done");
+    for alter in [
+        "RENAME TO another",
+        "ALLOW_CONNECTIONS false",
+        "CONNECTION LIMIT 0",
+        "SET workspace_autobuild.action = off",
+    ] {
+        texts(&mut client, "BEGIN");
+        // Nobody else may be in a database that is renamed.
+        drop(inside);
+        quickly(&mut client, &format!("ALTER DATABASE {database} {alter}"));
+        texts(&mut client, "ROLLBACK");
+        inside = server.client(&database);
+        await_tick(&mut inside, "done");
+        await_tick(&mut inside, "done");
+    }
+    assert_eq!(status(&mut inside, "problem"), None);
+    for unwanted in ["worker FATAL", "ERROR", "workspace-autobuild: "] {
+        assert_eq!(log_lines(&server, unwanted), 0, "{}", server.log());
+    }
+}
+
+#[test]
+fn a_drop_that_is_not_committed_yet_delays_ticks_and_is_told_of_once() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "100ms")
+        .start();
+    let database = database_with_ticks(&server);
+    let mut inside = server.client(&database);
+    let mut witness = server.client(&database_with_ticks(&server));
+    texts(&mut inside, "BEGIN");
+    quickly(&mut inside, "DROP EXTENSION \"workspace-autobuild\"");
+    await_until("a tick fails", SOON, || {
+        log_lines(&server, "a tick failed: ") > 0
+    });
+    for _ in 0..4 {
+        await_tick(&mut witness, "done");
+    }
+    texts(&mut inside, "ROLLBACK");
+    await_tick(&mut inside, "done");
+    await_status(&mut inside, "worker_state", "idle");
+    assert_eq!(log_lines(&server, "a tick failed: "), 1);
+    assert_eq!(log_lines(&server, "ticks are made again"), 1);
+    texts(&mut inside, "BEGIN");
+    quickly(&mut inside, "DROP EXTENSION \"workspace-autobuild\"");
+    await_tick(&mut witness, "done");
+    await_tick(&mut witness, "done");
+    texts(&mut inside, "COMMIT");
+    await_until("no worker is there", SOON, || {
+        value(
+            &mut inside,
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                AND backend_type LIKE 'workspace-autobuild%'",
+        )
+        .as_deref()
+            == Some("0")
+    });
+    let failed = log_lines(&server, "a tick failed: ");
+    for _ in 0..4 {
+        await_tick(&mut witness, "done");
+    }
+    assert_eq!(log_lines(&server, "a tick failed: "), failed);
+}
+
+#[test]
+fn a_database_can_be_moved_and_dropped_by_force_while_ticks_run() {
+    let server = ticking().start();
+    let database = database_with_ticks(&server);
+    let mut client = server.client("postgres");
+    texts(&mut client, "SET allow_in_place_tablespaces = on");
+    texts(&mut client, "CREATE TABLESPACE elsewhere LOCATION ''");
+    for place in ["elsewhere", "pg_default", "elsewhere"] {
+        quickly(
+            &mut client,
+            &format!("ALTER DATABASE {database} SET TABLESPACE {place}"),
+        );
+        let mut inside = server.client(&database);
+        await_tick(&mut inside, "done");
+        assert_eq!(status(&mut inside, "problem"), None);
+    }
+    let _inside = server.client(&database);
+    quickly(
+        &mut client,
+        &format!("DROP DATABASE {database} WITH (FORCE)"),
+    );
+    let mut witness = server.client(&database_with_ticks(&server));
+    for _ in 0..3 {
+        await_tick(&mut witness, "done");
+    }
+    assert!(
+        log_lines(&server, "does not exist") <= 1,
+        "{}",
+        server.log()
+    );
+}
+
+#[test]
+fn a_rename_into_the_list_and_out_of_it_takes_effect_at_once() {
+    let server = ticking()
+        .set("workspace_autobuild.databases", "postgres, \"to be, or\"")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let database = product.database().to_owned();
+    drop(product);
+    let mut client = server.client("postgres");
+    let mut inside = server.client(&database);
+    assert_eq!(status(&mut inside, "worker_state").as_deref(), Some("off"));
+    drop(inside);
+    quickly(
+        &mut client,
+        &format!("ALTER DATABASE {database} RENAME TO \"to be, or\""),
+    );
+    let mut inside = server.client("to be, or");
+    await_tick(&mut inside, "done");
+    drop(inside);
+    quickly(
+        &mut client,
+        &format!("ALTER DATABASE \"to be, or\" RENAME TO {database}"),
+    );
+    let mut inside = server.client(&database);
+    await_status(&mut inside, "worker_state", "off");
+    await_status(&mut inside, "next_tick_at IS NULL", "t");
+}
+
+#[test]
 fn copies_renames_and_drops_work_while_ticks_run() {
     let server = ticking().start();
     let database = database_with_ticks(&server);

@@ -3,6 +3,8 @@
 
 mod databases;
 mod life;
+mod limits;
+mod settings;
 mod standby;
 mod started;
 mod support;

@@ -17,7 +17,7 @@ fn without_preload() -> Options {
 #[test]
 fn without_the_preload_the_status_says_what_to_do() {
     let server = without_preload()
-        .set("shared_preload_libraries", "auto_explain")
+        .set("shared_preload_libraries", "plpgsql")
         .start();
     let product = Product::install(&server, Version::NEWEST);
     product.create_extension();
@@ -28,11 +28,11 @@ fn without_the_preload_the_status_says_what_to_do() {
     );
     let problem = status(&mut client, "problem").unwrap_or_default();
     assert!(
-        problem.contains("shared_preload_libraries = 'auto_explain, workspace-autobuild'"),
+        problem.contains("shared_preload_libraries = 'plpgsql, workspace-autobuild'"),
         "{problem}"
     );
     let problem = status(&mut product.connect(), "problem").unwrap_or_default();
-    assert!(!problem.contains("auto_explain"), "{problem}");
+    assert!(!problem.contains("plpgsql"), "{problem}");
     assert_eq!(
         value(&mut client, "SELECT autobuild_wake()").as_deref(),
         Some("f")
@@ -42,6 +42,10 @@ fn without_the_preload_the_status_says_what_to_do() {
         status(&mut client, "pause_reason").as_deref(),
         Some("still works")
     );
+    // Without a launcher the session's configuration is what there is to know of it.
+    texts(&mut client, "SET workspace_autobuild.role = nobody");
+    assert_eq!(status(&mut client, "role").as_deref(), Some("product"));
+    texts(&mut client, "RESET workspace_autobuild.role");
     // A tick by hand is what the status shows as the last one.
     overdue(&product, 3);
     texts(&mut client, "BEGIN ISOLATION LEVEL REPEATABLE READ");

@@ -201,6 +201,137 @@ fn action_off_is_off_until_it_is_not() {
 }
 
 #[test]
+fn the_status_shows_the_workers_settings_whatever_a_session_has() {
+    let server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    let shown = "SELECT worker_state IN ('idle', 'running') AND role = 'product'
+                    AND problem IS NULL AND mode = 'scan' FROM autobuild_status";
+    // Set in the session, with its role, and by its client.
+    for sql in [
+        "SET workspace_autobuild.action = off",
+        "SET workspace_autobuild.role = nobody",
+        "SET workspace_autobuild.product_schema = nowhere",
+        "SET workspace_autobuild.rules = ''",
+    ] {
+        texts(&mut client, sql);
+        assert_eq!(value(&mut client, shown).as_deref(), Some("t"), "{sql}");
+    }
+    // What it has set for itself is still so.
+    assert_eq!(
+        value(&mut client, "SHOW workspace_autobuild.action").as_deref(),
+        Some("off")
+    );
+    texts(
+        &mut client,
+        "CREATE ROLE busy LOGIN SUPERUSER; ALTER ROLE busy SET workspace_autobuild.action = off",
+    );
+    let mut busy = server.address().connect(product.database(), "busy");
+    assert_eq!(
+        value(&mut busy, "SHOW workspace_autobuild.action").as_deref(),
+        Some("off")
+    );
+    assert_eq!(value(&mut busy, shown).as_deref(), Some("t"));
+    let mut optional = postgres::Config::new()
+        .host_path(&server.address().socket_dir)
+        .port(server.address().port)
+        .user("postgres")
+        .dbname(product.database())
+        .options("-c workspace_autobuild.role=nobody")
+        .connect(postgres::NoTls)
+        .expect("a session");
+    assert_eq!(
+        value(&mut optional, "SHOW workspace_autobuild.role").as_deref(),
+        Some("nobody")
+    );
+    assert_eq!(value(&mut optional, shown).as_deref(), Some("t"));
+    // The configuration's value, and who reads it may be anybody.
+    server.set("workspace_autobuild.role", "nobody_yet");
+    texts(&mut client, "CREATE ROLE anybody LOGIN");
+    let mut anybody = server.address().connect(product.database(), "anybody");
+    for client in [&mut client, &mut busy, &mut optional, &mut anybody] {
+        await_status(client, "role", "nobody_yet");
+        await_status(client, "problem LIKE '%nobody_yet%'", "t");
+    }
+    server.set("workspace_autobuild.role", "");
+    for client in [&mut client, &mut busy, &mut optional, &mut anybody] {
+        await_status(client, "role", "product");
+    }
+}
+
+#[test]
+fn the_status_knows_what_is_set_for_the_database_and_for_the_workers_role_before_the_next_tick() {
+    let server = hourly().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let database = product.database();
+    let mut client = product.superuser();
+    await_status(&mut client, "worker_state", "idle");
+    // Later ones win over earlier ones; a worker is the superuser whom initdb made.
+    let scopes = [
+        "ROLE ALL".to_owned(),
+        format!("DATABASE {database}"),
+        "ROLE postgres".to_owned(),
+        format!("ROLE postgres IN DATABASE {database}"),
+    ];
+    let off = "worker_state = 'off'";
+    for scope in &scopes {
+        let alter = |client: &mut _, what: &str| {
+            texts(client, &format!("ALTER {scope} {what}"));
+        };
+        // In a session of before and in a new one.
+        alter(&mut client, "SET workspace_autobuild.action = off");
+        assert_eq!(status(&mut client, off).as_deref(), Some("t"), "{scope}");
+        let mut another = product.superuser();
+        assert_eq!(status(&mut another, off).as_deref(), Some("t"), "{scope}");
+        alter(&mut client, "SET workspace_autobuild.action = observe");
+        for client in [&mut client, &mut another] {
+            assert_eq!(status(client, off).as_deref(), Some("f"), "{scope}");
+        }
+    }
+    for scope in &scopes {
+        texts(
+            &mut client,
+            &format!("ALTER {scope} RESET workspace_autobuild.action"),
+        );
+    }
+    // A value that was stored unseen, while the library was not loaded, the worker passes
+    // over.
+    texts(
+        &mut client,
+        &format!(
+            "SET allow_system_table_mods = on;
+             INSERT INTO pg_db_role_setting
+             SELECT oid, 0, ARRAY['workspace_autobuild.action=perhaps',
+                                  'workspace_autobuild.role=nobody']
+               FROM pg_database WHERE datname = '{database}'"
+        ),
+    );
+    assert_eq!(status(&mut client, "role").as_deref(), Some("nobody"));
+    assert_eq!(status(&mut client, off).as_deref(), Some("f"));
+    texts(&mut client, "SELECT autobuild_wake()");
+    await_tick(&mut client, "waiting");
+}
+
+#[test]
+fn what_is_set_for_the_superuser_whom_initdb_made_counts_for_the_worker() {
+    let server = hourly().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut client = product.superuser();
+    await_status(&mut client, "worker_state", "idle");
+    texts(
+        &mut client,
+        "ALTER ROLE postgres SET workspace_autobuild.role = nobody",
+    );
+    texts(&mut client, "SELECT autobuild_wake()");
+    await_tick(&mut client, "waiting");
+    await_status(&mut client, "problem LIKE '%nobody%'", "t");
+}
+
+#[test]
 fn a_database_that_is_not_named_is_left_alone() {
     let server = ticking()
         .set("workspace_autobuild.databases", "elsewhere")

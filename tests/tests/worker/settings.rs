@@ -1,0 +1,183 @@
+//! The settings on a real server: who may set them where, and what is refused.
+
+use postgres::error::SqlState;
+use workspace_autobuild_tests::product::texts;
+use workspace_autobuild_tests::{Product, Version, await_until};
+
+use super::support::*;
+
+/// Runs what has to be refused; its SQLSTATE, and all that it says.
+#[track_caller]
+fn refused(client: &mut postgres::Client, sql: &str) -> (SqlState, String) {
+    let error = client.simple_query(sql).expect_err(sql);
+    let error = error.as_db_error().expect("the server's");
+    let more = [error.detail(), error.hint()].map(Option::unwrap_or_default);
+    (
+        error.code().clone(),
+        [error.message(), more[0], more[1]].join(" | "),
+    )
+}
+
+#[test]
+fn every_setting_has_its_unit_its_range_and_its_sentence() {
+    let server = ticking().start();
+    let mut client = server.client("postgres");
+    let sentences = "SELECT count(*), count(*) FILTER (WHERE short_desc LIKE '%.')
+                       FROM pg_settings WHERE name LIKE 'workspace\\_autobuild.%'";
+    assert_eq!(
+        texts(&mut client, sentences),
+        [[Some("18".to_owned()), Some("18".to_owned())]]
+    );
+    let ranges = texts(
+        &mut client,
+        "SELECT substr(name, 21) || ' ' || context || ' ' || coalesce(unit, '-') || ' '
+                || boot_val || ' ' || coalesce(min_val || '..' || max_val, enumvals::text, '-')
+           FROM pg_settings WHERE name LIKE 'workspace\\_autobuild.%' ORDER BY name COLLATE \"C\"",
+    );
+    let ranges: Vec<String> = ranges.into_iter().flatten().flatten().collect();
+    assert_eq!(
+        ranges,
+        [
+            "action superuser - build {build,observe,off}",
+            "audit_interval superuser s 3600 0..2147483647",
+            "batch_size superuser - 500 1..10000",
+            "databases sighup - * -",
+            "failed_stop_retry superuser - on -",
+            "history_retention superuser min 43200 0..2147483647",
+            "licensed_rules superuser - on -",
+            "lock_timeout superuser ms 2000 0..2147483647",
+            "log_level superuser - log {debug5,debug1,info,notice,warning,log}",
+            "max_builds_per_tick superuser - 0 0..2147483647",
+            "max_start_delay superuser s 0 0..2147483647",
+            "notify_jobs superuser - on -",
+            "notify_transitions superuser - off -",
+            "product_schema superuser - public -",
+            "role superuser -  -",
+            "rules superuser - autostop, autostart, failed, dormancy -",
+            "statement_timeout superuser ms 60000 0..2147483647",
+            "tick_interval sighup s 60 1..3600",
+        ]
+    );
+}
+
+#[test]
+fn a_value_or_a_name_that_makes_no_sense_is_refused_with_the_reason() {
+    let server = ticking().start();
+    let mut client = server.client("postgres");
+    for (setting, reason) in [
+        ("action = perhaps", "build, observe, off"),
+        ("rules = 'autostart, naps'", "\"naps\" is no rule"),
+        ("product_schema = ''", "a schema's name is wanted"),
+        ("batch_size = 0", "(1 .. 10000)"),
+        ("batch_size = many", "batch_size"),
+        ("lock_timeout = '2 fortnights'", "\"ms\""),
+        ("lock_timeout = -1", "2147483647"),
+        ("licensed_rules = perhaps", "Boolean"),
+        ("log_level = loud", "warning"),
+    ] {
+        let (code, said) = refused(&mut client, &format!("SET workspace_autobuild.{setting}"));
+        assert_eq!(code, SqlState::INVALID_PARAMETER_VALUE, "{setting}");
+        assert!(said.contains(reason), "{setting}: {said}");
+    }
+    for (setting, reason) in [
+        ("tick_interval = 0", "3600"),
+        ("tick_interval = '2h'", "3600"),
+        ("databases = 'a,,b'", "a name is empty"),
+        ("databases = '\"a'", "no closing quote"),
+    ] {
+        let sql = format!("ALTER SYSTEM SET workspace_autobuild.{setting}");
+        let (code, said) = refused(&mut client, &sql);
+        assert_eq!(code, SqlState::INVALID_PARAMETER_VALUE, "{setting}");
+        assert!(said.contains(reason), "{setting}: {said}");
+    }
+    // The prefix is ours.
+    for sql in [
+        "SET workspace_autobuild.batchsize = 5",
+        "ALTER SYSTEM SET workspace_autobuild.batchsize = 5",
+        "ALTER DATABASE postgres SET workspace_autobuild.batchsize = 5",
+    ] {
+        let (code, said) = refused(&mut client, sql);
+        let expected = [SqlState::INVALID_NAME, SqlState::UNDEFINED_OBJECT];
+        assert!(expected.contains(&code), "{sql}: {code:?} {said}");
+    }
+    // What the server has for all is not for one database or session.
+    for sql in [
+        "SET workspace_autobuild.tick_interval = 5",
+        "ALTER DATABASE postgres SET workspace_autobuild.tick_interval = 5",
+        "ALTER DATABASE postgres SET workspace_autobuild.databases = ''",
+    ] {
+        let (code, said) = refused(&mut client, sql);
+        assert_eq!(
+            code,
+            SqlState::CANT_CHANGE_RUNTIME_PARAM,
+            "{sql}: {code:?} {said}"
+        );
+    }
+    // Whoever can log in can't set what the worker does, nor his own database's owner.
+    texts(&mut client, "CREATE ROLE anybody LOGIN");
+    texts(&mut client, "CREATE DATABASE theirs OWNER anybody");
+    let mut anybody = server.address().connect("theirs", "anybody");
+    for sql in [
+        "SET workspace_autobuild.role = anybody",
+        "ALTER DATABASE theirs SET workspace_autobuild.role = anybody",
+        "ALTER ROLE anybody SET workspace_autobuild.action = off",
+    ] {
+        let (code, said) = refused(&mut anybody, sql);
+        assert_eq!(code, SqlState::INSUFFICIENT_PRIVILEGE, "{sql}: {said}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_configuration_file_is_logged_and_what_was_goes_on() {
+    let server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    server.append_conf("workspace_autobuild.rules = 'autostart, naps'\n");
+    texts(&mut client, "SELECT pg_reload_conf()");
+    await_until("the refusal is logged", SOON, || {
+        log_lines(&server, "\"naps\" is no rule") > 0
+    });
+    await_tick(&mut client, "done");
+    await_tick(&mut client, "done");
+    assert_eq!(status(&mut client, "problem"), None);
+    assert_eq!(
+        value(&mut client, "SHOW workspace_autobuild.rules").as_deref(),
+        Some("autostop, autostart, failed, dormancy")
+    );
+}
+
+#[test]
+fn alter_system_counts_from_the_next_tick_on() {
+    let server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    texts(
+        &mut client,
+        "ALTER SYSTEM SET workspace_autobuild.action = 'observe'",
+    );
+    texts(&mut client, "SELECT pg_reload_conf()");
+    await_until("this session has it", SOON, || {
+        value(&mut client, "SHOW workspace_autobuild.action").as_deref() == Some("observe")
+    });
+    await_tick(&mut client, "done");
+    overdue(&product, 2);
+    await_until("two are observed", SOON, || {
+        value(
+            &mut client,
+            "SELECT count(*) FROM autobuild_transitions WHERE outcome = 'observed'",
+        )
+        .as_deref()
+            == Some("2")
+    });
+    let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
+    assert_eq!(product.value(stops).as_deref(), Some("0"));
+    texts(&mut client, "ALTER SYSTEM RESET workspace_autobuild.action");
+    texts(&mut client, "SELECT pg_reload_conf()");
+    await_until("two stops", SOON, || {
+        product.value(stops).as_deref() == Some("2")
+    });
+}
