@@ -19,9 +19,21 @@ const SETTLED: Duration = Duration::from_secs(120);
 /// A fault: its name, and what befalls the server.
 pub type Fault<'f> = (&'static str, &'f dyn Fn(&mut Storm));
 
+/// Rounds on one server. A check looks at all that was ever built there, and a storm has
+/// one version of the product, attached or not: many rounds want many storms.
+const SPELL: u32 = 5;
+
 /// How often each fault is tried.
 pub fn rounds() -> u32 {
     std::env::var("FAULTS_ROUNDS").map_or(1, |text| text.parse().expect("a number of rounds"))
+}
+
+/// The same in spells, each of which is for a storm of its own.
+pub fn spells() -> impl Iterator<Item = u32> {
+    let rounds = rounds();
+    (0..rounds)
+        .step_by(SPELL as usize)
+        .map(move |begun| SPELL.min(rounds - begun))
 }
 
 /// A server in a storm.
@@ -81,8 +93,8 @@ impl Storm {
     /// So many rounds, each with every one of these faults in a random order: a storm
     /// begins, the fault comes in the midst of it, and afterwards everything must hold.
     #[track_caller]
-    pub fn suffer(&mut self, faults: &[Fault<'_>]) {
-        for round in 0..rounds() {
+    pub fn suffer(&mut self, rounds: u32, faults: &[Fault<'_>]) {
+        for round in 0..rounds {
             let mut order: Vec<&Fault<'_>> = faults.iter().collect();
             self.random.shuffle(&mut order);
             for (name, fault) in order {
