@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use workspace_autobuild_tests::StopMode;
 use workspace_autobuild_tests::product::texts;
 
-use super::storm::{Storm, signal, spells};
+use super::storm::{Storm, kill, signal, spells};
 
 #[test]
 fn processes_that_die_or_stand_still() {
@@ -34,13 +34,13 @@ fn processes_that_die_or_stand_still() {
 fn kill_worker(storm: &mut Storm) {
     if let Some(worker) = storm.worker() {
         thread::sleep(Duration::from_micros(storm.random.u64(..20_000)));
-        signal(worker, Signal::KILL);
+        kill(worker);
     }
 }
 
 fn kill_any(storm: &mut Storm) {
     if let Some(pid) = storm.process("true") {
-        signal(pid, Signal::KILL);
+        kill(pid);
     }
 }
 

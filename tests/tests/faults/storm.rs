@@ -1,6 +1,7 @@
 //! A storm: hundreds of workspaces that are due at once, and a worker that builds them
 //! in small batches, each second.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use workspace_autobuild_tests::invariants::{self, Others};
 use workspace_autobuild_tests::product::{Template, Value, texts};
 use workspace_autobuild_tests::server::{Options, SUPERUSER};
-use workspace_autobuild_tests::{Product, Server, Transition, Version, await_some};
+use workspace_autobuild_tests::{Product, Server, Transition, Version, await_some, await_until};
 
 /// Workspaces of one round, unless a test says otherwise.
 const DUE: u32 = 300;
@@ -289,6 +290,17 @@ fn exactly_one_build_each(product: &Product) {
         "SELECT workspace_id, count(*) FROM workspace_builds GROUP BY 1 HAVING count(*) <> 2",
     );
     assert_eq!(twice, Vec::<Vec<Option<String>>>::new());
+}
+
+/// Kills a process of the server's and waits until the server has noticed, which then ends
+/// all others too: what comes after it finds none of the old sessions.
+#[track_caller]
+pub fn kill(pid: Pid) {
+    signal(pid, Signal::KILL);
+    let process = format!("/proc/{}", pid.as_raw_nonzero());
+    await_until("the process is gone", SETTLED, || {
+        !Path::new(&process).exists()
+    });
 }
 
 /// Sends a signal; a process that is gone does not mind.
