@@ -121,10 +121,15 @@ fn back_off(attempt: &Attempt, attempts: i32) -> i64 {
         Some("55P03" | "40001" | "40P01") => 4,
         _ => 60,
     };
+    doubling(attempts, longest) * MINUTE
+}
+
+/// 1, 2, 4 ... up to the longest.
+pub fn doubling(attempts: i32, longest: i64) -> i64 {
     let doublings = u32::try_from(attempts.saturating_sub(1))
         .unwrap_or(0)
         .min(6);
-    (1_i64 << doublings).min(longest) * MINUTE
+    (1_i64 << doublings).min(longest)
 }
 
 /// Records what came of a batch: history, back-off, and the tick's own row with the
