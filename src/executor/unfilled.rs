@@ -11,7 +11,7 @@ use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, run, uuids};
 
-use super::history::doubling;
+use super::history::minutes;
 
 /// When a workspace is tried again, and how often it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub fn put_off(extension: &Extension, tried: &[(Uuid, i32)], at: Instant) -> Res
         return Ok(());
     }
     let attempts = |earlier: i32| earlier.saturating_add(1);
-    let next = |earlier| at.saturating_add_micros(doubling(attempts(earlier), 60) * MINUTE);
+    let next = |earlier| at.saturating_add_micros(minutes(attempts(earlier)) * MINUTE);
     extension.as_owner(|| {
         run(
             &format!(

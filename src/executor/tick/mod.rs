@@ -244,7 +244,7 @@ impl<'a> Executor<'a> {
             (_, "failed") => earlier.fingerprint == fingerprint(planned),
             _ => false,
         };
-        same && (earlier.is_waiting() || earlier.next_attempt_at > self.at)
+        same && (earlier.is_waiting() || history::too_soon(earlier.next_attempt_at, self.at))
     }
 
     /// Fills in `next_start_at` of the workspaces whose locks are held.

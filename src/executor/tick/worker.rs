@@ -289,7 +289,7 @@ impl Executor<'_> {
         // Those that were put off, each alone: they were waited for already.
         let again = put_off
             .iter()
-            .filter(|(_, put_off)| put_off.next_attempt_at <= self.at);
+            .filter(|(_, put_off)| !history::too_soon(put_off.next_attempt_at, self.at));
         for (&id, put_off) in again.take(PUT_OFF_AGAIN) {
             match self.fill_piece(&fills, &[id], true, put_off.attempts) {
                 Err(error) if is_stall(&error) => {
