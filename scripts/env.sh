@@ -33,3 +33,5 @@ export PG_MAJOR PG_CONFIG PGRX_HOME
 
 # Says what is done, on a line of its own.
 say() { printf '\n== %s\n' "$*"; }
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }

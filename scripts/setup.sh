@@ -10,7 +10,6 @@ CARGO_PGRX_VERSION=0.18.1
 PGSPOT_VERSION=0.9.4
 
 on_private_copy() { [ "$PG_CONFIG" = "$private_pg_config" ]; }
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 missing() {
   local package

@@ -58,6 +58,7 @@ pgrx_tests() {
 
 step lint scripts/lint.sh
 step pure cargo test --no-default-features
+step fuzz cargo test --package workspace-autobuild-fuzz
 step in-server pgrx_tests
 step install scripts/install.sh private
 step sql-scripts scripts/check-sql.sh

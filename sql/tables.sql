@@ -104,8 +104,16 @@ COMMENT ON COLUMN @extschema@.autobuild_blocked.since IS 'When this workspace wa
 COMMENT ON COLUMN @extschema@.autobuild_blocked.attempts IS 'How often it was tried since then.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.next_attempt_at IS 'When it is tried again: after 1, 2, 4 ... 60 minutes, or at once when its facts change.';
 
+CREATE TABLE @extschema@.autobuild_unfilled (
+    workspace_id    uuid PRIMARY KEY,
+    attempts        integer NOT NULL,
+    next_attempt_at timestamptz NOT NULL
+);
+COMMENT ON TABLE @extschema@.autobuild_unfilled IS
+    'Workspaces whose next_start_at could not be filled in: code of the product''s came to no end. Nothing is lost by it.';
+
 REVOKE ALL ON @extschema@.autobuild_executor_lock, @extschema@.autobuild_ticks,
     @extschema@.autobuild_transitions, @extschema@.autobuild_attempts,
-    @extschema@.autobuild_blocked FROM PUBLIC;
+    @extschema@.autobuild_unfilled, @extschema@.autobuild_blocked FROM PUBLIC;
 GRANT SELECT ON @extschema@.autobuild_ticks, @extschema@.autobuild_transitions,
     @extschema@.autobuild_blocked TO pg_monitor;

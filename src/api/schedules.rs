@@ -34,9 +34,7 @@ fn autobuild_schedule_next(
     let after = argument("after", after).or_raise();
     let runs = std::iter::successors(schedule.next(after), move |run| {
         check_for_interrupts();
-        // In a zone whose offset has seconds a run is cut down to the minute and may
-        // not lie after the one before it.
-        schedule.next(*run).filter(|next| next > run)
+        schedule.after_run(*run)
     });
     SetOfIterator::new(runs.take(count).map(timestamptz))
 }

@@ -99,9 +99,11 @@ impl Parameter {
     /// The names by which the check finds the previous value that it looks at.
     pub(super) fn names_looked_at(&self) -> impl Iterator<Item = &str> {
         let looks = self.check.looks_at_value() && !self.ephemeral;
-        [self.name.as_str(), self.legacy_name.as_str()]
-            .into_iter()
-            .filter(move |name| looks && !name.is_empty())
+        // Only of the legacy name does an empty one mean that there is none.
+        let legacy = Some(self.legacy_name.as_str()).filter(|name| !name.is_empty());
+        std::iter::once(self.name.as_str())
+            .chain(legacy)
+            .filter(move |_| looks)
     }
 
     fn row<'a>(&'a self, source: ValueSource, value: KnownValue<'a>) -> Row<'a> {

@@ -3,56 +3,70 @@
 //! The product reads an empty column as "due at the next run", so nothing is lost while
 //! it is empty, and whoever else is at work goes first: a row that someone holds or has
 //! just changed is left for a later tick, and no row is waited for. A row that refuses
-//! the value is left out; it keeps no other from its own.
+//! the value is left out; it keeps no other from its own. Code of the product's that comes
+//! to no end is the caller's to narrow down.
 
 use pgrx::pg_sys;
+use uuid::Uuid;
 
 use crate::product::schema::Product;
 use crate::product::write;
 use crate::server::error::Error;
+use crate::server::query::{Access, run};
 
 use super::batch::{lacks_a_right, writing};
 use super::decide::Fill;
+use super::narrow::is_stall;
 
 /// Rows that may refuse before the rest is left for the next tick.
 const REFUSALS: usize = 20;
 
 /// Fills in what still is as it was decided on, as the product's role, inside the
-/// caller's transaction. The caller holds the workspaces' locks.
+/// caller's transaction. The caller holds the workspaces' locks. Returns those that refuse.
 ///
-/// Errors: what no single row causes (a missing right, classes 53 and 57).
-pub fn fill(product: &Product, role: pg_sys::Oid, fills: &[Fill]) -> Result<(), Error> {
-    let mut refusals = 0;
-    halve(product, role, fills, &mut refusals)
+/// Errors: a missing right, and what names no row (classes 53 and 57, and 55P03 unless
+/// somebody has the whole table).
+pub fn fill(product: &Product, role: pg_sys::Oid, fills: &[Fill]) -> Result<Vec<Uuid>, Error> {
+    let mut refused = Vec::new();
+    halve(product, role, fills, &mut refused)?;
+    Ok(refused)
 }
 
 fn halve(
     product: &Product,
     role: pg_sys::Oid,
     fills: &[Fill],
-    refusals: &mut usize,
+    refused: &mut Vec<Uuid>,
 ) -> Result<(), Error> {
-    if fills.is_empty() || *refusals >= REFUSALS {
+    if fills.is_empty() || refused.len() >= REFUSALS {
         return Ok(());
     }
     let filled = writing(product, role, || write::free_next_start_at(product, fills));
-    match filled {
-        Ok(_) => Ok(()),
-        Err(error) if ["53", "57"].iter().any(|state| error.is(state)) => Err(error),
-        Err(error) if lacks_a_right(&error, product, role) => Err(error),
+    match (filled, fills) {
+        (Ok(_), _) => Ok(()),
         // Someone has the whole table: none of the rows is to be had now.
-        Err(error) if error.is("55P03") => {
-            *refusals = REFUSALS;
+        (Err(error), _) if error.is("55P03") && !is_free(product, role) => Ok(()),
+        (Err(error), _) if is_stall(&error) || lacks_a_right(&error, product, role) => Err(error),
+        (Err(_), [(id, _, _)]) => {
+            refused.push(*id);
             Ok(())
         }
-        Err(_) if fills.len() == 1 => {
-            *refusals += 1;
-            Ok(())
-        }
-        Err(_) => {
+        (Err(_), _) => {
             let (left, right) = fills.split_at(fills.len() / 2);
-            halve(product, role, left, refusals)?;
-            halve(product, role, right, refusals)
+            halve(product, role, left, refused)?;
+            halve(product, role, right, refused)
         }
     }
+}
+
+/// Could the table be written now?
+fn is_free(product: &Product, role: pg_sys::Oid) -> bool {
+    let lock = format!(
+        "LOCK TABLE {} IN ROW EXCLUSIVE MODE NOWAIT",
+        product.table("workspaces")
+    );
+    let locked = writing(product, role, || {
+        run(&lock, Access::Write, vec![], |_| Ok(()))
+    });
+    locked.is_ok()
 }

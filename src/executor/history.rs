@@ -59,6 +59,16 @@ pub struct Earlier {
     pub fingerprint: i64,
 }
 
+/// The longest time between two attempts, in minutes.
+const LONGEST: i64 = 60;
+
+/// Is it too soon for an attempt that was put off until then? A time that is further off
+/// than any attempt is put off was reckoned before the clock was set back.
+pub fn too_soon(next_attempt_at: Instant, now: Instant) -> bool {
+    let longest = now.saturating_add_micros(LONGEST * MINUTE);
+    (now.saturating_add_micros(1)..=longest).contains(&next_attempt_at)
+}
+
 impl Earlier {
     /// Does it wait for a provisioner? That is looked for at each tick, without back-off.
     pub fn is_waiting(&self) -> bool {
@@ -119,12 +129,21 @@ fn back_off(attempt: &Attempt, attempts: i32) -> i64 {
     }
     let longest = match attempt.sqlstate.as_deref() {
         Some("55P03" | "40001" | "40P01") => 4,
-        _ => 60,
+        _ => LONGEST,
     };
+    doubling(attempts, longest) * MINUTE
+}
+
+/// 1, 2, 4 ... minutes up to the longest.
+pub fn minutes(attempts: i32) -> i64 {
+    doubling(attempts, LONGEST)
+}
+
+fn doubling(attempts: i32, longest: i64) -> i64 {
     let doublings = u32::try_from(attempts.saturating_sub(1))
         .unwrap_or(0)
         .min(6);
-    (1_i64 << doublings).min(longest) * MINUTE
+    (1_i64 << doublings).min(longest)
 }
 
 /// Records what came of a batch: history, back-off, and the tick's own row with the
@@ -484,6 +503,16 @@ mod tests {
             .map(|n| back_off(&attempt(Some("import_job_failed")), n) / MINUTE)
             .collect();
         assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_puts_nothing_off_for_long() {
+        let now = Instant::NO_TIME;
+        let soon = |minutes| too_soon(now.saturating_add_micros(minutes * MINUTE), now);
+        assert_eq!(
+            [-1, 0, 1, 60, 61, 600_000].map(soon),
+            [false, false, true, true, false, false]
+        );
     }
 
     #[test]

@@ -17,3 +17,4 @@ pub mod outcome;
 pub mod plan;
 pub mod report;
 pub mod tick;
+pub mod unfilled;

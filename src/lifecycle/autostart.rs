@@ -120,6 +120,6 @@ pub(super) fn first_allowed<R: Runs>(
         if run.nanos_since(after) >= SEARCH {
             return Err(none);
         }
-        run = schedule.next_after(run).ok_or(none)?;
+        run = schedule.after_run(run).ok_or(none)?;
     }
 }

@@ -23,9 +23,12 @@ pub trait Schedules {
 
 /// The runs of one schedule.
 pub trait Runs {
-    /// The first run strictly later than `after`; `None` if there is none that
+    /// The first run strictly later than `after`, cut down to the minute; `None` if there is none that
     /// PostgreSQL could keep, as for a schedule that never runs.
     fn next_after(&self, after: Instant) -> Option<Instant>;
+
+    /// The first run later than another one.
+    fn after_run(&self, run: Instant) -> Option<Instant>;
 
     /// The weekday of a run in the schedule's own zone.
     fn weekday(&self, run: Instant) -> Weekday;
@@ -46,6 +49,10 @@ impl<Z: ZoneSource> Schedules for ScheduleCache<Z> {
 impl<Z: Zone> Runs for Rc<Schedule<Z>> {
     fn next_after(&self, after: Instant) -> Option<Instant> {
         self.next(after)
+    }
+
+    fn after_run(&self, run: Instant) -> Option<Instant> {
+        Schedule::after_run(self, run)
     }
 
     fn weekday(&self, run: Instant) -> Weekday {

@@ -30,7 +30,7 @@ mod vector_tests;
 
 use chrono::Weekday;
 
-use crate::instant::Instant;
+use crate::instant::{Instant, MINUTE, SECOND};
 
 pub use cache::ScheduleCache;
 pub use error::{Field, Problem, ScheduleError};
@@ -100,6 +100,12 @@ impl<Z: Zone> Schedule<Z> {
             }
         }
         None
+    }
+
+    /// The run after one that [`Schedule::next`] gave; later than it in any zone. `next` of
+    /// a run can be the same run again, where it was cut down to the minute.
+    pub fn after_run(&self, run: Instant) -> Option<Instant> {
+        self.next(run.saturating_add_micros(MINUTE - SECOND))
     }
 
     /// Whether one of the sets is empty: an accepted text, but it has no runs.

@@ -2,7 +2,7 @@
 
 use chrono::Weekday;
 
-use super::test_zones::{OnlyZone, ShiftingZone};
+use super::test_zones::{BundledZones, OnlyZone, ShiftingZone};
 use super::text_tests::{next, parse};
 use super::vector_tests::instant;
 use super::*;
@@ -70,6 +70,23 @@ fn an_offset_with_seconds_is_cut_to_the_utc_minute() {
         next(text, "1970-06-01T10:14:30Z").unwrap(),
         "1970-06-02T10:14:00Z"
     );
+}
+
+#[test]
+fn runs_go_on_where_they_are_cut_to_the_minute() {
+    let text = "CRON_TZ=Africa/Monrovia 30 9 * * *";
+    let schedule = Schedule::parse(text, &BundledZones::new()).unwrap();
+    let mut run = schedule.next(instant("1972-01-04T00:00:00Z")).unwrap();
+    for expected in [
+        "1972-01-04T10:14:00Z",
+        "1972-01-05T10:14:00Z",
+        "1972-01-06T10:14:00Z",
+        // On the 7th the clocks were moved to UTC.
+        "1972-01-07T09:30:00Z",
+    ] {
+        assert_eq!(run.to_string(), expected);
+        run = schedule.after_run(run).unwrap();
+    }
 }
 
 #[test]

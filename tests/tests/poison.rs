@@ -579,3 +579,111 @@ fn a_trigger_that_sleeps_or_raises_keeps_only_its_own_workspace() {
     }
     no_panic(&server);
 }
+
+/// `next_start_at` is filled in where nothing is due. A trigger that is in its way for one
+/// workspace keeps it from that one alone, and is not waited for at each tick.
+#[test]
+fn a_trigger_on_next_start_at_keeps_only_its_own_workspace_from_it() {
+    let server = impatient();
+    for (body, _) in PLANTED {
+        let product = Product::install(&server, Version::NEWEST);
+        let day = product
+            .value("SELECT extract(dow FROM now() + interval '3 days')::int")
+            .expect("a weekday");
+        let ids = product
+            .template("docker")
+            .create()
+            .workspaces(CROWD, Transition::Stop)
+            .schedule(&format!("0 9 * * {day}"))
+            .created_at(Value::sql("now()"))
+            .create();
+        let poisoned = ids[100];
+        product.execute(&format!(
+            "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF NEW.id = '{poisoned}' THEN {body}; END IF; RETURN NEW; END $$;
+             CREATE TRIGGER poison BEFORE UPDATE OF next_start_at ON workspaces
+                FOR EACH ROW EXECUTE FUNCTION poison()"
+        ));
+        product.create_extension();
+        let empty = || {
+            texts(
+                &mut product.superuser(),
+                "SELECT id FROM workspaces WHERE next_start_at IS NULL",
+            )
+        };
+        let only_it = [[Some(poisoned.to_string())]];
+        await_until(&format!("{body}: the others are filled in"), SOON, || {
+            empty() == only_it
+        });
+        let put_off = "SELECT workspace_id FROM autobuild_unfilled";
+        await_until(&format!("{body}: it is put off"), SOON, || {
+            texts(&mut product.superuser(), put_off) == only_it
+        });
+        // The trigger would take all of the 500 ms that it is given.
+        await_until(
+            &format!("{body}: a tick does not wait for it"),
+            SOON,
+            || {
+                product_value(
+                    &product,
+                    "SELECT worker_state = 'idle' AND last_tick_ms < 400 FROM autobuild_status",
+                )
+                .as_deref()
+                    == Some("t")
+            },
+        );
+        let longest = product_value(
+            &product,
+            "SELECT coalesce(max(finished_at - started_at), '0') < interval '15 seconds'
+               FROM autobuild_ticks",
+        );
+        assert_eq!(longest.as_deref(), Some("t"), "{body}: a tick is bounded");
+        invariants::check_quiet(&product);
+        product.execute("DROP TRIGGER poison ON workspaces");
+        assert_eq!(product.operator().tick("now").len(), 0, "{body}");
+        assert_eq!(empty(), Vec::<Vec<Option<String>>>::new(), "{body}");
+        let left = texts(&mut product.superuser(), put_off);
+        assert_eq!(left, Vec::<Vec<Option<String>>>::new(), "{body}");
+        product
+            .superuser()
+            .batch_execute("DROP EXTENSION \"workspace-autobuild\"")
+            .expect("it is there");
+    }
+    no_panic(&server);
+}
+
+/// Rows that refuse are put off too: however many they are, the others have their turn.
+#[test]
+fn many_that_refuse_their_next_start_at_keep_no_other_from_it() {
+    let server = impatient();
+    let product = Product::install(&server, Version::NEWEST);
+    let day = product
+        .value("SELECT extract(dow FROM now() + interval '3 days')::int")
+        .expect("a weekday");
+    product
+        .template("docker")
+        .create()
+        .workspaces(CROWD, Transition::Stop)
+        .schedule(&format!("0 9 * * {day}"))
+        .created_at(Value::sql("now()"))
+        .create();
+    product.execute(
+        "CREATE TABLE refusing AS SELECT id FROM workspaces ORDER BY id LIMIT 100;
+         CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF EXISTS (SELECT FROM public.refusing r WHERE r.id = NEW.id)
+             THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER poison BEFORE UPDATE OF next_start_at ON workspaces
+            FOR EACH ROW EXECUTE FUNCTION poison()",
+    );
+    product.create_extension();
+    await_until("the others are filled in", SOON, || {
+        product
+            .value(
+                "SELECT count(*) FROM workspaces
+                  WHERE next_start_at IS NULL AND id NOT IN (TABLE refusing)",
+            )
+            .as_deref()
+            == Some("0")
+    });
+    invariants::check_quiet(&product);
+}

@@ -234,8 +234,11 @@ fn a_role_that_is_missing_or_a_superuser_is_named_with_what_to_do() {
         assert!(refused.message.contains(role), "{refused:?}");
         assert!(refused.hint.contains("autobuild_grant("), "{refused:?}");
     }
-    let refused = refusal(&mut superuser, "SELECT autobuild_grant('nobody at all')");
-    assert_eq!(refused.sqlstate, "42704", "{refused:?}");
+    // A GRANT to public would be one to everybody.
+    for role in ["nobody at all", "public", "PUBLIC", ""] {
+        let refused = refusal(&mut superuser, &format!("SELECT autobuild_grant('{role}')"));
+        assert_eq!(refused.sqlstate, "42704", "{role}: {refused:?}");
+    }
 }
 
 #[test]

@@ -237,6 +237,19 @@ fn the_next_runs_are_rows_in_order_from_one_call() {
             "2024-11-04 06:30:00"
         ]
     );
+    // Where the clock had seconds, runs are cut to the minute; each is there once.
+    assert_eq!(
+        runs(
+            &mut session,
+            "SELECT r AT TIME ZONE 'UTC' FROM autobuild_schedule_next(
+                 'CRON_TZ=Africa/Monrovia 30 9 * * *', '1970-06-01 00:00:00+00', 3) AS r"
+        ),
+        [
+            "1970-06-01 10:14:00",
+            "1970-06-02 10:14:00",
+            "1970-06-03 10:14:00"
+        ]
+    );
     assert_eq!(
         runs(
             &mut session,

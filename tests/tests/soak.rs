@@ -160,7 +160,7 @@ fn memory_tables_and_the_time_of_a_tick_stay_as_they_are() {
                 state: count(
                     &mut client,
                     &size(
-                        "'autobuild_marks', 'autobuild_agenda', 'autobuild_agenda_state', 'autobuild_attempts'",
+                        "'autobuild_marks', 'autobuild_agenda', 'autobuild_agenda_state', 'autobuild_attempts', 'autobuild_unfilled'",
                     ),
                 ),
                 history: count(

@@ -114,6 +114,18 @@ fn only_values_that_something_looks_at_are_asked_for() {
     assert_eq!(needed(&case), ["checked", "chosen", "old"]);
 }
 
+/// Found by fuzzing: nobody read the value of a parameter without a name.
+#[test]
+fn an_empty_name_is_a_name_and_an_empty_legacy_name_is_none() {
+    let case = Case::with(definition("", "bool"));
+    let prepared = PreparedVersion::new(case.version.clone().unwrap(), &case.signs);
+    assert_eq!(Vec::from_iter(prepared.needed_values()), [""]);
+    assert_eq!(case.had("", "true").rows(), [row("", Build)]);
+    let case = Case::with(definition("a", "bool"));
+    let prepared = PreparedVersion::new(case.version.clone().unwrap(), &case.signs);
+    assert_eq!(Vec::from_iter(prepared.needed_values()), ["a"]);
+}
+
 #[test]
 fn a_value_that_a_check_needs_and_nobody_read_blocks() {
     let mut case = Case::with(definition("a", "bool"));

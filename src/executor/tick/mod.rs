@@ -43,6 +43,7 @@ use crate::executor::locks::Locks;
 use crate::executor::outcome::{Attempt, BuildsLeft, Outcome, count};
 use crate::executor::plan::{Planned, plan_all};
 use crate::executor::report::TickReport;
+use crate::executor::unfilled;
 
 /// What a tick works with: found anew for each tick.
 pub(super) struct Executor<'a> {
@@ -243,17 +244,22 @@ impl<'a> Executor<'a> {
             (_, "failed") => earlier.fingerprint == fingerprint(planned),
             _ => false,
         };
-        same && (earlier.is_waiting() || earlier.next_attempt_at > self.at)
+        same && (earlier.is_waiting() || history::too_soon(earlier.next_attempt_at, self.at))
     }
 
     /// Fills in `next_start_at` of the workspaces whose locks are held.
-    fn fill(&self, fills: &[Fill], held: &HashSet<Uuid>) -> Result<(), Error> {
+    /// Returns those that refuse.
+    fn fill(&self, fills: &[Fill], held: &HashSet<Uuid>) -> Result<Vec<Uuid>, Error> {
         let fills: Vec<Fill> = fills
             .iter()
             .filter(|(id, _, _)| held.contains(id))
             .cloned()
             .collect();
-        fill(&self.product, self.role, &fills).map_err(|error| self.name_missing_right(error))
+        let refused = fill(&self.product, self.role, &fills)
+            .map_err(|error| self.name_missing_right(error))?;
+        let tried: Vec<Uuid> = ids_of(&fills).collect();
+        unfilled::forget(&self.extension, &tried)?;
+        Ok(refused)
     }
 
     /// The workspaces of `autobuild_attempts` that nothing is due for any more.

@@ -12,10 +12,11 @@ use crate::executor::agenda;
 use crate::executor::batch;
 use crate::executor::decide::{Decided, Fill};
 use crate::executor::history::{self, Source};
-use crate::executor::narrow::{Pieces, Then};
+use crate::executor::narrow::{Pieces, Then, is_stall};
 use crate::executor::outcome::{Attempt, count};
 use crate::executor::plan::plan_all;
 use crate::executor::report::{Progress, Tick, TickReport};
+use crate::executor::unfilled;
 use crate::instant::Instant;
 use crate::product::facts::Scope;
 use crate::server::error::Error;
@@ -25,10 +26,12 @@ use crate::server::statement_timeout::armed;
 use crate::server::{clock, transaction};
 use crate::settings::{Action, Limits, Settings};
 
-use super::{Executor, Run, ids_of};
+use super::{Executor, Run};
 
 /// Batches of `next_start_at` that one tick fills in at the most.
 const FILL_BATCHES: usize = 10;
+/// Workspaces that were put off and are tried again in one tick at the most.
+const PUT_OFF_AGAIN: usize = 4;
 
 /// One tick of the worker's, in transactions of its own. `progress` is told how far it
 /// is, and may break it off between two batches: what is left is the next tick's.
@@ -240,17 +243,118 @@ impl Executor<'_> {
                 self.prune()
             },
         )?;
-        if self.settings.action == Action::Build {
-            for fills in fills.chunks(self.settings.batch_size).take(FILL_BATCHES) {
-                let filled = timed(
-                    self.settings,
-                    || Ok(self.locks.take(ids_of(fills))),
-                    |held| self.fill(fills, &held),
-                );
-                self.locks.linger();
-                filled?;
+        if self.settings.action == Action::Build && !fills.is_empty() {
+            self.fill_in(run, fills)?;
+        }
+        Ok(())
+    }
+
+    /// Fills in `next_start_at` in batches. What a batch waits for in vain is narrowed down
+    /// to a workspace, as with builds, and that one is put off.
+    fn fill_in(&self, run: &mut Run, fills: &[Fill]) -> Result<(), Error> {
+        let fills: HashMap<Uuid, &Fill> = fills.iter().map(|fill| (fill.0, fill)).collect();
+        let put_off = timed(
+            self.settings,
+            || Ok(()),
+            |()| {
+                let (there, gone): (HashMap<_, _>, HashMap<_, _>) = unfilled::all(&self.extension)?
+                    .into_iter()
+                    .partition(|(id, _)| fills.contains_key(id));
+                let gone: Vec<Uuid> = gone.into_keys().collect();
+                unfilled::forget(&self.extension, &gone)?;
+                Ok(there)
+            },
+        )?;
+        let mut ids: Vec<Uuid> = fills
+            .keys()
+            .filter(|id| !put_off.contains_key(id))
+            .copied()
+            .collect();
+        ids.sort_unstable();
+        ids.truncate(FILL_BATCHES * self.settings.batch_size);
+        let mut pieces = Pieces::of(&ids, self.settings.batch_size);
+        while let Some(piece) = pieces.take_next() {
+            let Err(error) = self.fill_piece(&fills, piece.ids, piece.hurried, 0) else {
+                continue;
+            };
+            if !is_stall(&error) {
+                return Err(error);
+            }
+            match pieces.failed(piece, &error, true) {
+                Then::Single(id) => self.not_filled(run, id, 0, &error)?,
+                Then::Again | Then::GoOn => {}
+                Then::GiveUp => break,
             }
         }
+        // Those that were put off, each alone: they were waited for already.
+        let again = put_off
+            .iter()
+            .filter(|(_, put_off)| !history::too_soon(put_off.next_attempt_at, self.at));
+        for (&id, put_off) in again.take(PUT_OFF_AGAIN) {
+            match self.fill_piece(&fills, &[id], true, put_off.attempts) {
+                Err(error) if is_stall(&error) => {
+                    self.not_filled(run, id, put_off.attempts, &error)?;
+                }
+                filled => filled?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills in some, in a transaction of its own; those that refuse are put off. `earlier`:
+    /// how often they were tried before.
+    fn fill_piece(
+        &self,
+        fills: &HashMap<Uuid, &Fill>,
+        ids: &[Uuid],
+        hurried: bool,
+        earlier: i32,
+    ) -> Result<(), Error> {
+        let fills: Vec<Fill> = ids
+            .iter()
+            .filter_map(|id| fills.get(id).copied().cloned())
+            .collect();
+        let filled = limited(
+            self.settings.limits(hurried),
+            || Ok(self.locks.take(ids.iter().copied())),
+            |held| {
+                let refused = self.fill(&fills, &held)?;
+                let refused: Vec<(Uuid, i32)> =
+                    refused.into_iter().map(|id| (id, earlier)).collect();
+                unfilled::put_off(&self.extension, &refused, self.at)
+            },
+        );
+        self.locks.linger();
+        filled
+    }
+
+    /// Puts off a workspace that alone came to no end, and records the tick's error.
+    fn not_filled(
+        &self,
+        run: &mut Run,
+        id: Uuid,
+        earlier: i32,
+        error: &Error,
+    ) -> Result<(), Error> {
+        let message = format!("next_start_at of workspace {id} could not be filled in: {error}");
+        let mut next = run.clone();
+        next.report.error.get_or_insert((error.sqlstate(), message));
+        timed(
+            self.settings,
+            || Ok(()),
+            |()| {
+                unfilled::put_off(&self.extension, &[(id, earlier)], self.at)?;
+                history::record(
+                    &self.extension,
+                    &mut next.record,
+                    &[],
+                    &next.report,
+                    &next.earlier,
+                    clock::now(),
+                )
+            },
+        )?;
+        *run = next;
         Ok(())
     }
 }

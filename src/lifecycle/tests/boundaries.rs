@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::lifecycle::verdict::Transition;
+use crate::schedule::ScheduleCache;
+use crate::schedule::test_zones::BundledZones;
 
 const DAY: i64 = 24 * 60;
 
@@ -168,6 +170,23 @@ fn a_refused_run_is_searched_on_from_only_within_seven_days() {
     assert_eq!(skipped(&facts), "no_allowed_run");
 }
 
+/// Found by fuzzing: the search stood still at a run that was cut down to the minute. A
+/// build of the year 1 is one whose time was never set.
+#[test]
+fn a_search_over_blocked_days_ends_also_in_local_mean_time() {
+    let schedules = ScheduleCache::new(BundledZones::new(), 2);
+    let mut facts = stopped();
+    facts.latest().created_at = Instant::NO_TIME;
+    facts.schedule = Some("CRON_TZ=Europe/Berlin 30 2 * * *".to_owned());
+    let start = |facts: &Facts| verdict(facts, &TODAY, &ALL_RULES, tick(), &schedules).outcome;
+    // The first of January of the year 1 was a Monday.
+    facts.template().blocked_days = 0b1;
+    let run = start(&facts).unwrap().at;
+    assert_eq!(run, at("0001-01-02T01:36:00Z"));
+    facts.schedule = Some("CRON_TZ=Europe/Berlin 30 2 * * 1".to_owned());
+    assert_eq!(start(&facts).unwrap_err().code(), "no_allowed_run");
+}
+
 /// Runs at given instants; the last is allowed, those before it are not.
 struct Listed(Vec<Instant>);
 
@@ -181,6 +200,9 @@ impl Schedules for Listed {
 impl Runs for &Listed {
     fn next_after(&self, after: Instant) -> Option<Instant> {
         self.0.iter().copied().find(|run| *run > after)
+    }
+    fn after_run(&self, run: Instant) -> Option<Instant> {
+        self.next_after(run)
     }
     fn weekday(&self, run: Instant) -> Weekday {
         match self.0.last() {

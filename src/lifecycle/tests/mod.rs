@@ -248,6 +248,10 @@ impl Runs for Times {
             .and_then(|minute| Instant::from_micros((minute - self.zone) * MINUTE))
     }
 
+    fn after_run(&self, run: Instant) -> Option<Instant> {
+        self.next_after(run)
+    }
+
     fn weekday(&self, run: Instant) -> Weekday {
         Weekday::try_from(u8::try_from(self.weekday_number(run)).unwrap()).unwrap()
     }

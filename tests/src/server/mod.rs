@@ -4,6 +4,7 @@
 //! has the settings that the test gives. However the test ends (also by a panic or
 //! a kill), the server is stopped and its folder removed: see [`guard`].
 
+pub mod clock;
 mod guard;
 pub mod installation;
 pub mod standby;

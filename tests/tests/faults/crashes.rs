@@ -7,35 +7,40 @@ use rustix::process::Signal;
 use workspace_autobuild_tests::StopMode;
 use workspace_autobuild_tests::product::texts;
 
-use super::storm::{Storm, signal};
+use super::storm::{Storm, kill, signal, spells};
 
 #[test]
 fn processes_that_die_or_stand_still() {
-    Storm::new().suffer(&[
-        ("SIGKILL of the tick worker", &kill_worker),
-        ("SIGKILL of a random process", &kill_any),
-        ("SIGKILL of the postmaster", &kill_postmaster),
-        ("immediate shutdown", &|storm| {
-            storm.server.restart(StopMode::Immediate)
-        }),
-        ("fast shutdown", &|storm| {
-            storm.server.restart(StopMode::Fast)
-        }),
-        ("terminate and cancel", &terminate_and_cancel),
-        ("SIGSTOP and SIGCONT", &stop_and_continue),
-    ]);
+    for rounds in spells() {
+        Storm::new().suffer(
+            rounds,
+            &[
+                ("SIGKILL of the tick worker", &kill_worker),
+                ("SIGKILL of a random process", &kill_any),
+                ("SIGKILL of the postmaster", &kill_postmaster),
+                ("immediate shutdown", &|storm| {
+                    storm.server.restart(StopMode::Immediate)
+                }),
+                ("fast shutdown", &|storm| {
+                    storm.server.restart(StopMode::Fast)
+                }),
+                ("terminate and cancel", &terminate_and_cancel),
+                ("SIGSTOP and SIGCONT", &stop_and_continue),
+            ],
+        );
+    }
 }
 
 fn kill_worker(storm: &mut Storm) {
     if let Some(worker) = storm.worker() {
         thread::sleep(Duration::from_micros(storm.random.u64(..20_000)));
-        signal(worker, Signal::KILL);
+        kill(worker);
     }
 }
 
 fn kill_any(storm: &mut Storm) {
     if let Some(pid) = storm.process("true") {
-        signal(pid, Signal::KILL);
+        kill(pid);
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::storm::{Storm, options, settle};
+use super::storm::{Storm, options, settle, spells};
 
 /// A small disk, until it is dropped.
 struct Disk {
@@ -68,33 +68,38 @@ fn a_full_disk() {
         println!("skipped: a full disk needs a tmpfs, which only root may mount");
         return;
     };
-    let server = options()
-        .within(disk.path())
-        .set("max_wal_size", "80MB")
-        .set("min_wal_size", "32MB")
-        .start();
-    let mut storm = Storm::on(server);
-    storm.suffer(&[("a full disk", &|storm| {
-        settle(&storm.product);
-        storm.check(&storm.product);
-        storm.gather();
-        disk.fill();
-        storm.release();
-        thread::sleep(Duration::from_millis(storm.random.u64(500..4000)));
-        disk.free();
-        // Without room for WAL the server itself may have ended.
-        thread::sleep(Duration::from_millis(200));
-        if storm.server.has_ended() {
-            println!("the server had ended");
-            storm.server.start();
-        }
-    })]);
-    let full = "No space left on device";
-    let told = storm
-        .server
-        .log()
-        .lines()
-        .filter(|line| line.contains(full))
-        .count();
-    println!("{told} lines of the log: {full}");
+    for rounds in spells() {
+        let server = options()
+            .within(disk.path())
+            .set("max_wal_size", "80MB")
+            .set("min_wal_size", "32MB")
+            .start();
+        let mut storm = Storm::on(server);
+        storm.suffer(
+            rounds,
+            &[("a full disk", &|storm| {
+                settle(&storm.product);
+                storm.check(&storm.product);
+                storm.gather();
+                disk.fill();
+                storm.release();
+                thread::sleep(Duration::from_millis(storm.random.u64(500..4000)));
+                disk.free();
+                // Without room for WAL the server itself may have ended.
+                thread::sleep(Duration::from_millis(200));
+                if storm.server.has_ended() {
+                    println!("the server had ended");
+                    storm.server.start();
+                }
+            })],
+        );
+        let full = "No space left on device";
+        let told = storm
+            .server
+            .log()
+            .lines()
+            .filter(|line| line.contains(full))
+            .count();
+        println!("{told} lines of the log: {full}");
+    }
 }

@@ -4,6 +4,7 @@
 //! `FAULTS_ROUNDS` says how often each fault is tried (default 1; `make test-faults`
 //! many times), `FAULTS_SEED` repeats a run, whose seed is printed.
 
+mod clock;
 mod crashes;
 mod disk;
 mod exhausted;

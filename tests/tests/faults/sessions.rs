@@ -7,23 +7,28 @@ use std::time::Duration;
 use workspace_autobuild_tests::product::texts;
 use workspace_autobuild_tests::server::SUPERUSER;
 
-use super::storm::Storm;
+use super::storm::{Storm, spells};
 
 #[test]
 fn sessions_that_are_in_the_way() {
-    let mut storm = Storm::new();
-    let mut old = storm.product.superuser();
-    // Held all the time: nothing that dies meanwhile can be cleaned away.
-    old.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_snapshot()")
-        .expect("a snapshot");
-    storm.suffer(&[
-        ("row locks of an idle transaction", &hold_rows),
-        ("clock steps", &step_the_clock),
-        ("no free connection", &take_all_connections),
-        ("maintenance", &maintain),
-    ]);
-    let seen = texts(&mut old, "SELECT count(*) FROM workspaces");
-    assert_eq!(seen, [[Some("0".to_owned())]], "the snapshot is an old one");
+    for rounds in spells() {
+        let mut storm = Storm::new();
+        let mut old = storm.product.superuser();
+        // Held all the time: nothing that dies meanwhile can be cleaned away.
+        old.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_snapshot()")
+            .expect("a snapshot");
+        storm.suffer(
+            rounds,
+            &[
+                ("row locks of an idle transaction", &hold_rows),
+                ("clock steps", &step_the_clock),
+                ("no free connection", &take_all_connections),
+                ("maintenance", &maintain),
+            ],
+        );
+        let seen = texts(&mut old, "SELECT count(*) FROM workspaces");
+        assert_eq!(seen, [[Some("0".to_owned())]], "the snapshot is an old one");
+    }
 }
 
 fn hold_rows(storm: &mut Storm) {

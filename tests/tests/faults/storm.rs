@@ -1,6 +1,7 @@
 //! A storm: hundreds of workspaces that are due at once, and a worker that builds them
 //! in small batches, each second.
 
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use workspace_autobuild_tests::invariants::{self, Others};
 use workspace_autobuild_tests::product::{Template, Value, texts};
 use workspace_autobuild_tests::server::{Options, SUPERUSER};
-use workspace_autobuild_tests::{Product, Server, Transition, Version, await_some};
+use workspace_autobuild_tests::{Product, Server, Transition, Version, await_some, await_until};
 
 /// Workspaces of one round, unless a test says otherwise.
 const DUE: u32 = 300;
@@ -19,9 +20,21 @@ const SETTLED: Duration = Duration::from_secs(120);
 /// A fault: its name, and what befalls the server.
 pub type Fault<'f> = (&'static str, &'f dyn Fn(&mut Storm));
 
+/// Rounds on one server. A check looks at all that was ever built there, and a storm has
+/// one version of the product, attached or not: many rounds want many storms.
+const SPELL: u32 = 5;
+
 /// How often each fault is tried.
 pub fn rounds() -> u32 {
     std::env::var("FAULTS_ROUNDS").map_or(1, |text| text.parse().expect("a number of rounds"))
+}
+
+/// The same in spells, each of which is for a storm of its own.
+pub fn spells() -> impl Iterator<Item = u32> {
+    let rounds = rounds();
+    (0..rounds)
+        .step_by(SPELL as usize)
+        .map(move |begun| SPELL.min(rounds - begun))
 }
 
 /// A server in a storm.
@@ -81,8 +94,8 @@ impl Storm {
     /// So many rounds, each with every one of these faults in a random order: a storm
     /// begins, the fault comes in the midst of it, and afterwards everything must hold.
     #[track_caller]
-    pub fn suffer(&mut self, faults: &[Fault<'_>]) {
-        for round in 0..rounds() {
+    pub fn suffer(&mut self, rounds: u32, faults: &[Fault<'_>]) {
+        for round in 0..rounds {
             let mut order: Vec<&Fault<'_>> = faults.iter().collect();
             self.random.shuffle(&mut order);
             for (name, fault) in order {
@@ -277,6 +290,17 @@ fn exactly_one_build_each(product: &Product) {
         "SELECT workspace_id, count(*) FROM workspace_builds GROUP BY 1 HAVING count(*) <> 2",
     );
     assert_eq!(twice, Vec::<Vec<Option<String>>>::new());
+}
+
+/// Kills a process of the server's and waits until the server has noticed, which then ends
+/// all others too: what comes after it finds none of the old sessions.
+#[track_caller]
+pub fn kill(pid: Pid) {
+    signal(pid, Signal::KILL);
+    let process = format!("/proc/{}", pid.as_raw_nonzero());
+    await_until("the process is gone", SETTLED, || {
+        !Path::new(&process).exists()
+    });
 }
 
 /// Sends a signal; a process that is gone does not mind.

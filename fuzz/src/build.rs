@@ -1,0 +1,274 @@
+//! Plans of builds: tags and parameters.
+
+use std::collections::HashSet;
+
+use arbitrary::Unstructured;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+use workspace_autobuild::build::inputs::{ImportJob, PreviousSource, PreviousValue, Version};
+use workspace_autobuild::build::job_input::job_posted_payload;
+use workspace_autobuild::build::plan::{Plan, PreparedVersion, Request, plan};
+use workspace_autobuild::instant::Instant;
+use workspace_autobuild::lifecycle::facts::{BuildTransition, Facts, Job, LatestBuild, Template};
+use workspace_autobuild::lifecycle::signs::{ActingRule, Policy, Signs};
+use workspace_autobuild::lifecycle::verdict::{Next, Transition};
+
+use crate::input::{SECRET, definition, import, preset, previous, signs};
+
+/// No message is longer: a sentence and three cut texts, each character of them escaped.
+const LONG: usize = 6500;
+
+/// Two JSON texts: the tags of the latest build's job and of an import job.
+pub fn tags(data: &[u8]) {
+    let _ = try_tags(&mut Unstructured::new(data));
+}
+
+fn try_tags(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let signs = signs(u)?;
+    let workspace_tags = u.arbitrary()?;
+    let latest: Option<String> = u.arbitrary()?;
+    let imported = String::from_utf8_lossy(u.bytes(u.len())?).into_owned();
+    let version = Version {
+        workspace_tags,
+        ..version(Some(import(Some(imported.clone()))))
+    };
+    let planned = planned(&version, &signs, &[], latest.as_deref());
+    if workspace_tags {
+        let wanted = latest.as_deref().and_then(object).is_some();
+        assert_eq!(planned.is_some(), wanted, "{latest:?}");
+        assert_eq!(planned.map(|plan| plan.tags), latest.filter(|_| wanted));
+        return Ok(());
+    }
+    let wanted = match serde_json::from_str(&imported) {
+        Ok(Value::Null) => Some(Map::new()),
+        _ => object(&imported),
+    }
+    .map(|tags| wanted_tags(tags, &signs));
+    let tags = planned.map(|plan| plan.tags);
+    let read = tags.as_deref().map(|text| object(text).expect("an object"));
+    assert_eq!(read.map(sorted), wanted.map(sorted), "{imported:?}");
+    if let Some(tags) = tags {
+        // They are a job's tags already: made again they stay as they are, so that equal
+        // tags are equal texts.
+        let again = crate::build::version(Some(import(Some(tags.clone()))));
+        let again = self::planned(&again, &signs, &[], None).expect("a plan");
+        assert_eq!(again.tags, tags);
+        if let Some(payload) = job_posted_payload(Uuid::from_u128(5), &tags) {
+            let payload: Value = serde_json::from_str(&payload).expect("JSON");
+            assert!(payload["tags"].is_object());
+        }
+    }
+    Ok(())
+}
+
+/// The tags in a text: an object of strings and nulls, which are empty strings.
+fn object(text: &str) -> Option<Map<String, Value>> {
+    let Value::Object(mut tags) = serde_json::from_str(text).ok()? else {
+        return None;
+    };
+    for value in tags.values_mut() {
+        match value {
+            Value::String(_) => {}
+            Value::Null => *value = "".into(),
+            _ => return None,
+        }
+    }
+    Some(tags)
+}
+
+/// What a job's tags are to be, by the words of the rules.
+fn wanted_tags(mut tags: Map<String, Value>, signs: &Signs) -> Map<String, Value> {
+    if signs.next_start_at {
+        tags.retain(|_, value| value != "");
+    }
+    if tags.get("scope").is_some_and(|scope| scope == "user") {
+        tags.insert("owner".to_owned(), Uuid::from_u128(4).to_string().into());
+    } else {
+        tags.insert("scope".to_owned(), "organization".into());
+        if signs.empty_owner_tag {
+            tags.insert("owner".to_owned(), "".into());
+        }
+    }
+    tags
+}
+
+fn sorted(tags: Map<String, Value>) -> Vec<(String, Value)> {
+    let mut tags: Vec<(String, Value)> = tags.into_iter().collect();
+    tags.sort_by(|a, b| a.0.cmp(&b.0));
+    tags
+}
+
+/// Definitions of parameters, presets, and the values that the workspace had.
+pub fn parameters(data: &[u8]) {
+    let _ = try_parameters(&mut Unstructured::new(data));
+}
+
+fn try_parameters(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+    let signs = signs(u)?;
+    let mut version = version(Some(import(Some("{}".to_owned()))));
+    version.classic_flow = u.arbitrary()?;
+    version.provisionerd_version = u.arbitrary::<bool>()?.then(|| "1.6".to_owned());
+    let values: Vec<PreviousValue> = (0..u.int_in_range(0..=4)?)
+        .map(|_| previous(u))
+        .collect::<Result<_, _>>()?;
+    version.presets = (0..u.int_in_range(0..=2)?)
+        .map(|_| preset(u))
+        .collect::<Result<_, _>>()?;
+    while !u.is_empty() && version.parameters.len() < 8 {
+        version.parameters.push(definition(u)?);
+    }
+    // A message shows names, patterns and a pattern's own error text, so a secret among
+    // those could not be told from a value.
+    let told = version.parameters.iter().any(|d| {
+        [&d.name, &d.validation_regex, &d.validation_error]
+            .iter()
+            .any(|text| text.contains(SECRET))
+    });
+    let Some(plan) = planned_unless_told(&version, &signs, &values, None, told) else {
+        return Ok(());
+    };
+    let names: HashSet<&str> = plan.parameters.iter().map(|row| &*row.name).collect();
+    assert_eq!(names.len(), plan.parameters.len(), "a name stands twice");
+    for definition in &version.parameters {
+        assert!(names.contains(&*definition.name), "{definition:?}");
+    }
+    for row in &plan.parameters {
+        use workspace_autobuild::build::inputs::ValueSource as From;
+        let defined = version.parameters.iter().find(|d| d.name == row.name);
+        let there = |source, name: &str| {
+            values
+                .iter()
+                .any(|value| value.source == source && value.name == name)
+        };
+        match row.source {
+            From::Build => assert!(there(PreviousSource::Build, &row.name)),
+            From::Legacy => {
+                let legacy = &defined.expect("a definition").legacy_variable_name;
+                assert!(there(PreviousSource::Legacy, legacy));
+            }
+            From::Default => assert!(!defined.expect("a definition").required),
+        }
+    }
+    Ok(())
+}
+
+fn version(import: Option<ImportJob>) -> Version {
+    Version {
+        id: Uuid::from_u128(2),
+        template_id: Some(Uuid::from_u128(1)),
+        import,
+        external_agent: false,
+        legacy_parameter_schemas: false,
+        workspace_tags: false,
+        classic_flow: Some(true),
+        provisionerd_version: None,
+        parameters: Vec::new(),
+        presets: Vec::new(),
+    }
+}
+
+fn planned(
+    version: &Version,
+    signs: &Signs,
+    values: &[PreviousValue],
+    latest_tags: Option<&str>,
+) -> Option<Plan> {
+    planned_unless_told(version, signs, values, latest_tags, true)
+}
+
+/// The plan, if there is no block. It is the same again, and the same where only the
+/// values were read that it asks for; a block's message is short and shows no value.
+fn planned_unless_told(
+    version: &Version,
+    signs: &Signs,
+    values: &[PreviousValue],
+    latest_tags: Option<&str>,
+    told: bool,
+) -> Option<Plan> {
+    let facts = startable();
+    let policy = Policy {
+        rules: [true; 5],
+        licensed: true,
+        failed_stop_retry: true,
+        max_start_delay: 0,
+    };
+    let next = Next {
+        rule: ActingRule::Autostart,
+        transition: Transition::Start,
+        reason: "autostart",
+        at: Instant::NO_TIME,
+        due: true,
+        mark_dormant: false,
+    };
+    let request = Request {
+        facts: &facts,
+        next: &next,
+        signs,
+        policy: &policy,
+    };
+    let prepared = PreparedVersion::new(version.clone(), signs);
+    let outcome = plan(&request, Some(&prepared), values, latest_tags);
+    let read: Vec<PreviousValue> = values
+        .iter()
+        .map(|value| PreviousValue {
+            value: value
+                .value
+                .clone()
+                .filter(|_| prepared.needed_values().contains(&value.name)),
+            ..value.clone()
+        })
+        .collect();
+    let again = PreparedVersion::new(version.clone(), signs);
+    assert_eq!(plan(&request, Some(&again), &read, latest_tags), outcome);
+    match outcome {
+        Ok(plan) => Some(plan),
+        Err(block) => {
+            assert!(!block.code.is_empty());
+            assert!(block.message.len() < LONG, "{} bytes", block.message.len());
+            assert!(told || !block.message.contains(SECRET), "{block:?}");
+            None
+        }
+    }
+}
+
+/// A stopped workspace of version 2 of template 1.
+fn startable() -> Facts {
+    Facts {
+        workspace_id: Uuid::from_u128(3),
+        owner_id: Uuid::from_u128(4),
+        organization_id: Uuid::from_u128(5),
+        deleted: false,
+        schedule: None,
+        dormant_at: None,
+        deleting_at: None,
+        last_used_at: Instant::NO_TIME,
+        next_start_at: None,
+        always_update: false,
+        has_task: false,
+        owner: None,
+        template: Some(Template {
+            id: Uuid::from_u128(1),
+            organization_id: Uuid::from_u128(5),
+            active_version_id: Uuid::from_u128(2),
+            allow_user_autostart: true,
+            blocked_days: 0,
+            failure_ttl: 0,
+            time_til_dormant: 0,
+            time_til_dormant_autodelete: 0,
+            require_active_version: false,
+        }),
+        latest: Some(LatestBuild {
+            id: Uuid::from_u128(6),
+            build_number: 1,
+            transition: BuildTransition::Stop,
+            created_at: Instant::NO_TIME,
+            deadline: None,
+            template_version_id: Uuid::from_u128(2),
+            job: Some(Job {
+                completed_at: Some(Instant::NO_TIME),
+                canceled_at: None,
+                failed: false,
+            }),
+        }),
+    }
+}
