@@ -287,7 +287,7 @@ fn settings_that_change_the_rules_make_ticks_scan_until_the_agenda_is_built_anew
         "max_start_delay = '1h'",
         "role = 'product'",
     ] {
-        execute(&mut root, &format!("SET workspace_autobuild.{setting}"));
+        execute(&mut root, &set(setting));
         assert_eq!(mode(&mut root), "scan", "{setting}");
         build(&mut root);
     }
@@ -296,7 +296,7 @@ fn settings_that_change_the_rules_make_ticks_scan_until_the_agenda_is_built_anew
         "max_builds_per_tick = 3",
         "notify_jobs = off",
     ] {
-        execute(&mut root, &format!("SET workspace_autobuild.{setting}"));
+        execute(&mut root, &set(setting));
         assert_eq!(mode(&mut root), "agenda", "{setting}");
     }
 }

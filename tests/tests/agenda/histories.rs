@@ -155,10 +155,8 @@ fn outcome_of_tick(root: &mut Client, version: Version, at: &str) -> Vec<Texts> 
 #[track_caller]
 fn tick_as_a_scan_would(root: &mut Client, version: Version) {
     let at = value(root, "SELECT now()").expect("a time");
-    execute(
-        root,
-        "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL workspace_autobuild.role = 'product'",
-    );
+    execute(root, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    execute(root, &set("role = 'product'"));
     assert_eq!(mode(root), "scan");
     let wanted = outcome_of_tick(root, version, &at);
     execute(root, "ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ");
@@ -206,17 +204,11 @@ fn upheaval(product: &Product, root: &mut Client, rng: &mut Rng) {
         8 => product.execute("ALTER TABLE workspaces DROP COLUMN IF EXISTS note"),
         9..=12 => {
             let limit = rng.choice(["0", "2h", "3d"]).expect("a limit");
-            execute(
-                root,
-                &format!("SET workspace_autobuild.max_start_delay = '{limit}'"),
-            );
+            execute(root, &set(&format!("max_start_delay = '{limit}'")));
         }
         _ => {
             let licensed = rng.bool();
-            execute(
-                root,
-                &format!("SET workspace_autobuild.licensed_rules = {licensed}"),
-            );
+            execute(root, &set(&format!("licensed_rules = {licensed}")));
         }
     }
 }
@@ -226,7 +218,7 @@ fn history(version: Version, rng: &mut Rng, steps: u64) {
     let mut root = product.superuser();
     execute(
         &mut root,
-        "SET workspace_autobuild.rules = 'autostop, autostart, failed, dormancy, delete'",
+        &set("rules = 'autostop, autostart, failed, dormancy, delete'"),
     );
     attach(&mut root);
     let mut world = World::new(&product);

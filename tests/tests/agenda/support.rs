@@ -64,6 +64,18 @@ pub fn tick_at(client: &mut Client, at: &str) -> Vec<Texts> {
     rows
 }
 
+/// Statements that set one of our settings for the session, whose ticks are by hand, and for
+/// the database, since the status is of the worker's settings. A rollback undoes both.
+pub fn set(setting: &str) -> String {
+    format!(
+        "SET workspace_autobuild.{setting};
+         DO $do$ BEGIN
+             EXECUTE format($f$ALTER DATABASE %I SET workspace_autobuild.{setting}$f$,
+                            current_database());
+         END $do$"
+    )
+}
+
 /// `scan` or `agenda`.
 #[track_caller]
 pub fn mode(client: &mut Client) -> String {
@@ -120,10 +132,8 @@ pub fn marks_of(product: &Product, change: impl FnOnce()) -> Vec<(String, Option
 /// is the default anyway, the agenda is one of other settings.
 #[track_caller]
 pub fn by_scan(client: &mut Client, sql: &str) -> Vec<Texts> {
-    execute(
-        client,
-        "BEGIN; SET LOCAL workspace_autobuild.role = 'product'",
-    );
+    execute(client, "BEGIN");
+    execute(client, &set("role = 'product'"));
     assert_eq!(mode(client), "scan");
     let rows = texts(client, sql);
     execute(client, "ROLLBACK");

@@ -110,7 +110,7 @@ fn a_blocked_day_is_passed_over_once_the_run_is_too_late() {
         .create();
     let mut root = product.superuser();
     // The refused run is not too late yet, so nothing starts the workspace.
-    execute(&mut root, "SET workspace_autobuild.max_start_delay = '4d'");
+    execute(&mut root, &set("max_start_delay = '4d'"));
     attach(&mut root);
     let rows =
         "SELECT workspace_id, transition, due_at FROM autobuild_preview(now() + interval '3 days')";
