@@ -2,9 +2,16 @@
 //! them. `FUZZ_ROUNDS` says how often, `FUZZ_SEED` repeats a run, whose seed is printed.
 
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use workspace_autobuild_fuzz::{Target, parameters, schedule, tags, verdict};
+
+/// What takes longer does not end; an input takes microseconds.
+const HUNG: Duration = Duration::from_secs(60);
 
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -20,11 +27,28 @@ fn run(name: &str, target: Target) {
     println!("{name}: FUZZ_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let corpus = corpus(name);
-    for input in &corpus {
-        target(input);
-    }
-    for _ in 0..rounds {
-        target(&mutated(&corpus, &mut random));
+    let (next, inputs) = mpsc::sync_channel::<Vec<u8>>(0);
+    let runner = thread::spawn(move || {
+        let mut try_one = |input: Vec<u8>| {
+            next.send(input.clone()).expect("somebody watches");
+            target(&input);
+        };
+        corpus.iter().cloned().for_each(&mut try_one);
+        for _ in 0..rounds {
+            try_one(mutated(&corpus, &mut random));
+        }
+    });
+    let mut last = Vec::new();
+    let ended = loop {
+        match inputs.recv_timeout(HUNG) {
+            Ok(input) => last = input,
+            Err(ended) => break ended,
+        }
+    };
+    assert_ne!(ended, mpsc::RecvTimeoutError::Timeout, "no end: {last:?}");
+    if let Err(panic) = runner.join() {
+        println!("{last:?}");
+        resume_unwind(panic);
     }
 }
 

@@ -31,6 +31,13 @@ fn processes_that_die_or_stand_still() {
     }
 }
 
+/// What all others are compared with, and what is run where a fault would tell nothing
+/// (`make test-sanitized`).
+#[test]
+fn a_storm_without_a_fault() {
+    Storm::new().suffer(1, &[("nothing", &|_| {})]);
+}
+
 fn kill_worker(storm: &mut Storm) {
     if let Some(worker) = storm.worker() {
         thread::sleep(Duration::from_micros(storm.random.u64(..20_000)));

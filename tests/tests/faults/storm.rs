@@ -1,6 +1,7 @@
 //! A storm: hundreds of workspaces that are due at once, and a worker that builds them
 //! in small batches, each second.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use workspace_autobuild_tests::{Product, Server, Transition, Version, await_some
 /// Workspaces of one round, unless a test says otherwise.
 const DUE: u32 = 300;
 /// All that is due is built within this time after a fault.
-const SETTLED: Duration = Duration::from_secs(120);
+const SETTLED: Duration = Duration::from_secs(300);
 
 /// A fault: its name, and what befalls the server.
 pub type Fault<'f> = (&'static str, &'f dyn Fn(&mut Storm));
@@ -106,7 +107,7 @@ impl Storm {
                     self.seed, self.due
                 );
                 fault(self);
-                settle(&self.product);
+                self.settle();
                 self.check(&self.product);
                 self.no_panic();
             }
@@ -148,6 +149,18 @@ impl Storm {
         let mut superuser = self.superuser();
         let _ = superuser.batch_execute("SELECT autobuild_resume()");
         let _ = superuser.batch_execute("SELECT autobuild_wake()");
+    }
+
+    /// As [`settle`]; where it does not, the end of the server's log says why.
+    #[track_caller]
+    fn settle(&self) {
+        let settled = catch_unwind(AssertUnwindSafe(|| settle(&self.product)));
+        if let Err(panic) = settled {
+            let log = self.server.log();
+            let lines: Vec<&str> = log.lines().collect();
+            println!("{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+            resume_unwind(panic);
+        }
     }
 
     /// Everything holds of a database in which all is built: this server's, or the one
