@@ -2,8 +2,10 @@
 -- date by marks that the capture triggers leave; none of it is part of a dump.
 
 CREATE TABLE @extschema@.autobuild_marks (
-    -- Only a key, for replication: numbers are given to sessions by the hundred.
-    mark_id bigint GENERATED ALWAYS AS IDENTITY (CACHE 100) PRIMARY KEY,
+    -- Only a key, for replication: numbers are given to sessions by the hundred. The
+    -- capture triggers find the sequence by its name.
+    mark_id bigint GENERATED ALWAYS AS IDENTITY
+            (SEQUENCE NAME @extschema@.autobuild_marks_mark_id_seq CACHE 100) PRIMARY KEY,
     kind    "char" NOT NULL,
     id      uuid
 -- A queue: vacuumed by what comes and goes, not by how much is there.

@@ -110,7 +110,9 @@ CREATE TABLE @extschema@.autobuild_unfilled (
     next_attempt_at timestamptz NOT NULL
 );
 COMMENT ON TABLE @extschema@.autobuild_unfilled IS
-    'Workspaces whose next_start_at could not be filled in: code of the product''s came to no end. Nothing is lost by it.';
+    'Workspaces whose next_start_at the worker could not fill in: code of the product''s refused the value or came to no end. Nothing is lost by it: the product reads an empty one as due at the next run.';
+COMMENT ON COLUMN @extschema@.autobuild_unfilled.attempts IS 'How often it was tried.';
+COMMENT ON COLUMN @extschema@.autobuild_unfilled.next_attempt_at IS 'When it is tried again: after 1, 2, 4 ... 60 minutes.';
 
 REVOKE ALL ON @extschema@.autobuild_executor_lock, @extschema@.autobuild_ticks,
     @extschema@.autobuild_transitions, @extschema@.autobuild_attempts,

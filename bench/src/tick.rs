@@ -92,8 +92,7 @@ pub fn idle(config: &Config, bench: &Bench, report: &mut Report) {
     idle_attached(config, bench, report, &shape);
 }
 
-/// Bytes of memory that a session's process has and shares with nobody, at the most up
-/// to now as far as the system tells: what was given back in between doesn't count.
+/// Bytes of memory that a session's process has now and shares with nobody.
 fn own_memory(client: &mut Client) -> u64 {
     let pid: i32 = client
         .query_one("SELECT pg_backend_pid()", &[])

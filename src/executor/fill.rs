@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::product::schema::Product;
 use crate::product::write;
 use crate::server::error::Error;
-use crate::server::query::{Access, run};
+use crate::server::transaction;
 
 use super::batch::{lacks_a_right, writing};
 use super::decide::Fill;
@@ -21,52 +21,57 @@ use super::narrow::is_stall;
 /// Rows that may refuse before the rest is left for the next tick.
 const REFUSALS: usize = 20;
 
+/// What came of filling in.
+#[derive(Debug, Default)]
+pub struct Filled {
+    /// Those that need it no more.
+    pub done: Vec<Uuid>,
+    /// Those that refuse.
+    pub refused: Vec<Uuid>,
+}
+
 /// Fills in what still is as it was decided on, as the product's role, inside the
-/// caller's transaction. The caller holds the workspaces' locks. Returns those that refuse.
+/// caller's transaction. The caller holds the workspaces' locks. What is neither done nor
+/// refused is left for a later tick.
 ///
 /// Errors: a missing right, and what names no row (classes 53 and 57, and 55P03 unless
 /// somebody has the whole table).
-pub fn fill(product: &Product, role: pg_sys::Oid, fills: &[Fill]) -> Result<Vec<Uuid>, Error> {
-    let mut refused = Vec::new();
-    halve(product, role, fills, &mut refused)?;
-    Ok(refused)
+pub fn fill(product: &Product, role: pg_sys::Oid, fills: &[Fill]) -> Result<Filled, Error> {
+    let mut filled = Filled::default();
+    halve(product, role, fills, &mut filled)?;
+    Ok(filled)
 }
 
 fn halve(
     product: &Product,
     role: pg_sys::Oid,
     fills: &[Fill],
-    refused: &mut Vec<Uuid>,
+    filled: &mut Filled,
 ) -> Result<(), Error> {
-    if fills.is_empty() || refused.len() >= REFUSALS {
+    if fills.is_empty() || filled.refused.len() >= REFUSALS {
         return Ok(());
     }
-    let filled = writing(product, role, || write::free_next_start_at(product, fills));
-    match (filled, fills) {
-        (Ok(_), _) => Ok(()),
+    let written = writing(product, role, || write::free_next_start_at(product, fills));
+    match (written, fills) {
+        (Ok(_), _) => {
+            filled.done.extend(fills.iter().map(|(id, _, _)| *id));
+            Ok(())
+        }
         // Someone has the whole table: none of the rows is to be had now.
-        (Err(error), _) if error.is("55P03") && !is_free(product, role) => Ok(()),
+        (Err(error), _)
+            if error.is("55P03") && !transaction::try_lock_for_writing(product.workspaces) =>
+        {
+            Ok(())
+        }
         (Err(error), _) if is_stall(&error) || lacks_a_right(&error, product, role) => Err(error),
         (Err(_), [(id, _, _)]) => {
-            refused.push(*id);
+            filled.refused.push(*id);
             Ok(())
         }
         (Err(_), _) => {
             let (left, right) = fills.split_at(fills.len() / 2);
-            halve(product, role, left, refused)?;
-            halve(product, role, right, refused)
+            halve(product, role, left, filled)?;
+            halve(product, role, right, filled)
         }
     }
-}
-
-/// Could the table be written now?
-fn is_free(product: &Product, role: pg_sys::Oid) -> bool {
-    let lock = format!(
-        "LOCK TABLE {} IN ROW EXCLUSIVE MODE NOWAIT",
-        product.table("workspaces")
-    );
-    let locked = writing(product, role, || {
-        run(&lock, Access::Write, vec![], |_| Ok(()))
-    });
-    locked.is_ok()
 }

@@ -30,6 +30,8 @@ pub struct Product {
     pub signs: Signs,
     /// The owner of `workspaces`.
     pub owner: pg_sys::Oid,
+    /// The table `workspaces`, to be locked.
+    pub workspaces: pg_sys::Oid,
     /// The unique constraints or indexes on (workspace_id, build_number): whoever
     /// violates one built second.
     pub build_number_keys: Vec<String>,
@@ -37,6 +39,21 @@ pub struct Product {
     /// rewrite its values without a trigger's knowing.
     pub shape: String,
     columns: HashMap<(&'static str, &'static str), Found>,
+}
+
+/// A relation as it is found.
+#[derive(Clone, Debug)]
+struct Relation {
+    oid: pg_sys::Oid,
+    owner: pg_sys::Oid,
+    /// `pg_class.relkind`.
+    kind: String,
+}
+
+impl Relation {
+    fn is_table(&self) -> bool {
+        self.kind == "r" || self.kind == "p"
+    }
 }
 
 /// A column as it is found.
@@ -159,7 +176,8 @@ const ATTRIBUTES: &str = "
            c.relowner,
            tn.nspname::pg_catalog.text,
            t.typname::pg_catalog.text,
-           pg_catalog.concat_ws('.', c.oid, a.attnum, a.xmin)
+           pg_catalog.concat_ws('.', c.oid, a.attnum, a.xmin),
+           c.oid
       FROM pg_catalog.pg_namespace n
       JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -192,7 +210,7 @@ const BUILD_NUMBER_KEYS: &str = "
                AND a.attname IN ('workspace_id', 'build_number')) = 2";
 
 fn look_up(schema: &str) -> Result<Product, Error> {
-    let mut relations: HashMap<String, (String, pg_sys::Oid)> = HashMap::new();
+    let mut relations: HashMap<String, Relation> = HashMap::new();
     let mut attributes: HashMap<(String, String), Attribute> = HashMap::new();
     let tables = catalogue::all_tables()
         .into_iter()
@@ -204,12 +222,15 @@ fn look_up(schema: &str) -> Result<Product, Error> {
         vec![Arg::Text(Some(schema)), Arg::Texts(tables)],
         |row| {
             let table = Row::required(row.text(0)?, "a relation's name")?;
-            let relkind = row.text(1)?.unwrap_or_default();
+            let relation = Relation {
+                oid: Row::required(row.oid(10)?, "a relation's oid")?,
+                owner: Row::required(row.oid(6)?, "a relation's owner")?,
+                kind: row.text(1)?.unwrap_or_default(),
+            };
             let column = Row::required(row.text(2)?, "a column's name")?;
             let base = row.text(4)?.unwrap_or_default();
             let base_schema = row.text(5)?.unwrap_or_default();
-            let owner = Row::required(row.oid(6)?, "a relation's owner")?;
-            relations.insert(table.clone(), (relkind, owner));
+            relations.insert(table.clone(), relation);
             attributes.insert(
                 (table, column),
                 Attribute {
@@ -266,14 +287,17 @@ fn look_up(schema: &str) -> Result<Product, Error> {
             Ok(())
         },
     )?;
-    let owner = relations
+    let (workspaces, owner) = relations
         .get("workspaces")
-        .map_or(pg_sys::InvalidOid, |(_, owner)| *owner);
+        .map_or((pg_sys::InvalidOid, pg_sys::InvalidOid), |relation| {
+            (relation.oid, relation.owner)
+        });
     Ok(Product {
         schema: quoted(schema),
         name: schema.to_owned(),
         signs: signs(&columns, &reasons),
         owner,
+        workspaces,
         build_number_keys,
         columns,
         shape: format!("{shape:?}"),
@@ -313,10 +337,7 @@ fn schema_exists(schema: &str) -> Result<bool, Error> {
 
 const HINT_SCHEMA: &str = "Is workspace_autobuild.product_schema the schema of the product's tables, and is this the product's database? After a product upgrade that renames them, upgrade this extension.";
 
-fn check_tables(
-    schema: &str,
-    relations: &HashMap<String, (String, pg_sys::Oid)>,
-) -> Result<(), Error> {
+fn check_tables(schema: &str, relations: &HashMap<String, Relation>) -> Result<(), Error> {
     let missing: Vec<&str> = catalogue::required_tables()
         .into_iter()
         .filter(|table| !relations.contains_key(*table))
@@ -333,9 +354,9 @@ fn check_tables(
     }
     // A view or a foreign table would run somebody's query as the reader.
     for table in catalogue::required_tables() {
-        if let Some((relkind, _)) = relations.get(table)
-            && relkind != "r"
-            && relkind != "p"
+        if relations
+            .get(table)
+            .is_some_and(|relation| !relation.is_table())
         {
             return Err(Error::new(
                 PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
@@ -350,15 +371,13 @@ fn check_tables(
 
 fn check_columns(
     schema: &str,
-    relations: &HashMap<String, (String, pg_sys::Oid)>,
+    relations: &HashMap<String, Relation>,
     attributes: &HashMap<(String, String), Attribute>,
 ) -> Result<HashMap<(&'static str, &'static str), Found>, Error> {
     let mut columns = HashMap::new();
     let mut missing = Vec::new();
     for known in COLUMNS {
-        let is_table = relations
-            .get(known.table)
-            .is_some_and(|(relkind, _)| relkind == "r" || relkind == "p");
+        let is_table = relations.get(known.table).is_some_and(Relation::is_table);
         let found = attributes
             .get(&(known.table.to_owned(), known.name.to_owned()))
             .filter(|_| is_table);

@@ -87,7 +87,7 @@ impl Row<'_> {
     pub fn text(&self, column: usize) -> Result<Option<String>, Error> {
         Ok(self.get(column, &[pg_sys::TEXTOID])?.map(|datum| {
             // SAFETY: a text datum, as the type check says, is a varlena; the detoasted
-            // copy lives in the SPI context while its bytes are copied.
+            // copy lives in the row's memory while its bytes are copied.
             unsafe {
                 let varlena = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
                 let bytes = pgrx::varlena_to_byte_slice(varlena);
@@ -166,7 +166,7 @@ unsafe extern "C-unwind" fn start_up(
     descriptor: pg_sys::TupleDesc,
 ) {
     // SAFETY: see above; the columns' types come from the descriptor itself. The memory
-    // is a child of the session's of SPI, and ends with it.
+    // is a child of the statement's, and ends with it.
     unsafe {
         let receiver = &mut *receiver.cast::<Receiver<'_>>();
         receiver.types = (1..=(*descriptor).natts)

@@ -1,6 +1,7 @@
 //! Adding a row to a table of the extension's own without a statement: as the server's
-//! logical replication adds its rows, with all that the table has (indexes, constraints,
-//! triggers), but without planning and running a query.
+//! logical replication adds its rows, with the table's indexes, constraints and row
+//! triggers, but without planning and running a query. Rules, policies and defaults don't
+//! count: a row is given whole.
 
 use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
 use uuid::Uuid;

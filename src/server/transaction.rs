@@ -77,6 +77,12 @@ pub fn try_lock_relation(relation: pg_sys::Oid) -> bool {
     unsafe { pg_sys::ConditionalLockRelationOid(relation, pg_sys::ExclusiveLock as i32) }
 }
 
+/// Takes the lock that an UPDATE takes, if nobody is in its way. Asks for no privilege.
+pub fn try_lock_for_writing(table: pg_sys::Oid) -> bool {
+    // SAFETY: as lock_relation, without waiting.
+    unsafe { pg_sys::ConditionalLockRelationOid(table, pg_sys::RowExclusiveLock as i32) }
+}
+
 /// How long an advisory lock is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockLife {

@@ -605,6 +605,16 @@ fn a_trigger_on_next_start_at_keeps_only_its_own_workspace_from_it() {
                 FOR EACH ROW EXECUTE FUNCTION poison()"
         ));
         product.create_extension();
+        // A role that has no more than it needs.
+        product
+            .superuser()
+            .batch_execute(&format!(
+                "CREATE ROLE of_{database};
+                 SELECT autobuild_grant('of_{database}');
+                 ALTER DATABASE {database} SET workspace_autobuild.role = of_{database}",
+                database = product.database()
+            ))
+            .expect("a role of its own");
         let empty = || {
             texts(
                 &mut product.superuser(),

@@ -11,6 +11,7 @@ use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
 use crate::server::query::Row;
 use crate::server::table::{Value, insert, next_number};
+use crate::server::transaction::with_latest_catalog;
 
 use super::Kind;
 use super::watch::{Values, Watch};
@@ -137,7 +138,8 @@ impl Marks {
         {
             return Ok(marks);
         }
-        let extension = Extension::get()?;
+        // Also in a transaction whose snapshot is older than the extension.
+        let extension = with_latest_catalog(Extension::get)?;
         let oid = |name| Row::required(extension.relation(name), "a table of the extension's");
         let marks = Marks {
             owner: extension.owner,

@@ -7,6 +7,7 @@ use crate::executor::decide::{Decided, Due};
 use crate::executor::history::{self, Source};
 use crate::executor::locks;
 use crate::executor::outcome::Attempt;
+use crate::executor::unfilled;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::scope::with_settings;
@@ -57,12 +58,13 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         executor
             .extension
             .as_owner(|| history::forget(&executor.extension, &stale))?;
-        // One batch: the locks are held until the caller commits.
+        // One batch: the locks are held until the caller commits. Who is put off is tried
+        // as well, and who refuses keeps its time with the worker.
         if let Some(fills) = fills.chunks(settings.batch_size).next() {
             match executor.fill(fills, &locks::take(ids_of(fills))) {
                 // A trigger waits for something: what is empty is not lost.
                 Err(error) if error.is("55P03") => {}
-                filled => drop(filled?),
+                filled => unfilled::forget(&executor.extension, &filled?.done)?,
             }
         }
         executor.prune()?;

@@ -37,13 +37,12 @@ use crate::settings::{Action, Settings};
 use crate::executor::agenda;
 use crate::executor::batch::{Writer, fingerprint};
 use crate::executor::decide::{self, Decided, Due, Fill};
-use crate::executor::fill::fill;
+use crate::executor::fill::{Filled, fill};
 use crate::executor::history::{self, Earlier, Source, TickRecord};
 use crate::executor::locks::Locks;
 use crate::executor::outcome::{Attempt, BuildsLeft, Outcome, count};
 use crate::executor::plan::{Planned, plan_all};
 use crate::executor::report::TickReport;
-use crate::executor::unfilled;
 
 /// What a tick works with: found anew for each tick.
 pub(super) struct Executor<'a> {
@@ -248,18 +247,13 @@ impl<'a> Executor<'a> {
     }
 
     /// Fills in `next_start_at` of the workspaces whose locks are held.
-    /// Returns those that refuse.
-    fn fill(&self, fills: &[Fill], held: &HashSet<Uuid>) -> Result<Vec<Uuid>, Error> {
+    fn fill(&self, fills: &[Fill], held: &HashSet<Uuid>) -> Result<Filled, Error> {
         let fills: Vec<Fill> = fills
             .iter()
             .filter(|(id, _, _)| held.contains(id))
             .cloned()
             .collect();
-        let refused = fill(&self.product, self.role, &fills)
-            .map_err(|error| self.name_missing_right(error))?;
-        let tried: Vec<Uuid> = ids_of(&fills).collect();
-        unfilled::forget(&self.extension, &tried)?;
-        Ok(refused)
+        fill(&self.product, self.role, &fills).map_err(|error| self.name_missing_right(error))
     }
 
     /// The workspaces of `autobuild_attempts` that nothing is due for any more.

@@ -11,6 +11,7 @@ use crate::agenda::state::Agenda;
 use crate::executor::agenda;
 use crate::executor::batch;
 use crate::executor::decide::{Decided, Fill};
+use crate::executor::fill::Filled;
 use crate::executor::history::{self, Source};
 use crate::executor::narrow::{Pieces, Then, is_stall};
 use crate::executor::outcome::{Attempt, count};
@@ -318,7 +319,8 @@ impl Executor<'_> {
             self.settings.limits(hurried),
             || Ok(self.locks.take(ids.iter().copied())),
             |held| {
-                let refused = self.fill(&fills, &held)?;
+                let Filled { done, refused } = self.fill(&fills, &held)?;
+                unfilled::forget(&self.extension, &done)?;
                 let refused: Vec<(Uuid, i32)> =
                     refused.into_iter().map(|id| (id, earlier)).collect();
                 unfilled::put_off(&self.extension, &refused, self.at)
