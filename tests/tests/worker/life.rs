@@ -114,9 +114,11 @@ fn a_fast_stop_ends_a_tick_that_waits_for_a_lock() {
 fn a_fast_stop_ends_a_tick_that_waits_for_a_standby() {
     let mut server = ticking().start();
     let product = with_product(&server);
-    overdue(&product, 3);
-    server.set("synchronous_commit", "on");
     server.set("synchronous_standby_names", "nobody");
+    // The worker alone waits; and what it has to do comes when it must.
+    product.execute("SET synchronous_commit = off");
+    server.set("synchronous_commit", "on");
+    overdue(&product, 3);
     await_blocked_worker(&mut product.superuser(), "IPC");
     stop_at_once(&mut server);
 }
@@ -326,6 +328,40 @@ fn the_interval_follows_a_reload() {
     server.set("workspace_autobuild.tick_interval", "1s");
     await_tick(&mut client, "done");
     await_tick(&mut client, "done");
+}
+
+#[test]
+fn the_servers_own_timeouts_are_for_its_sessions() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "0")
+        .start();
+    let product = with_product(&server);
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    let mut timeouts = vec![
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+    ];
+    if server.installation().major() >= 17 {
+        timeouts.push("transaction_timeout");
+    }
+    for timeout in timeouts {
+        // This test's own sessions are not meant.
+        product.execute(&format!("SET {timeout} = 0"));
+        texts(&mut client, &format!("SET {timeout} = 0"));
+        server.set(timeout, "500ms");
+    }
+    await_tick(&mut client, "done");
+    product.execute("BEGIN; LOCK TABLE workspaces");
+    let pid = await_blocked_worker(&mut client, "Lock");
+    let long = format!("SELECT now() - xact_start > '2 s' FROM pg_stat_activity WHERE pid = {pid}");
+    await_until("it has waited for two seconds", SOON, || {
+        value(&mut client, &long).as_deref() == Some("t")
+    });
+    product.execute("COMMIT");
+    await_tick(&mut client, "done");
+    assert_eq!(ticks(&mut client, "died") + ticks(&mut client, "failed"), 0);
 }
 
 #[test]
