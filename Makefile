@@ -1,13 +1,15 @@
 # What a newcomer runs: `make demo` and `make test`. Both install what this machine
 # lacks first (as root or with sudo), and a second run finds it there.
 
-.PHONY: help setup build install test test-16 test-18 test-faults soak fuzz lint bench demo demo-keep demo-stop clean
+.PHONY: help setup build install test test-16 test-18 test-faults test-asserted test-sanitized soak fuzz lint bench demo demo-keep demo-stop clean
 
 help:
 	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
 	@echo "make demo-keep  the same, and leave the server up to look around; make demo-stop ends it"
 	@echo "make test       everything: formatting, lints, unit, property, in-server and whole-server tests"
 	@echo "make test-faults  break servers many times over (FAULTS_ROUNDS, default 100; FAULTS_SEED)"
+	@echo "make test-asserted   build and test on a PostgreSQL with assertions, from Debian's source"
+	@echo "make test-sanitized  a storm and every SQL function under valgrind; a quarter of an hour or more"
 	@echo "make fuzz       fuzz the pure parts (FUZZ_SECONDS for each target, default 60)"
 	@echo "make soak       10,000 ticks on 20,000 workspaces that live (SOAK_TICKS, SOAK_WORKSPACES)"
 	@echo "make bench      measure (BENCH_SIZES, default \"10000 100000\"); results in target/bench.json"
@@ -35,6 +37,12 @@ test-16 test-18: setup
 
 test-faults: setup
 	@scripts/faults.sh
+
+test-asserted: setup
+	@scripts/asserted.sh
+
+test-sanitized: setup
+	@scripts/sanitized.sh
 
 soak: setup
 	@scripts/soak.sh

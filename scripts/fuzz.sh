@@ -40,8 +40,9 @@ for target in "${targets[@]}"; do
     minimise)
       say "$target"
       kept=$(mktemp -d)
-      fuzz "$target" "$kept" "$corpus" "$found" -- -merge=1 -verbosity=0
-      rm -f "$corpus"/*
+      fuzz "$target" "$kept" "$corpus" "$found" -- -merge=1 -use_counters=0 -verbosity=0
+      # What once broke something stays, whatever else gets as far.
+      find "$corpus" -type f ! -name 'found-*' -delete
       mv "$kept"/* "$corpus/"
       rmdir "$kept"
       ;;

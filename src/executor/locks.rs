@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pgrx::pg_sys;
 use uuid::Uuid;
 
 use crate::server::transaction::{self, LockLife};
@@ -19,6 +20,14 @@ use super::advisory::lock_key;
 /// How long the last locks of a tick outlive their commit; those before have the time of
 /// the batch that follows.
 const LINGER: Duration = Duration::from_millis(20);
+
+/// How many workspaces a batch of the worker's may lock: with those of the batch before it
+/// a quarter of all the locks that the server has room for, so that nobody else goes without.
+pub fn share() -> usize {
+    // SAFETY: settings of the server's that do not change while it runs.
+    let all = unsafe { i64::from(pg_sys::max_locks_per_xact) * i64::from(pg_sys::MaxBackends) };
+    usize::try_from(all / 8).unwrap_or(1).max(1)
+}
 
 /// Takes the locks that nobody else holds, until the end of the transaction; returns
 /// whose they are.
@@ -70,6 +79,16 @@ impl Locks {
         if let Some(before) = self.lingering.replace(Some(Lingering { keys, since })) {
             before.let_go();
         }
+    }
+
+    /// The transaction was rolled back: nobody could decide on what it wrote. What it took
+    /// goes at once, and what lingers with it: locks that are held for nothing may be all
+    /// that the server has, and what is tried next would find none.
+    pub fn give_back(&self) {
+        for key in self.current.take() {
+            transaction::release_advisory_lock(key);
+        }
+        self.let_go();
     }
 
     /// Lets all go, the last ones when their moment is over.

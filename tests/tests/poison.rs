@@ -594,7 +594,7 @@ fn a_trigger_on_next_start_at_keeps_only_its_own_workspace_from_it() {
             .template("docker")
             .create()
             .workspaces(CROWD, Transition::Stop)
-            .schedule(&format!("0 9 * * {day}"))
+            .schedule(format!("0 9 * * {day}"))
             .created_at(Value::sql("now()"))
             .create();
         let poisoned = ids[100];
@@ -674,7 +674,7 @@ fn many_that_refuse_their_next_start_at_keep_no_other_from_it() {
         .template("docker")
         .create()
         .workspaces(CROWD, Transition::Stop)
-        .schedule(&format!("0 9 * * {day}"))
+        .schedule(format!("0 9 * * {day}"))
         .created_at(Value::sql("now()"))
         .create();
     product.execute(

@@ -13,6 +13,7 @@ use crate::executor::batch;
 use crate::executor::decide::{Decided, Fill};
 use crate::executor::fill::Filled;
 use crate::executor::history::{self, Source};
+use crate::executor::locks;
 use crate::executor::narrow::{Pieces, Then, is_stall};
 use crate::executor::outcome::{Attempt, count};
 use crate::executor::plan::plan_all;
@@ -86,7 +87,7 @@ pub fn worker(
     run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
     drop(decided.due);
 
-    let mut pieces = Pieces::of(&due, settings.batch_size);
+    let mut pieces = Pieces::of(&due, settings.batch_size.min(locks::share()));
     while let Some(piece) = pieces.take_next() {
         let building = Progress::Building {
             done: due.len() - pieces.left() - piece.ids.len(),
@@ -177,10 +178,18 @@ impl Executor<'_> {
                 self.work(&mut next, due).map(drop)
             },
         );
-        self.locks.linger();
-        worked?;
+        self.after(worked)?;
         *run = next;
         Ok(())
+    }
+
+    /// What becomes of the locks after a transaction.
+    fn after(&self, worked: Result<(), Error>) -> Result<(), Error> {
+        match worked {
+            Ok(()) => self.locks.linger(),
+            Err(_) => self.locks.give_back(),
+        }
+        worked
     }
 
     /// Records that a workspace alone came to no end: it waits like one that failed. What
@@ -273,7 +282,7 @@ impl Executor<'_> {
             .collect();
         ids.sort_unstable();
         ids.truncate(FILL_BATCHES * self.settings.batch_size);
-        let mut pieces = Pieces::of(&ids, self.settings.batch_size);
+        let mut pieces = Pieces::of(&ids, self.settings.batch_size.min(locks::share()));
         while let Some(piece) = pieces.take_next() {
             let Err(error) = self.fill_piece(&fills, piece.ids, piece.hurried, 0) else {
                 continue;
@@ -326,8 +335,7 @@ impl Executor<'_> {
                 unfilled::put_off(&self.extension, &refused, self.at)
             },
         );
-        self.locks.linger();
-        filled
+        self.after(filled)
     }
 
     /// Puts off a workspace that alone came to no end, and records the tick's error.

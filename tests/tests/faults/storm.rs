@@ -151,7 +151,7 @@ impl Storm {
         let _ = superuser.batch_execute("SELECT autobuild_wake()");
     }
 
-    /// As [`settle`]; where it does not, the end of the server's log says why.
+    /// As [`settle`]; where it does not, what there is to see says why.
     #[track_caller]
     fn settle(&self) {
         let settled = catch_unwind(AssertUnwindSafe(|| settle(&self.product)));
@@ -159,6 +159,19 @@ impl Storm {
             let log = self.server.log();
             let lines: Vec<&str> = log.lines().collect();
             println!("{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+            let mut client = self.superuser();
+            for of in [
+                "autobuild_status s",
+                "(TABLE autobuild_ticks ORDER BY 1 DESC LIMIT 5) s",
+                "(SELECT outcome, sqlstate, code, count(*), min(next_attempt_at)
+                    FROM autobuild_blocked GROUP BY 1, 2, 3) s",
+                "pg_stat_activity s WHERE backend_type <> 'client backend'",
+                "(SELECT pid, locktype, mode, granted, count(*) FROM pg_locks GROUP BY 1, 2, 3, 4) s",
+            ] {
+                for row in texts(&mut client, &format!("SELECT to_jsonb(s) FROM {of}")) {
+                    println!("{row:?}");
+                }
+            }
             resume_unwind(panic);
         }
     }
