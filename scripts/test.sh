@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Everything, in the order in which it fails soonest; ends with the result lines of all
-# test programs. The first step that fails ends the run. Each step's output is also kept
-# in target/test-logs.
+# Everything, in the order in which it fails soonest; ends with the results of all test
+# programs, and how long each step took. The first step that fails ends the run. Each
+# step's output is also kept in target/test-logs.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$project"
@@ -11,21 +11,34 @@ pgdata=$private/pgdata
 rm -rf "$logs" "$pgdata"
 mkdir -p "$logs"
 started=$SECONDS
+times=()
 
 step() {
-  local name=$1
+  local name=$1 begun=$SECONDS
   shift
   say "$name"
   "$@" 2>&1 | tee "$logs/$name.log"
+  times+=("$name $((SECONDS - begun)) s")
+}
+
+# What cargo names after "Running" is the program whose result comes next. Programs
+# without tests say nothing of interest.
+results() {
+  local log
+  for log in "$logs"/*.log; do
+    awk -v "step=$(basename "$log" .log)" '
+      $1 == "Running" { program = $2 == "unittests" ? $3 : $2 }
+      /^test result:/ && !/ 0 passed; 0 failed; 0 ignored/ { print step, program ": " $0 }
+    ' "$log"
+  done
 }
 
 summary() {
   local status=$?
   rm -rf "$pgdata"
-  say "results after $((SECONDS - started)) s"
-  # Programs without tests say nothing of interest.
-  grep -H '^test result:' "$logs"/*.log 2>/dev/null | grep -v ' 0 passed; 0 failed; 0 ignored' |
-    sed "s|^$logs/||; s|\.log:|: |" || true
+  say "results"
+  results
+  say "$((SECONDS - started)) s: $(IFS=, && echo "${times[*]}")"
   if [ "$status" = 0 ]; then say "all passed"; else say FAILED; fi
   exit "$status"
 }
@@ -63,4 +76,6 @@ step in-server pgrx_tests
 step install scripts/install.sh private
 step sql-scripts scripts/check-sql.sh
 step on-servers cargo test --package workspace-autobuild-tests
+step on-16 scripts/other-version.sh 16
+step on-18 scripts/other-version.sh 18
 step bench cargo run --quiet --package workspace-autobuild-bench -- --check
