@@ -62,7 +62,10 @@ fn first(client: &mut Client, sql: &str) -> Option<String> {
 }
 
 fn count(client: &mut Client, sql: &str) -> u64 {
-    first(client, sql).and_then(|n| n.parse().ok()).unwrap_or(0)
+    let number = first(client, sql).unwrap_or_else(|| panic!("no number: {sql}"));
+    number
+        .parse()
+        .unwrap_or_else(|e| panic!("{sql}: {number}: {e}"))
 }
 
 /// Kilobytes of memory that are a process's own.
@@ -147,7 +150,7 @@ fn memory_tables_and_the_time_of_a_tick_stay_as_they_are() {
             let launcher = process(&mut client, "launcher").and_then(|pid| memory(&pid));
             let size = |tables: &str| {
                 format!(
-                    "SELECT sum(pg_total_relation_size(oid)) / 1024 FROM pg_class
+                    "SELECT (sum(pg_total_relation_size(oid)) / 1024)::bigint FROM pg_class
                       WHERE relkind = 'r' AND relname IN ({tables})"
                 )
             };
