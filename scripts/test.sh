@@ -58,7 +58,8 @@ CONTROL
 }
 
 # Root's server runs as postgres, who needs a folder of his own for the data.
-# The pure tests have run by then: here only those that need to be inside a server.
+# The pure tests run here once more, built with the server's half, whose unit tests are
+# among them.
 pgrx_tests() {
   test_alias
   local as=()
@@ -66,7 +67,7 @@ pgrx_tests() {
     install -d -o postgres "$pgdata"
     as=(--runas postgres --pgdata "$pgdata")
   fi
-  cargo pgrx test "pg$PG_MAJOR" "${as[@]}" in_server
+  cargo pgrx test "pg$PG_MAJOR" "${as[@]}"
 }
 
 step lint scripts/lint.sh
