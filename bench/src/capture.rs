@@ -11,7 +11,7 @@ use crate::Config;
 use crate::measure::Samples;
 use crate::report::Report;
 use crate::server::{Bench, Copy};
-use crate::tick::attach;
+use crate::tick::{attach, statement};
 
 /// What the product writes all day to a workspace: `:n` is its number in `bench.turns`.
 const WRITES: [(&str, &str); 4] = [
@@ -109,37 +109,54 @@ fn prepared<'b>(bench: &'b Bench) -> Copy<'b> {
     copy
 }
 
-/// Measures each kind of write on both copies in turn.
+/// Measures each kind of write on both copies in turn; then the same with the triggers
+/// taken off again, which tells how much two copies differ by themselves.
 pub fn run(config: &Config, bench: &Bench, report: &mut Report) {
     let plain = prepared(bench);
-    let attached = prepared(bench);
-    attach(&mut attached.connect());
-    let script = bench.server().folder().join("capture.pgbench");
-    for (what, sql) in WRITES {
-        std::fs::write(&script, format!("\\set n random(1, {WRITTEN})\n{sql};\n"))
-            .unwrap_or_else(|e| panic!("{}: {e}", script.display()));
-        let (mut without, mut with, mut ratios) =
-            (Samples::default(), Samples::default(), Samples::default());
-        // The first round warms up.
-        for round in 0..=ROUNDS * config.repeat {
-            let one = || write(&plain, &script, config.calls / 20);
-            let other = || write(&attached, &script, config.calls / 20);
-            // Who goes first changes: the machine is not the same from second to second.
-            let (one, other) = if round % 2 == 0 {
-                (one(), other())
-            } else {
-                let other = other();
-                (one(), other)
-            };
-            if round > 0 {
-                without.push(one);
-                with.push(other);
-                ratios.push(other / one);
+    let other = prepared(bench);
+    attach(&mut other.connect());
+    for how in ["with", "taken off again"] {
+        for (what, sql) in WRITES {
+            let [first, second, ratios] = in_turn(config, bench, sql, &plain, &other);
+            let what = format!("capture: {what}");
+            if how == "with" {
+                report.add(bench.size, &what, "without", "µs", first);
             }
+            report.add(bench.size, &what, how, "µs", second);
+            report.ratio(ratios.median(), "x without");
         }
-        let what = format!("capture: {what}");
-        report.add(bench.size, &what, "without", "µs", without.scaled(1e6));
-        report.add(bench.size, &what, "with", "µs", with.scaled(1e6));
-        report.ratio(ratios.median(), "x without");
+        statement(&mut other.connect(), "SELECT autobuild_detach()");
     }
+}
+
+/// The microseconds that a kind of write takes on one copy and on another, and the ratios.
+fn in_turn(
+    config: &Config,
+    bench: &Bench,
+    sql: &str,
+    plain: &Copy<'_>,
+    other: &Copy<'_>,
+) -> [Samples; 3] {
+    let script = bench.server().folder().join("capture.pgbench");
+    let text = format!("\\set n random(1, {WRITTEN})\n{sql};\n");
+    std::fs::write(&script, text).unwrap_or_else(|e| panic!("{}: {e}", script.display()));
+    let write = |copy| write(copy, &script, config.calls / 20);
+    let [mut first, mut second, mut ratios] = std::array::from_fn(|_| Samples::default());
+    // The first round warms up.
+    for round in 0..=ROUNDS * config.repeat {
+        // Who goes first changes: the machine is not the same from second to second.
+        let (one, two) = if round % 2 == 0 {
+            let one = write(plain);
+            (one, write(other))
+        } else {
+            let two = write(other);
+            (write(plain), two)
+        };
+        if round > 0 {
+            first.push(one * 1e6);
+            second.push(two * 1e6);
+            ratios.push(two / one);
+        }
+    }
+    [first, second, ratios]
 }

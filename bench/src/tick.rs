@@ -1,6 +1,7 @@
 //! Ticks: with nothing due, with few due among many, and storms; beside the floor and
 //! the original's shape.
 
+use std::thread;
 use std::time::Duration;
 
 use postgres::Client;
@@ -128,10 +129,8 @@ fn explained(client: &mut Client) -> Duration {
 /// Ticks with nothing due and the agenda attached; how long attaching takes, and what
 /// such a tick writes.
 fn idle_attached(config: &Config, bench: &Bench, report: &mut Report, shape: &Samples) {
-    let copy = bench.copy();
-    let mut client = copy.connect();
     let (mut attaching, mut building) = (Samples::default(), Samples::default());
-    let (writes, (attached, built)) = latency::beside(&copy, || attach(&mut client));
+    let (writes, (attached, built)) = attach_with_worker(bench);
     attaching.add(attached);
     building.add(built);
     for (how, quantile) in [("p99", 0.99), ("the longest", 1.0)] {
@@ -153,6 +152,9 @@ fn idle_attached(config: &Config, bench: &Bench, report: &mut Report, shape: &Sa
         "ms",
         building.scaled(1e3),
     );
+    let copy = bench.copy();
+    let mut client = copy.connect();
+    attach(&mut client);
     bench.settle();
     let mut agenda = Samples::default();
     let wal = |client: &mut Client| -> i64 {
@@ -180,23 +182,59 @@ fn idle_attached(config: &Config, bench: &Bench, report: &mut Report, shape: &Sa
     ));
 }
 
-/// Attaches, and ticks until the agenda is built; how long each took.
-pub fn attach(client: &mut Client) -> (Duration, Duration) {
-    let (attached, result) = timed(|| client.batch_execute("SELECT autobuild_attach()"));
-    result.unwrap_or_else(|e| panic!("autobuild_attach: {e:?}"));
-    let (built, ()) = timed(|| {
-        loop {
-            idle_tick(client);
-            let mode: String = client
-                .query_one("SELECT mode FROM autobuild_status", &[])
-                .unwrap_or_else(|e| panic!("autobuild_status: {e:?}"))
-                .get(0);
-            if mode == "agenda" {
-                break;
+/// Attaches, and lets the worker build the agenda, which it is told to at once; how long
+/// each took, and the product's writes meanwhile. What is due is held back.
+fn attach_with_worker(bench: &Bench) -> (Samples, (Duration, Duration)) {
+    let copy = bench.copy();
+    let mut client = copy.connect();
+    statement(
+        &mut client,
+        &format!(
+            "ALTER DATABASE {} SET workspace_autobuild.max_builds_per_tick = 1",
+            copy.name()
+        ),
+    );
+    let databases = |names: &str| bench.server().set("workspace_autobuild.databases", names);
+    let took = latency::beside(&copy, || {
+        let (attached, ()) = timed(|| statement(&mut client, "SELECT autobuild_attach()"));
+        let (built, ()) = timed(|| {
+            databases(copy.name());
+            while !has_row(&mut client, "SELECT FROM autobuild_agenda_progress") {
+                // An error while the launcher doesn't know of the database yet.
+                let _ = client.batch_execute("SELECT autobuild_wake()");
+                thread::sleep(Duration::from_millis(50));
             }
-        }
+            while !has_row(
+                &mut client,
+                "SELECT FROM autobuild_agenda_progress WHERE ready",
+            ) {
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        (attached, built)
     });
-    (attached, built)
+    databases("");
+    took
+}
+
+/// Runs a statement that must not fail.
+pub fn statement(client: &mut Client, sql: &str) {
+    client
+        .batch_execute(sql)
+        .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+}
+
+fn has_row(client: &mut Client, sql: &str) -> bool {
+    let rows = client.query(sql, &[]);
+    !rows.unwrap_or_else(|e| panic!("{sql}: {e:?}")).is_empty()
+}
+
+/// Attaches, and ticks by hand until the agenda is built.
+pub fn attach(client: &mut Client) {
+    statement(client, "SELECT autobuild_attach()");
+    while !has_row(client, "SELECT FROM autobuild_status WHERE mode = 'agenda'") {
+        idle_tick(client);
+    }
 }
 
 fn name(client: &mut Client) -> String {
