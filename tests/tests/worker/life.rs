@@ -129,7 +129,7 @@ fn a_fast_stop_ends_a_tick_in_the_midst_of_its_builds_and_the_rest_is_built_late
         .set("workspace_autobuild.batch_size", "100")
         .start();
     let product = Product::install(&server, Version::NEWEST);
-    overdue(&product, 5000);
+    overdue(&product, 10000);
     product.create_extension();
     await_until("some stops", SOON, || {
         product
@@ -140,13 +140,13 @@ fn a_fast_stop_ends_a_tick_in_the_midst_of_its_builds_and_the_rest_is_built_late
     stop_at_once(&mut server);
     server.start();
     product.reconnect();
-    let stops = "SELECT count(*) = 5000 FROM workspace_builds WHERE transition = 'stop'";
+    let stops = "SELECT count(*) = 10000 FROM workspace_builds WHERE transition = 'stop'";
     await_until("all stops", 3 * SOON, || {
         product.value(stops).as_deref() == Some("t")
     });
     let jobs = "SELECT count(*) FROM workspace_builds b JOIN provisioner_jobs j ON j.id = b.job_id
                 WHERE b.transition = 'stop'";
-    assert_eq!(product.value(jobs).as_deref(), Some("5000"));
+    assert_eq!(product.value(jobs).as_deref(), Some("10000"));
 }
 
 #[test]
