@@ -32,10 +32,23 @@ pub fn share() -> usize {
 /// Takes the locks that nobody else holds, until the end of the transaction; returns
 /// whose they are.
 pub fn take(ids: impl IntoIterator<Item = Uuid>) -> HashSet<Uuid> {
+    free(ids, |key| {
+        transaction::try_advisory_lock(key, LockLife::Transaction)
+    })
+}
+
+/// Those of which `take` gets the lock, asked in the order of ids.
+fn free(ids: impl IntoIterator<Item = Uuid>, mut take: impl FnMut(i64) -> bool) -> HashSet<Uuid> {
     let mut ids: Vec<Uuid> = ids.into_iter().collect();
     ids.sort_unstable();
-    ids.retain(|id| transaction::try_advisory_lock(lock_key(*id), LockLife::Transaction));
+    ids.retain(|id| take(lock_key(*id)));
     ids.into_iter().collect()
+}
+
+fn release(keys: Vec<i64>) {
+    for key in keys {
+        transaction::release_advisory_lock(key);
+    }
 }
 
 /// The worker's locks: they belong to its session, and end with it at the latest.
@@ -55,17 +68,13 @@ impl Locks {
     /// Takes the locks that nobody else holds, until [`Locks::linger`]; returns whose
     /// they are.
     pub fn take(&self, ids: impl IntoIterator<Item = Uuid>) -> HashSet<Uuid> {
-        let mut ids: Vec<Uuid> = ids.into_iter().collect();
-        ids.sort_unstable();
-        ids.retain(|id| {
-            let key = lock_key(*id);
+        free(ids, |key| {
             let taken = transaction::try_advisory_lock(key, LockLife::Session);
             if taken {
                 self.current.borrow_mut().push(key);
             }
             taken
-        });
-        ids.into_iter().collect()
+        })
     }
 
     /// The transaction has ended: its locks are kept until the next one has, those of
@@ -77,7 +86,7 @@ impl Locks {
         }
         let since = Instant::now();
         if let Some(before) = self.lingering.replace(Some(Lingering { keys, since })) {
-            before.let_go();
+            release(before.keys);
         }
     }
 
@@ -85,9 +94,7 @@ impl Locks {
     /// goes at once, and what lingers with it: locks that are held for nothing may be all
     /// that the server has, and what is tried next would find none.
     pub fn give_back(&self) {
-        for key in self.current.take() {
-            transaction::release_advisory_lock(key);
-        }
+        release(self.current.take());
         self.let_go();
     }
 
@@ -95,15 +102,7 @@ impl Locks {
     pub fn let_go(&self) {
         if let Some(last) = self.lingering.take() {
             thread::sleep(LINGER.saturating_sub(last.since.elapsed()));
-            last.let_go();
-        }
-    }
-}
-
-impl Lingering {
-    fn let_go(self) {
-        for key in self.keys {
-            transaction::release_advisory_lock(key);
+            release(last.keys);
         }
     }
 }

@@ -135,8 +135,8 @@ impl<'a> Receiver<'a> {
             destination: pg_sys::DestReceiver {
                 receiveSlot: Some(receive),
                 rStartup: Some(start_up),
-                rShutdown: Some(shut_down),
-                rDestroy: Some(destroy),
+                rShutdown: Some(nothing),
+                rDestroy: Some(nothing),
                 mydest: pg_sys::CommandDest::DestNone,
             },
             each,
@@ -213,6 +213,5 @@ unsafe extern "C-unwind" fn receive(
     }
 }
 
-unsafe extern "C-unwind" fn shut_down(_receiver: *mut pg_sys::DestReceiver) {}
-
-unsafe extern "C-unwind" fn destroy(_receiver: *mut pg_sys::DestReceiver) {}
+/// The receiver is its maker's, who ends it.
+extern "C-unwind" fn nothing(_receiver: *mut pg_sys::DestReceiver) {}

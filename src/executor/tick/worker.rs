@@ -87,7 +87,7 @@ pub fn worker(
     run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
     drop(decided.due);
 
-    let mut pieces = Pieces::of(&due, settings.batch_size.min(locks::share()));
+    let mut pieces = Pieces::of(&due, executor.batch_size());
     while let Some(piece) = pieces.take_next() {
         let building = Progress::Building {
             done: due.len() - pieces.left() - piece.ids.len(),
@@ -183,6 +183,23 @@ impl Executor<'_> {
         Ok(())
     }
 
+    /// How many workspaces one transaction is about: never more than may be locked.
+    fn batch_size(&self) -> usize {
+        self.settings.batch_size.min(locks::share())
+    }
+
+    /// Records the tick as it stands, with no more attempts.
+    fn record_tick(&self, run: &mut Run) -> Result<(), Error> {
+        history::record(
+            &self.extension,
+            &mut run.record,
+            &[],
+            &run.report,
+            &run.earlier,
+            clock::now(),
+        )
+    }
+
     /// What becomes of the locks after a transaction.
     fn after(&self, worked: Result<(), Error>) -> Result<(), Error> {
         match worked {
@@ -239,16 +256,7 @@ impl Executor<'_> {
                 self.extension
                     .as_owner(|| history::forget(&self.extension, &stale))?;
                 if run.report.error.is_some() {
-                    let report = run.report.clone();
-                    let earlier = HashMap::new();
-                    history::record(
-                        &self.extension,
-                        &mut run.record,
-                        &[],
-                        &report,
-                        &earlier,
-                        clock::now(),
-                    )?;
+                    self.record_tick(run)?;
                 }
                 self.prune()
             },
@@ -282,7 +290,7 @@ impl Executor<'_> {
             .collect();
         ids.sort_unstable();
         ids.truncate(FILL_BATCHES * self.settings.batch_size);
-        let mut pieces = Pieces::of(&ids, self.settings.batch_size.min(locks::share()));
+        let mut pieces = Pieces::of(&ids, self.batch_size());
         while let Some(piece) = pieces.take_next() {
             let Err(error) = self.fill_piece(&fills, piece.ids, piece.hurried, 0) else {
                 continue;
@@ -354,14 +362,7 @@ impl Executor<'_> {
             || Ok(()),
             |()| {
                 unfilled::put_off(&self.extension, &[(id, earlier)], self.at)?;
-                history::record(
-                    &self.extension,
-                    &mut next.record,
-                    &[],
-                    &next.report,
-                    &next.earlier,
-                    clock::now(),
-                )
+                self.record_tick(&mut next)
             },
         )?;
         *run = next;
