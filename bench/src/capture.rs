@@ -8,10 +8,11 @@ use std::path::Path;
 use workspace_autobuild_tests::product::OWNER;
 
 use crate::Config;
+use crate::data::statement;
 use crate::measure::Samples;
 use crate::report::Report;
 use crate::server::{Bench, Copy};
-use crate::tick::{attach, statement};
+use crate::tick::attach;
 
 /// What the product writes all day to a workspace: `:n` is its number in `bench.turns`.
 const WRITES: [(&str, &str); 4] = [

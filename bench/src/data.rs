@@ -92,7 +92,8 @@ pub fn generate(server: &Server, size: u32, slots: &[u32]) -> String {
     product.database().to_owned()
 }
 
-fn statement(client: &mut Client, sql: &str) {
+/// Runs a statement that must not fail.
+pub fn statement(client: &mut Client, sql: &str) {
     client
         .batch_execute(sql)
         .unwrap_or_else(|e| panic!("{sql}: {e:?}"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use crate::Config;
-use crate::data::{IDLE, tick_of};
+use crate::data::{IDLE, statement, tick_of};
 use crate::floor;
 use crate::latency;
 use crate::measure::{Samples, timed};
@@ -215,13 +215,6 @@ fn attach_with_worker(bench: &Bench) -> (Samples, (Duration, Duration)) {
     });
     databases("");
     took
-}
-
-/// Runs a statement that must not fail.
-pub fn statement(client: &mut Client, sql: &str) {
-    client
-        .batch_execute(sql)
-        .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
 }
 
 fn has_row(client: &mut Client, sql: &str) -> bool {

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use crate::product::{Product, texts};
-use crate::{Server, Version};
+use crate::product::{Product, Template, texts};
+use crate::{Server, Transition, Version};
 
 /// The schemas on which every rule is looked at; what is cheap is looked at on all nine.
 pub const VERSIONS: [Version; 4] = [
@@ -30,6 +30,24 @@ pub fn install(version: Version) -> Product {
     let product = Product::install(Server::shared(), version);
     product.create_extension();
     product
+}
+
+/// So many workspaces that are due to start [`TODAY_AT_NINE`].
+pub fn due(template: &Template<'_>, count: u32) -> Vec<Uuid> {
+    template
+        .workspaces(count, Transition::Stop)
+        .schedule(NINE)
+        .created_at(YESTERDAY)
+        .create()
+}
+
+/// The workspaces of the rows with an outcome.
+pub fn with_outcome(attempts: &[Attempt], outcome: &str) -> Vec<Uuid> {
+    attempts
+        .iter()
+        .filter(|attempt| attempt.outcome == outcome)
+        .map(|attempt| attempt.workspace_id)
+        .collect()
 }
 
 /// A row of `autobuild_tick` or `autobuild_preview`; times as `to_jsonb` writes them.

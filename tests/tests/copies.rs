@@ -8,16 +8,10 @@ use std::time::Duration;
 use postgres::Client;
 use workspace_autobuild_tests::product::{Template, Value, texts};
 use workspace_autobuild_tests::server::installation::Installation;
-use workspace_autobuild_tests::server::{Options, SUPERUSER};
+use workspace_autobuild_tests::server::{SUPERUSER, ticking};
 use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until, invariants};
 
 const SOON: Duration = Duration::from_secs(30);
-
-fn ticking() -> Options {
-    Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
-}
 
 fn overdue(template: &Template<'_>, name: &str) {
     template

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 use workspace_autobuild_tests::by_hand::{on_each_version, on_versions};
 use workspace_autobuild_tests::product::{Fields, HOUR, Value};
 use workspace_autobuild_tests::product_executor::{Round, lock_key};
+use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{
-    NOTHING, Product, ProductExecutor, Server, Transition, Version, await_until, invariants,
+    NOTHING, Product, ProductExecutor, Transition, Version, await_until, invariants,
 };
 
 /// The product takes the lock on these.
@@ -154,11 +155,7 @@ fn side_by_side_by_hand_each_workspace_moves_once() {
 
 #[test]
 fn side_by_side_with_the_worker_each_workspace_moves_once() {
-    let server = Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
-        .set("workspace_autobuild.batch_size", "7")
-        .start();
+    let server = ticking().set("workspace_autobuild.batch_size", "7").start();
     for version in [Version::V2_20_0, Version::V2_34_3] {
         let product = Product::with_extension(&server, version);
         let mut operator = product.superuser();

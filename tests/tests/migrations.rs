@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 use workspace_autobuild_tests::product::{Template, Value, Workspace, parameter, texts};
+use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until, invariants};
 
 /// Long enough for a busy machine.
@@ -26,9 +27,7 @@ const TABLES: [&str; 8] = [
 ];
 
 fn server() -> Server {
-    Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
+    ticking()
         .set("workspace_autobuild.lock_timeout", "300ms")
         .start()
 }

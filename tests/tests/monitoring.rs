@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use workspace_autobuild_tests::product::{Value, parameter, texts};
+use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{Product, Server, Transition, Version, await_some, await_until};
 
 /// Long enough for a busy machine.
@@ -167,9 +168,7 @@ fn the_exporter_prometheus_and_the_dashboard_see_what_the_worker_does() {
         );
         return;
     };
-    let server = Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
+    let server = ticking()
         .set("workspace_autobuild.lock_timeout", "50ms")
         .start();
     let product = a_lively_product(&server);
@@ -326,9 +325,7 @@ fn the_rules_pass_their_own_tests() {
 
 #[test]
 fn a_tick_that_did_something_is_logged_at_the_level_that_is_set_and_told_of_on_the_channel() {
-    let server = Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
+    let server = ticking()
         .set("workspace_autobuild.notify_transitions", "on")
         .set("workspace_autobuild.log_level", "debug1")
         .start();

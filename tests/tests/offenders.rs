@@ -2,29 +2,11 @@
 //! the others are built.
 
 use serde_json::{Value as Json, json};
-use uuid::Uuid;
 use workspace_autobuild_tests::autobuild::{
-    Attempt, NINE, TODAY_AT_NINE, YESTERDAY, install, records, whole_builds,
+    NINE, TODAY_AT_NINE, YESTERDAY, due, install, records, whole_builds, with_outcome,
 };
-use workspace_autobuild_tests::product::{Template, Value, parameter};
+use workspace_autobuild_tests::product::{Value, parameter};
 use workspace_autobuild_tests::{Product, Transition, Version};
-
-/// So many workspaces that are due to start [`TODAY_AT_NINE`].
-fn due(template: &Template<'_>, count: u32) -> Vec<Uuid> {
-    template
-        .workspaces(count, Transition::Stop)
-        .schedule(NINE)
-        .created_at(YESTERDAY)
-        .create()
-}
-
-fn with_outcome(attempts: &[Attempt], outcome: &str) -> Vec<Uuid> {
-    attempts
-        .iter()
-        .filter(|attempt| attempt.outcome == outcome)
-        .map(|attempt| attempt.workspace_id)
-        .collect()
-}
 
 /// The table's owner plants a trigger that raises for what `condition` says of the row.
 fn poison(product: &Product, kind: &str, table: &str, condition: &str) {

@@ -6,16 +6,10 @@ use std::time::Duration;
 
 use workspace_autobuild_tests::product::{Value, texts};
 use workspace_autobuild_tests::server::installation::Installation;
-use workspace_autobuild_tests::server::{Options, SUPERUSER};
-use workspace_autobuild_tests::{Product, Server, StopMode, Transition, Version, await_until};
+use workspace_autobuild_tests::server::{SUPERUSER, ticking};
+use workspace_autobuild_tests::{Product, StopMode, Transition, Version, await_until};
 
 const SOON: Duration = Duration::from_secs(60);
-
-fn ticking() -> Options {
-    Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
-}
 
 #[test]
 #[ignore = "needs an older PostgreSQL with the extension: scripts/other-version.sh 18"]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use workspace_autobuild_tests::invariants::Others;
 use workspace_autobuild_tests::product::{Template, Value, Workspace, parameter, texts};
+use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until, invariants};
 
 const NINE: &str = "CRON_TZ=UTC 0 9 * * *";
@@ -412,9 +413,7 @@ fn bytes_that_are_no_utf8_are_data_like_any_other() {
 
 /// A server with a tick each second that waits for nobody for long.
 fn impatient() -> Server {
-    Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
+    ticking()
         .set("workspace_autobuild.lock_timeout", "200ms")
         .set("workspace_autobuild.statement_timeout", "2s")
         .start()

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 use uuid::Uuid;
 use workspace_autobuild_tests::product::{Fields, OWNER, Value, parameter, texts};
-use workspace_autobuild_tests::server::Address;
-use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until, invariants};
+use workspace_autobuild_tests::server::{Address, ticking};
+use workspace_autobuild_tests::{Product, Transition, Version, await_until, invariants};
 
 const LEVELS: [&str; 3] = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"];
 const WORKSPACES: u32 = 60;
@@ -150,9 +150,7 @@ fn product_writers_and_ticks_lose_only_to_each_other() {
     let seed: u64 = std::env::var("RACES_SEED")
         .map_or_else(|_| fastrand::u64(..), |s| s.parse().expect("a seed"));
     println!("RACES_SEED={seed}");
-    let server = Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
+    let server = ticking()
         .set("workspace_autobuild.batch_size", "20")
         .start();
     for version in [Version::V2_10_0, Version::NEWEST] {
@@ -317,11 +315,7 @@ fn tick(client: &mut Client) -> String {
 
 #[test]
 fn a_writer_in_another_order_is_never_the_victim_of_a_deadlock() {
-    let server = Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
-        .set("deadlock_timeout", "300ms")
-        .start();
+    let server = ticking().set("deadlock_timeout", "300ms").start();
     let product = Product::install(&server, Version::NEWEST);
     let template = product
         .template("docker")

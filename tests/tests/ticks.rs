@@ -8,30 +8,13 @@ use postgres::Client;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 use workspace_autobuild_tests::autobuild::{
-    Attempt, NINE, Refusal, TODAY_AT_NINE, VERSIONS, YESTERDAY, install, preview, records, refusal,
-    tick, try_tick, whole_builds,
+    Attempt, NINE, Refusal, TODAY_AT_NINE, VERSIONS, YESTERDAY, due, install, preview, records,
+    refusal, tick, try_tick, whole_builds, with_outcome,
 };
-use workspace_autobuild_tests::product::{Template, Value, texts};
+use workspace_autobuild_tests::product::{Value, texts};
 use workspace_autobuild_tests::{Product, Transition, Version, await_until};
 
 const SOON: Duration = Duration::from_secs(20);
-
-/// So many workspaces that are due to start [`TODAY_AT_NINE`].
-fn due(template: &Template<'_>, count: u32) -> Vec<Uuid> {
-    template
-        .workspaces(count, Transition::Stop)
-        .schedule(NINE)
-        .created_at(YESTERDAY)
-        .create()
-}
-
-fn with_outcome(attempts: &[Attempt], outcome: &str) -> Vec<Uuid> {
-    attempts
-        .iter()
-        .filter(|attempt| attempt.outcome == outcome)
-        .map(|attempt| attempt.workspace_id)
-        .collect()
-}
 
 #[test]
 fn two_ticks_for_the_same_minute_make_one_build() {

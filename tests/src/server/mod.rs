@@ -138,6 +138,13 @@ pub struct Server {
     folder: PathBuf,
 }
 
+/// Options for a server with the extension preloaded and a tick each second.
+pub fn ticking() -> Options {
+    Server::options()
+        .preload("workspace-autobuild")
+        .set("workspace_autobuild.tick_interval", "1s")
+}
+
 impl Server {
     /// Options with the harness's defaults: small, quiet, UTC, no fsync.
     pub fn options() -> Options {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postgres::Client;
 use workspace_autobuild_tests::product::{OWNER, Template, Value, texts};
-use workspace_autobuild_tests::server::Options;
+use workspace_autobuild_tests::server::{self, Options};
 use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until};
 
 /// Long enough for a busy machine.
@@ -15,10 +15,7 @@ const BATCH: &str = "10";
 
 /// A server whose worker ticks each second.
 pub fn ticking() -> Options {
-    Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
-        .set("workspace_autobuild.batch_size", BATCH)
+    server::ticking().set("workspace_autobuild.batch_size", BATCH)
 }
 
 /// `grab(what)` notes as whom it runs, and makes the owner of the product's tables a

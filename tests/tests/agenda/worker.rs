@@ -3,18 +3,12 @@
 use std::time::Duration;
 
 use workspace_autobuild_tests::product::Value;
-use workspace_autobuild_tests::server::Options;
+use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{Product, Server, StopMode, Transition, Version, await_until};
 
 use super::support::*;
 
 const SOON: Duration = Duration::from_secs(30);
-
-fn ticking() -> Options {
-    Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
-}
 
 fn product(server: &Server, count: u32) -> Product {
     let product = Product::install(server, Version::NEWEST);

@@ -4,20 +4,13 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 use workspace_autobuild_tests::product::{Template, Value, texts};
-use workspace_autobuild_tests::server::Options;
+pub use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{Product, Server, StopMode, Transition, await_some, await_until};
 
 /// Long enough for a busy machine; nothing waits so long when all is well.
 pub const SOON: Duration = Duration::from_secs(20);
 /// Within this a server has to be down, whatever it is doing.
 pub const AT_ONCE: Duration = Duration::from_secs(2);
-
-/// A server with the extension preloaded and a tick each second.
-pub fn ticking() -> Options {
-    Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1s")
-}
 
 /// The first column of the only row, as text.
 #[track_caller]
