@@ -15,6 +15,7 @@ use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::verdict::{Next, Verdict};
 use crate::product::facts::{self, Scope};
+use crate::product::locks::hold_for_preview;
 use crate::product::schema::Product;
 use crate::server::clock::{argument, timestamptz};
 use crate::server::error::{Error, OrRaise};
@@ -85,7 +86,7 @@ fn autobuild_next_transition(
 > {
     let at = argument("at", at).or_raise();
     let settings = settings::read();
-    let product = Product::find(&settings.product_schema).or_raise();
+    let product = hold_for_preview(&settings.product_schema).or_raise();
     let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
     let Verdict { outcome, .. } =
         judge(&product, &settings.policy, &facts, at.truncate_to_minute());
@@ -138,7 +139,7 @@ fn autobuild_explain(
 > {
     let at = argument("at", at).or_raise();
     let settings = settings::read();
-    let product = Product::find(&settings.product_schema).or_raise();
+    let product = hold_for_preview(&settings.product_schema).or_raise();
     let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
     let tick = at.truncate_to_minute();
     let mut steps: Vec<(String, bool, String)> = with_schedules(|schedules| {
@@ -213,7 +214,7 @@ fn autobuild_upcoming(
     let at = argument("at", at).or_raise();
     let until = at.saturating_add_micros(horizon_micros(&horizon).or_raise());
     let settings = settings::read();
-    let product = Product::find(&settings.product_schema).or_raise();
+    let product = hold_for_preview(&settings.product_schema).or_raise();
     let tick = at.truncate_to_minute();
     let mut upcoming: Vec<(Uuid, Next)> = Vec::new();
     let scope = crate::agenda::due_by(&product, &settings, tick, until.max(tick))

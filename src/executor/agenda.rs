@@ -5,6 +5,7 @@
 //! that builds or audits the agenda, piece by piece.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use uuid::Uuid;
 
@@ -13,6 +14,8 @@ use crate::agenda::state::{self, Agenda, State};
 use crate::agenda::{entries, remembers};
 use crate::instant::{Instant, SECOND};
 use crate::product::facts::Scope;
+use crate::product::locks::{Purpose, hold};
+use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::Access;
@@ -29,19 +32,20 @@ pub fn serves(settings: &Settings, at: Instant) -> bool {
     at <= clock::now() && remembers(&settings.policy, at.truncate_to_minute())
 }
 
-/// Runs something in a transaction of the worker's, as the one executor of this database.
+/// Runs something in a transaction of the worker's, as the one executor of this database,
+/// with the product's tables locked to be read.
 pub fn locked<R>(
     settings: &Settings,
     extension: &Extension,
-    work: impl FnOnce() -> Result<R, Error>,
+    work: impl FnOnce(Rc<Product>) -> Result<R, Error>,
 ) -> Result<R, Error> {
     timed(
         settings,
         || {
             transaction::lock_relation(extension.executor_lock);
-            Ok(())
+            hold(&settings.product_schema, Purpose::Read)
         },
-        |()| work(),
+        work,
     )
 }
 
@@ -57,8 +61,8 @@ pub fn worker_pass(
     while go_on(passed) {
         // What holds may change between two pieces: settings don't, but all else is
         // found anew.
-        let goes_on = locked(settings, &extension, || {
-            let executor = Executor::new(settings, at, Source::Worker)?;
+        let goes_on = locked(settings, &extension, |product| {
+            let executor = Executor::new(settings, at, Source::Worker, product)?;
             let goes_on = executor.pass_on()?;
             passed = executor.passed()?;
             Ok(goes_on)

@@ -139,6 +139,7 @@ impl Writer<'_> {
     /// Writes all of the items, or raises.
     fn write_once(&self, items: &[Item<'_>]) -> Result<(), Error> {
         let builds: Vec<NewBuild> = items.iter().filter_map(|item| item.build.clone()).collect();
+        write::lock_to_be_deleted(self.product, &builds)?;
         write::builds(self.product, &builds, self.now)?;
         self.write_marks(items)?;
         let fills: Vec<_> = items

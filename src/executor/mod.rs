@@ -15,6 +15,7 @@ pub mod narrow;
 pub mod notify;
 pub mod outcome;
 pub mod plan;
+pub mod recheck;
 pub mod report;
 pub mod tick;
 pub mod unfilled;

@@ -134,6 +134,11 @@ impl BuildsLeft {
         self.0 = self.0.map(|left| left - 1);
         true
     }
+
+    /// Of those that were to be made so many were not.
+    pub fn give_back(&mut self, count: usize) {
+        self.0 = self.0.map(|left| left.saturating_add(count));
+    }
 }
 
 /// Adds attempts to a report.

@@ -58,6 +58,13 @@ pub enum Use {
     Sign,
 }
 
+impl Use {
+    /// Is it written?
+    pub fn writes(self) -> bool {
+        matches!(self, Use::Write | Use::Insert | Use::Update)
+    }
+}
+
 /// A column that the extension knows.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {

@@ -23,6 +23,8 @@ pub enum Scope {
     One(Uuid),
     /// These, whatever their state.
     These(Vec<Uuid>),
+    /// These, as if a build of theirs were not there.
+    Without(Vec<(Uuid, Option<Uuid>)>),
     /// Every one that a rule might act on at the tick.
     DueAt(Instant),
     /// Every one that a rule might ever act on as things stand.
@@ -39,9 +41,21 @@ pub fn read(
     mut each: impl FnMut(Facts) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let table = || product.table("workspaces");
+    let mut builds = "true";
     let (workspaces, condition, args) = match scope {
         Scope::One(id) => (table(), "w.id = $1".to_owned(), vec![Arg::Uuid(id)]),
         Scope::These(ids) => (table(), "w.id = ANY ($1)".to_owned(), vec![uuids(ids)]),
+        Scope::Without(own) => {
+            builds = "l.id IS DISTINCT FROM w.own_build";
+            (
+                with_own_builds(product),
+                "true".to_owned(),
+                vec![
+                    uuids(own.iter().map(|(workspace, _)| *workspace)),
+                    Arg::Uuids(own.iter().map(|(_, build)| *build).collect()),
+                ],
+            )
+        }
         Scope::DueAt(tick) => (
             every_workspace(product),
             candidates(product, true),
@@ -62,7 +76,7 @@ pub fn read(
             vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
         ),
     };
-    let sql = format!("{} WHERE {condition}", select(product, &workspaces));
+    let sql = format!("{} WHERE {condition}", select(product, &workspaces, builds));
     // Compiling the statement takes longer than running it, and remembering jobs by
     // their ids costs memory for ids that never come twice.
     with_settings(&[("jit", "off"), ("enable_memoize", "off")], || {
@@ -71,12 +85,12 @@ pub fn read(
     Ok(())
 }
 
-/// The statement without its condition.
+/// The statement without its condition; `builds` is one on each build `l`.
 ///
 /// Latest build and job are looked up in the product's indexes, workspace by workspace:
 /// most rows of those tables are old builds, which no tick should read. The job comes
 /// last, for the few workspaces that are left by then.
-fn select(product: &Product, workspaces: &str) -> String {
+fn select(product: &Product, workspaces: &str, builds_that: &str) -> String {
     let w = |column| product.read("w", "workspaces", column);
     let t = |column| product.read("t", "templates", column);
     let dormant_at = if product.has("workspaces", "dormant_at") {
@@ -143,7 +157,7 @@ fn select(product: &Product, workspaces: &str) -> String {
                 SELECT l.id, l.build_number, l.transition, l.created_at, l.deadline,
                        l.template_version_id, l.job_id
                   FROM {builds} l
-                 WHERE l.workspace_id = w.id
+                 WHERE l.workspace_id = w.id AND {builds_that}
                  ORDER BY l.build_number DESC
                  LIMIT 1) b ON true
            LEFT JOIN {users} u ON u.id = w.owner_id
@@ -165,7 +179,27 @@ fn select(product: &Product, workspaces: &str) -> String {
 /// is read from its one end to the other, which is nearly twice as fast as going to and
 /// fro in it. (OFFSET 0 keeps the server from taking the order away.)
 fn every_workspace(product: &Product) -> String {
-    let columns: Vec<&str> = [
+    format!(
+        "(SELECT {} FROM {} x WHERE NOT x.deleted ORDER BY x.id OFFSET 0)",
+        workspace_columns(product),
+        product.table("workspaces")
+    )
+}
+
+/// The workspaces of `$1`, each with a build of `$2`.
+fn with_own_builds(product: &Product) -> String {
+    format!(
+        "(SELECT {}, d.own_build
+            FROM unnest($1, $2) AS d (workspace_id, own_build)
+            JOIN {} x ON x.id = d.workspace_id)",
+        workspace_columns(product),
+        product.table("workspaces")
+    )
+}
+
+/// The columns of `workspaces` that are facts: only these may be granted.
+fn workspace_columns(product: &Product) -> String {
+    let columns: Vec<String> = [
         "id",
         "owner_id",
         "organization_id",
@@ -181,12 +215,9 @@ fn every_workspace(product: &Product) -> String {
     ]
     .into_iter()
     .filter(|column| product.has("workspaces", column))
+    .map(|column| format!("x.{column}"))
     .collect();
-    format!(
-        "(SELECT {} FROM {} WHERE NOT deleted ORDER BY id OFFSET 0)",
-        columns.join(", "),
-        product.table("workspaces")
-    )
+    columns.join(", ")
 }
 
 /// The condition that no workspace fails on which a rule could act: at the tick `$1`

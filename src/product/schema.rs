@@ -32,6 +32,10 @@ pub struct Product {
     pub owner: pg_sys::Oid,
     /// The table `workspaces`, to be locked.
     pub workspaces: pg_sys::Oid,
+    /// Every table that is read or written here, in a fixed order.
+    pub tables: Vec<Table>,
+    /// What foreign keys of the tables that are written point to.
+    pub referenced: Vec<pg_sys::Oid>,
     /// The unique constraints or indexes on (workspace_id, build_number): whoever
     /// violates one built second.
     pub build_number_keys: Vec<String>,
@@ -39,6 +43,17 @@ pub struct Product {
     /// rewrite its values without a trigger's knowing.
     pub shape: String,
     columns: HashMap<(&'static str, &'static str), Found>,
+}
+
+/// A table of the product's, to be locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Its oid.
+    pub oid: pg_sys::Oid,
+    /// Do builds write it?
+    pub written: bool,
 }
 
 /// A relation as it is found.
@@ -188,6 +203,13 @@ const ATTRIBUTES: &str = "
      WHERE n.nspname = $1 AND c.relname = ANY ($2)
        AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
 
+/// What foreign keys of some tables point to.
+const REFERENCED: &str = "
+    SELECT DISTINCT k.confrelid
+      FROM pg_catalog.pg_constraint k
+     WHERE k.contype = 'f' AND k.conrelid = ANY ($1::pg_catalog.oid[])
+     ORDER BY k.confrelid";
+
 const BUILD_REASONS: &str = "
     SELECT e.enumlabel::pg_catalog.text
       FROM pg_catalog.pg_namespace n
@@ -287,6 +309,37 @@ fn look_up(schema: &str) -> Result<Product, Error> {
             Ok(())
         },
     )?;
+    let tables: Vec<Table> = catalogue::all_tables()
+        .into_iter()
+        .filter_map(|name| {
+            let relation = relations.get(name).filter(|found| found.is_table())?;
+            let written = COLUMNS.iter().any(|column| {
+                column.table == name
+                    && column.usage.writes()
+                    && columns.contains_key(&(column.table, column.name))
+            });
+            Some(Table {
+                name,
+                oid: relation.oid,
+                written,
+            })
+        })
+        .collect();
+    let written = tables.iter().filter(|table| table.written);
+    let mut referenced = Vec::new();
+    run(
+        REFERENCED,
+        Access::Read,
+        vec![Arg::Texts(
+            written
+                .map(|table| Some(table.oid.to_u32().to_string()))
+                .collect(),
+        )],
+        |row| {
+            referenced.extend(row.oid(0)?);
+            Ok(())
+        },
+    )?;
     let (workspaces, owner) = relations
         .get("workspaces")
         .map_or((pg_sys::InvalidOid, pg_sys::InvalidOid), |relation| {
@@ -298,6 +351,8 @@ fn look_up(schema: &str) -> Result<Product, Error> {
         signs: signs(&columns, &reasons),
         owner,
         workspaces,
+        tables,
+        referenced,
         build_number_keys,
         columns,
         shape: format!("{shape:?}"),

@@ -66,6 +66,29 @@ pub fn builds(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
     Ok(())
 }
 
+/// Locks the workspaces of builds that delete, so that none is woken before the commit.
+/// Fails with 40001 where one was changed since the snapshot.
+pub fn lock_to_be_deleted(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
+    let ids: Vec<Uuid> = builds
+        .iter()
+        .filter(|build| build.transition == Transition::Delete)
+        .map(|build| build.workspace_id)
+        .collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let locked = run(
+        &format!(
+            "SELECT FROM {} w WHERE w.id = ANY ($1) ORDER BY w.id FOR NO KEY UPDATE",
+            product.table("workspaces")
+        ),
+        Access::Write,
+        vec![uuids(ids.iter().copied())],
+        |_| Ok(()),
+    )?;
+    check_written(product, "workspaces", locked, ids.len())
+}
+
 fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Error> {
     let j = |column| product.type_of("provisioner_jobs", column);
     let sql = format!(

@@ -11,6 +11,7 @@ pub mod error;
 pub mod extension;
 pub mod identity;
 pub mod query;
+pub mod relation;
 pub mod row;
 pub mod scope;
 pub mod statement_timeout;

@@ -93,15 +93,19 @@ pub fn deadlock_timeout() -> i32 {
     unsafe { pg_sys::DeadlockTimeout }
 }
 
-/// For the rest of the transaction, which is about to hold rows, be the one that gives way
-/// to whoever waits for them: look for a deadlock long before he does (`others` is his
-/// `deadlock_timeout`), and stop waiting before he would look. A wait without limit stays
-/// one.
-pub fn give_way(others: i32) {
+/// The server's `lock_timeout` as it stands, in milliseconds; 0 for none.
+pub fn lock_timeout() -> i32 {
     // SAFETY: reads the variable of a setting.
-    let lock_timeout = unsafe { pg_sys::LockTimeout };
+    unsafe { pg_sys::LockTimeout }
+}
+
+/// For the rest of the transaction, which is about to hold locks of the product's, be the
+/// one that gives way to whoever waits for them: look for a deadlock long before others do
+/// (`others` is their `deadlock_timeout`), and stop waiting before they would look, whatever
+/// `lock_timeout` says.
+pub fn give_way(others: i32) {
     let longest = (others / 2).max(1);
-    if lock_timeout > longest {
+    if lock_timeout() == 0 || lock_timeout() > longest {
         set_for_transaction("lock_timeout", &longest.to_string());
     }
     set_for_transaction("deadlock_timeout", &(others / 10).max(1).to_string());

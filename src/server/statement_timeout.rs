@@ -16,30 +16,32 @@ unsafe extern "C-unwind" {
     fn get_timeout_indicator(id: i32, reset: bool) -> bool;
 }
 
-/// Runs the work with a limit of so many milliseconds; 0 for none. Not to be nested, and
-/// for background workers only: in a session the server's own limit is armed already.
-pub fn armed<R>(milliseconds: i32, work: impl FnOnce() -> R) -> R {
-    /// Disarms the limit, also while an error unwinds.
-    struct Disarm;
-    impl Drop for Disarm {
-        fn drop(&mut self) {
-            // SAFETY: the timeout is registered in every process that is connected to a
-            // database. If it fired when the work was just done, the cancel that it
-            // asked for must not hit what comes next; anybody else's cancel must.
-            unsafe {
-                disable_timeout(STATEMENT_TIMEOUT, true);
-                if get_timeout_indicator(STATEMENT_TIMEOUT, true) {
-                    (&raw mut pg_sys::QueryCancelPending).write_volatile(0);
-                }
+/// A limit that runs; it ends with this, also while an error unwinds.
+pub struct Limit(());
+
+impl Limit {
+    /// Begins a limit of so many milliseconds; none for 0. Not to be nested, and for
+    /// background workers only: in a session the server's own limit is armed already.
+    pub fn begin(milliseconds: i32) -> Option<Limit> {
+        if milliseconds <= 0 {
+            return None;
+        }
+        // SAFETY: the timeout is registered in every process that is connected to a
+        // database.
+        unsafe { enable_timeout_after(STATEMENT_TIMEOUT, milliseconds) };
+        Some(Limit(()))
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        // SAFETY: as above. If it fired when the work was just done, the cancel that it
+        // asked for must not hit what comes next; anybody else's cancel must.
+        unsafe {
+            disable_timeout(STATEMENT_TIMEOUT, true);
+            if get_timeout_indicator(STATEMENT_TIMEOUT, true) {
+                (&raw mut pg_sys::QueryCancelPending).write_volatile(0);
             }
         }
     }
-
-    if milliseconds <= 0 {
-        return work();
-    }
-    // SAFETY: see above.
-    unsafe { enable_timeout_after(STATEMENT_TIMEOUT, milliseconds) };
-    let _disarm = Disarm;
-    work()
 }

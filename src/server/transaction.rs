@@ -6,6 +6,7 @@ use pgrx::pg_sys;
 
 use super::catch::catching;
 use super::error::Error;
+use super::statement_timeout::Limit;
 
 /// Runs the work in a REPEATABLE READ transaction of its own and commits it.
 ///
@@ -13,11 +14,27 @@ use super::error::Error;
 /// taken there are held when the snapshot is taken, and what it returns goes to `work`.
 /// If either raises or returns an error, or the commit does, the transaction is rolled
 /// back and the error returned.
+///
+/// Where the postmaster is gone no transaction begins: the process ends, since a new
+/// server can't start while it lives.
 pub fn repeatable_read<L, R>(
     before_snapshot: impl FnOnce() -> Result<L, Error>,
     work: impl FnOnce(L) -> Result<R, Error>,
 ) -> Result<R, Error> {
+    repeatable_read_within(0, before_snapshot, work)
+}
+
+/// As [`repeatable_read`], with a limit of so many milliseconds on all but the commit
+/// (0: none). A commit may wait for a synchronous standby, and to cancel that wait would
+/// show a build to provisioners that a failover then loses.
+pub fn repeatable_read_within<L, R>(
+    milliseconds: i32,
+    before_snapshot: impl FnOnce() -> Result<L, Error>,
+    work: impl FnOnce(L) -> Result<R, Error>,
+) -> Result<R, Error> {
+    end_with_postmaster();
     let result = catching(|| {
+        let limit = Limit::begin(milliseconds);
         // SAFETY: a worker's process is between transactions here; the isolation level
         // may be set as long as no snapshot was taken.
         unsafe {
@@ -29,6 +46,7 @@ pub fn repeatable_read<L, R>(
         // SAFETY: inside the transaction begun above.
         unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
         let value = work(locks)?;
+        drop(limit);
         // SAFETY: pops the snapshot pushed above, then commits.
         unsafe {
             pg_sys::PopActiveSnapshot();
@@ -40,6 +58,33 @@ pub fn repeatable_read<L, R>(
         // SAFETY: ends whatever is left of the transaction; without one it does nothing.
         unsafe { pg_sys::AbortCurrentTransaction() };
     }
+    result
+}
+
+/// Ends the process if the postmaster is gone.
+fn end_with_postmaster() {
+    unsafe extern "C-unwind" {
+        // The server's, which pgrx doesn't bind.
+        fn PostmasterIsAliveInternal() -> bool;
+    }
+    // SAFETY: asks the operating system; proc_exit runs the callbacks of this process as
+    // at any end, outside of a transaction.
+    unsafe {
+        if !PostmasterIsAliveInternal() {
+            pg_sys::proc_exit(1);
+        }
+    }
+}
+
+/// Runs something that reads what is committed now, whatever snapshot the transaction has;
+/// what this transaction itself wrote is seen as well.
+pub fn with_latest_snapshot<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: inside a transaction that has its snapshot; the stack keeps a copy. An ERROR
+    // inside leaves through the (sub)transaction's abort, which pops it.
+    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+    let result = work();
+    // SAFETY: pops the snapshot pushed above.
+    unsafe { pg_sys::PopActiveSnapshot() };
     result
 }
 

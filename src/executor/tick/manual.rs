@@ -9,12 +9,14 @@ use crate::executor::locks;
 use crate::executor::outcome::Attempt;
 use crate::executor::unfilled;
 use crate::instant::Instant;
+use crate::product::locks::{Purpose, hold_under_snapshot};
 use crate::server::error::Error;
+use crate::server::extension::Extension;
 use crate::server::scope::with_settings;
 use crate::server::transaction;
 use crate::settings::Settings;
 
-use super::{Executor, ids_of};
+use super::{Executor, Worked, ids_of};
 
 /// Pieces of a pass over all workspaces that a tick by hand goes on with: a server
 /// without the worker builds and audits its agenda so.
@@ -33,10 +35,9 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         )
         .hint("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM autobuild_tick(); COMMIT;"));
     }
-    let executor = Executor::new(settings, at, Source::Manual)?;
     let lock_timeout = settings.lock_timeout.to_string();
     with_settings(&[("lock_timeout", &lock_timeout)], || {
-        if !transaction::try_lock_relation(executor.extension.executor_lock) {
+        if !transaction::try_lock_relation(Extension::get()?.executor_lock) {
             return Err(Error::new(
                 PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
                 "another executor of this database is at work",
@@ -45,6 +46,9 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
                 "Try again in a moment; the worker holds the lock only while it builds a batch.",
             ));
         }
+        // The caller's snapshot is older than any lock.
+        let product = hold_under_snapshot(&settings.product_schema, Purpose::Write)?;
+        let executor = Executor::new(settings, at, Source::Manual, product)?;
         let mut run = executor.new_run()?;
         let Decided { due, fills, .. } = executor.decide_due()?;
         run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
@@ -52,7 +56,14 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         let mut attempts = Vec::new();
         for batch in due.chunks(settings.batch_size) {
             let batch = locked(batch.to_vec());
-            attempts.extend(executor.work(&mut run, batch)?);
+            let Worked {
+                attempts: tried,
+                overtaken,
+            } = executor.work(&mut run, batch)?;
+            if !overtaken.is_empty() {
+                return Err(overtaken_error(&overtaken));
+            }
+            attempts.extend(tried);
         }
         let stale = executor.no_longer_due(&run, &ids);
         executor
@@ -75,6 +86,20 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         }
         Ok(attempts)
     })
+}
+
+/// What the decisions rest on is not what it was: a new snapshot has to decide anew.
+fn overtaken_error(overtaken: &[Uuid]) -> Error {
+    let ids: Vec<String> = overtaken.iter().take(5).map(Uuid::to_string).collect();
+    Error::new(
+        PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+        format!(
+            "what {} transitions rest on was changed after they were decided",
+            overtaken.len()
+        ),
+    )
+    .detail(format!("Workspaces: {}", ids.join(", ")))
+    .hint("Try again in a new transaction.")
 }
 
 /// Of these workspaces, the ones whose lock the product's executor does not hold.

@@ -16,7 +16,7 @@ pub use worker::worker;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
 use crate::agenda::state::Agenda;
@@ -30,18 +30,18 @@ use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
 use crate::server::query::Access;
-use crate::server::scope::{deadlock_timeout, give_way};
 use crate::server::subtransaction::attempt;
 use crate::settings::{Action, Settings};
 
 use crate::executor::agenda;
-use crate::executor::batch::{Writer, fingerprint};
+use crate::executor::batch::{Writer, Written, fingerprint};
 use crate::executor::decide::{self, Decided, Due, Fill};
 use crate::executor::fill::{Filled, fill};
 use crate::executor::history::{self, Earlier, Source, TickRecord};
 use crate::executor::locks::Locks;
 use crate::executor::outcome::{Attempt, BuildsLeft, Outcome, count};
 use crate::executor::plan::{Planned, plan_all};
+use crate::executor::recheck::{self, Made};
 use crate::executor::report::TickReport;
 
 /// What a tick works with: found anew for each tick.
@@ -56,9 +56,15 @@ pub(super) struct Executor<'a> {
     pub(super) tick: Instant,
     source: Source,
     pub(super) agenda: Agenda,
-    locks: Locks,
-    /// The server's, in milliseconds.
-    deadlock_timeout: i32,
+    locks: Rc<Locks>,
+}
+
+/// What came of a batch.
+struct Worked {
+    attempts: Vec<Attempt>,
+    /// What was decided of these is overtaken: nothing was written, a new transaction
+    /// decides anew.
+    overtaken: Vec<Uuid>,
 }
 
 /// How far a tick is.
@@ -75,9 +81,9 @@ impl<'a> Executor<'a> {
         settings: &'a Settings,
         at: Instant,
         source: Source,
+        product: Rc<Product>,
     ) -> Result<Executor<'a>, Error> {
         let extension = Extension::get()?;
-        let product = Product::find(&settings.product_schema)?;
         let role = executor_role(&product, settings)?;
         let agenda = if source == Source::Manual && !agenda::serves(settings, at) {
             Agenda::Detached
@@ -93,8 +99,22 @@ impl<'a> Executor<'a> {
             tick: at.truncate_to_minute(),
             source,
             agenda,
-            locks: Locks::default(),
-            deadlock_timeout: deadlock_timeout(),
+            locks: Rc::default(),
+        })
+    }
+
+    /// The same tick's, in a transaction that found and locked the product's tables anew.
+    pub(super) fn with(&self, product: Rc<Product>) -> Result<Executor<'a>, Error> {
+        Ok(Executor {
+            role: executor_role(&product, self.settings)?,
+            product,
+            settings: self.settings,
+            extension: self.extension.clone(),
+            at: self.at,
+            tick: self.tick,
+            source: self.source,
+            agenda: self.agenda.clone(),
+            locks: Rc::clone(&self.locks),
         })
     }
 
@@ -135,7 +155,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Plans, writes and records a batch; nothing of `run` is changed if it fails.
-    fn work(&self, run: &mut Run, due: Vec<Due>) -> Result<Vec<Attempt>, Error> {
+    fn work(&self, run: &mut Run, due: Vec<Due>) -> Result<Worked, Error> {
         let planned = attempt(|| {
             acting_as(self.role, || {
                 plan_all(&self.product, &self.settings.policy, due, self.at)
@@ -144,9 +164,10 @@ impl<'a> Executor<'a> {
         .map_err(|error| self.name_missing_right(error))?;
 
         let mut next = run.clone();
-        let (ready, mut attempts) = self.sort_out(&mut next, &planned);
+        let (mut ready, mut attempts) = self.sort_out(&mut next, &planned);
         let now = clock::now();
         let mut given_up = None;
+        let mut overtaken = Vec::new();
         if self.source == Source::Worker && self.settings.action == Action::Observe {
             attempts.extend(
                 ready
@@ -162,10 +183,8 @@ impl<'a> Executor<'a> {
                 licensed: self.settings.policy.licensed,
                 notify_jobs: self.settings.notify_jobs,
             };
-            give_way(self.deadlock_timeout);
-            let written = writer
-                .write(&ready)
-                .map_err(|error| self.name_missing_right(error))?;
+            let written = self.write(&writer, &mut ready, &mut overtaken)?;
+            next.builds_left.give_back(overtaken.len());
             attempts.extend(written.attempts);
             given_up = written.given_up;
         }
@@ -203,7 +222,60 @@ impl<'a> Executor<'a> {
             }
         }
         *run = next;
-        Ok(attempts)
+        Ok(Worked {
+            attempts,
+            overtaken,
+        })
+    }
+
+    /// Writes what is ready. What was overtaken by then is taken back, and moved from
+    /// `ready` to `overtaken`.
+    fn write(
+        &self,
+        writer: &Writer<'_>,
+        ready: &mut Vec<&Planned>,
+        overtaken: &mut Vec<Uuid>,
+    ) -> Result<Written, Error> {
+        loop {
+            let mut changed = Vec::new();
+            let written = attempt(|| {
+                let written = writer.write(ready)?;
+                changed = self.overtaken(ready, &written.attempts)?;
+                if changed.is_empty() {
+                    Ok(written)
+                } else {
+                    Err(Error::new(
+                        PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+                        "what was decided is overtaken",
+                    ))
+                }
+            });
+            if changed.is_empty() {
+                return written.map_err(|error| self.name_missing_right(error));
+            }
+            ready.retain(|planned| !changed.contains(&planned.due.facts.workspace_id));
+            overtaken.append(&mut changed);
+        }
+    }
+
+    /// The workspaces that were written and would be decided otherwise by now.
+    fn overtaken(&self, ready: &[&Planned], attempts: &[Attempt]) -> Result<Vec<Uuid>, Error> {
+        let built: HashMap<Uuid, Option<Uuid>> = attempts
+            .iter()
+            .filter(|attempt| attempt.outcome == Outcome::Built)
+            .map(|attempt| (attempt.workspace_id, attempt.build_id))
+            .collect();
+        let made: Vec<Made<'_>> = ready
+            .iter()
+            .filter_map(|planned| {
+                let due = &planned.due;
+                let build_id = *built.get(&due.facts.workspace_id)?;
+                Some(Made { due, build_id })
+            })
+            .collect();
+        acting_as(self.role, || {
+            recheck::overtaken(&self.product, &self.settings.policy, self.tick, &made)
+        })
     }
 
     /// Which of the planned are written now, and the attempts at those that can't be.

@@ -5,14 +5,14 @@ use crate::executor::outcome::{Attempt, BuildsLeft, Outcome};
 use crate::executor::plan::{Planned, plan_all};
 use crate::instant::Instant;
 use crate::product::facts::Scope;
-use crate::product::schema::Product;
+use crate::product::locks::hold_for_preview;
 use crate::server::error::Error;
 use crate::settings::Settings;
 
 /// The rows and outcomes that [`manual()`](super::manual()) would give now, as the
 /// caller; nothing is written and no lock is taken.
 pub fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
-    let product = Product::find(&settings.product_schema)?;
+    let product = hold_for_preview(&settings.product_schema)?;
     let tick = at.truncate_to_minute();
     let scope = crate::agenda::due_by(&product, settings, tick, tick)?
         .map_or(Scope::DueAt(tick), Scope::These);

@@ -21,10 +21,10 @@ use crate::executor::report::{Progress, Tick, TickReport};
 use crate::executor::unfilled;
 use crate::instant::Instant;
 use crate::product::facts::Scope;
+use crate::product::locks::{Purpose, hold};
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
 use crate::server::scope::set_for_transaction;
-use crate::server::statement_timeout::armed;
 use crate::server::{clock, transaction};
 use crate::settings::{Action, Limits, Settings};
 
@@ -50,9 +50,9 @@ pub fn worker(
     }
     let read = timed(
         settings,
-        || Ok(()),
-        |()| {
-            let executor = Executor::new(settings, at, Source::Worker)?;
+        || hold(&settings.product_schema, Purpose::Read),
+        |product| {
+            let executor = Executor::new(settings, at, Source::Worker, product)?;
             let run = executor.new_run()?;
             let scanned = match executor.agenda {
                 Agenda::Ready(_) => None,
@@ -62,12 +62,16 @@ pub fn worker(
         },
     )
     .and_then(|(executor, run, scanned)| {
-        let decided = match scanned {
-            Some(decided) => decided,
+        match scanned {
+            Some(decided) => Ok((executor, run, decided)),
             // Taking marks writes, so only the one executor may.
-            None => agenda::locked(settings, &executor.extension, || executor.decide_due())?,
-        };
-        Ok((executor, run, decided))
+            None => agenda::locked(settings, &executor.extension, |product| {
+                let executor = Executor::new(settings, at, Source::Worker, product)?;
+                let run = executor.new_run()?;
+                let decided = executor.decide_due()?;
+                Ok((executor, run, decided))
+            }),
+        }
     });
     let (executor, mut run, decided) = match read {
         Ok(read) => read,
@@ -87,6 +91,7 @@ pub fn worker(
     run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
     drop(decided.due);
 
+    let mut overtaken = Vec::new();
     let mut pieces = Pieces::of(&due, executor.batch_size());
     while let Some(piece) = pieces.take_next() {
         let building = Progress::Building {
@@ -97,11 +102,15 @@ pub fn worker(
             break;
         }
         let alone = Cell::new(false);
-        let Err(error) = executor.batch(&mut run, piece.ids, piece.hurried, &alone) else {
-            if run.builds_left.is_used_up() {
-                break;
+        let error = match executor.batch(&mut run, piece.ids, piece.hurried, &alone) {
+            Ok(anew) => {
+                overtaken.extend(anew);
+                if run.builds_left.is_used_up() {
+                    break;
+                }
+                continue;
             }
-            continue;
+            Err(error) => error,
         };
         let then = pieces.failed(piece, &error, alone.get());
         if then != Then::Again && run.report.error.is_none() {
@@ -111,6 +120,18 @@ pub fn worker(
             Then::Again | Then::GoOn => {}
             Then::Single(id) => executor.stalled(&mut run, id, &error),
             Then::GiveUp => break,
+        }
+    }
+    // Once more in this tick; who is overtaken again is the next one's.
+    for ids in overtaken.chunks(executor.batch_size()) {
+        if run.builds_left.is_used_up() || progress(Progress::Recording).is_break() {
+            break;
+        }
+        if let Err(error) = executor.batch(&mut run, ids, false, &Cell::new(false)) {
+            run.report
+                .error
+                .get_or_insert((error.sqlstate(), error.to_string()));
+            break;
         }
     }
     // What was built is recorded, whoever wants it to end.
@@ -135,15 +156,14 @@ fn limited<L, R>(
     before_snapshot: impl FnOnce() -> Result<L, Error>,
     work: impl FnOnce(L) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    armed(limits.statement_timeout, || {
-        transaction::repeatable_read(
-            || {
-                set_for_transaction("lock_timeout", &limits.lock_timeout.to_string());
-                before_snapshot()
-            },
-            work,
-        )
-    })
+    transaction::repeatable_read_within(
+        limits.statement_timeout,
+        || {
+            set_for_transaction("lock_timeout", &limits.lock_timeout.to_string());
+            before_snapshot()
+        },
+        work,
+    )
 }
 
 /// Is this an error that a worker waits out: the product's tables, the role or its
@@ -155,14 +175,15 @@ fn waits_for(error: &Error) -> bool {
 impl Executor<'_> {
     /// One batch of the worker's, in one transaction: locks first, then the snapshot,
     /// then decision and writing. `alone` tells whether it came to be the one executor.
-    /// Nothing of `run` is changed if it fails.
+    /// Nothing of `run` is changed if it fails. Returns the workspaces that have to be
+    /// decided anew.
     fn batch(
         &self,
         run: &mut Run,
         ids: &[Uuid],
         hurried: bool,
         alone: &Cell<bool>,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Uuid>, Error> {
         let mut next = run.clone();
         let limits = self.settings.limits(hurried);
         let worked = limited(
@@ -170,17 +191,27 @@ impl Executor<'_> {
             || {
                 transaction::lock_relation(self.extension.executor_lock);
                 alone.set(true);
-                Ok(self.locks.take(ids.iter().copied()))
+                let product = hold(&self.settings.product_schema, self.purpose())?;
+                Ok((product, self.locks.take(ids.iter().copied())))
             },
-            |held| {
+            |(product, held)| {
+                let executor = self.with(product)?;
                 let held = held.into_iter().collect();
-                let Decided { due, .. } = self.decide(Scope::These(held))?;
-                self.work(&mut next, due).map(drop)
+                let Decided { due, .. } = executor.decide(Scope::These(held))?;
+                Ok(executor.work(&mut next, due)?.overtaken)
             },
         );
-        self.after(worked)?;
+        let overtaken = self.after(worked)?;
         *run = next;
-        Ok(())
+        Ok(overtaken)
+    }
+
+    /// What a batch does with the product's tables.
+    fn purpose(&self) -> Purpose {
+        match self.settings.action {
+            Action::Observe => Purpose::Read,
+            Action::Build | Action::Off => Purpose::Write,
+        }
     }
 
     /// How many workspaces one transaction is about: never more than may be locked.
@@ -201,9 +232,9 @@ impl Executor<'_> {
     }
 
     /// What becomes of the locks after a transaction.
-    fn after(&self, worked: Result<(), Error>) -> Result<(), Error> {
-        match worked {
-            Ok(()) => self.locks.linger(),
+    fn after<R>(&self, worked: Result<R, Error>) -> Result<R, Error> {
+        match &worked {
+            Ok(_) => self.locks.linger(),
             Err(_) => self.locks.give_back(),
         }
         worked
@@ -217,12 +248,13 @@ impl Executor<'_> {
             self.settings.limits(true),
             || {
                 transaction::lock_relation(self.extension.executor_lock);
-                Ok(())
+                hold(&self.settings.product_schema, Purpose::Read)
             },
-            |()| {
-                let Decided { due, .. } = self.decide(Scope::These(vec![id]))?;
-                let planned = acting_as(self.role, || {
-                    plan_all(&self.product, &self.settings.policy, due, self.at)
+            |product| {
+                let executor = self.with(product)?;
+                let Decided { due, .. } = executor.decide(Scope::These(vec![id]))?;
+                let planned = acting_as(executor.role, || {
+                    plan_all(&executor.product, &self.settings.policy, due, self.at)
                 })?;
                 let attempts: Vec<Attempt> = planned
                     .iter()
@@ -334,9 +366,12 @@ impl Executor<'_> {
             .collect();
         let filled = limited(
             self.settings.limits(hurried),
-            || Ok(self.locks.take(ids.iter().copied())),
-            |held| {
-                let Filled { done, refused } = self.fill(&fills, &held)?;
+            || {
+                let product = hold(&self.settings.product_schema, Purpose::Write)?;
+                Ok((product, self.locks.take(ids.iter().copied())))
+            },
+            |(product, held)| {
+                let Filled { done, refused } = self.with(product)?.fill(&fills, &held)?;
                 unfilled::forget(&self.extension, &done)?;
                 let refused: Vec<(Uuid, i32)> =
                     refused.into_iter().map(|id| (id, earlier)).collect();

@@ -3,6 +3,8 @@
 //! lose in the ways that they must: a build number that the other one took, a snapshot
 //! that is too old.
 
+mod overtaken;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -1,0 +1,117 @@
+//! A second look, before a batch commits, at what its decisions rest on.
+//!
+//! Between a batch's snapshot and its commit a user may wake a workspace, extend a deadline,
+//! clear a schedule; an administrator may suspend an owner or forbid autostart. A snapshot
+//! never sees that, so the facts are read again as they are committed now, without the
+//! batch's own builds, and judged again: what comes to another decision must not be kept.
+//! No row is locked for it, so nobody waits for us; what is changed after this look is as if
+//! it had been changed after the commit.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::build::plan::Request;
+use crate::build::version::chosen_version;
+use crate::instant::Instant;
+use crate::lifecycle::facts::Facts;
+use crate::lifecycle::signs::Policy;
+use crate::lifecycle::verdict::{Next, Transition};
+use crate::product::facts::{self, Scope};
+use crate::product::schema::Product;
+use crate::server::error::Error;
+use crate::server::transaction::with_latest_snapshot;
+
+use super::decide::{Due, judge};
+
+/// What was written for a workspace.
+pub struct Made<'a> {
+    /// The decision.
+    pub due: &'a Due,
+    /// The new build, if there is one.
+    pub build_id: Option<Uuid>,
+}
+
+/// What is written follows from this, beside what never changes.
+#[derive(PartialEq, Eq)]
+struct Basis {
+    transition: Transition,
+    reason: &'static str,
+    mark_dormant: bool,
+    latest_build: Option<Uuid>,
+    version: Option<Uuid>,
+    owner: Uuid,
+    organization: Option<Uuid>,
+    /// A mark says when the workspace is to be deleted.
+    delete_after: Option<i64>,
+}
+
+impl Basis {
+    fn of(product: &Product, policy: &Policy, facts: &Facts, next: &Next) -> Basis {
+        let request = Request {
+            facts,
+            next,
+            signs: &product.signs,
+            policy,
+        };
+        let template = facts.template.as_ref();
+        Basis {
+            transition: next.transition,
+            reason: next.reason,
+            mark_dormant: next.mark_dormant,
+            latest_build: facts.latest.as_ref().map(|latest| latest.id),
+            version: chosen_version(&request),
+            owner: facts.owner_id,
+            organization: template.map(|template| template.organization_id),
+            delete_after: template
+                .filter(|_| next.mark_dormant)
+                .map(|template| template.time_til_dormant_autodelete),
+        }
+    }
+}
+
+/// The workspaces of which the decision would be another one by now; read as whoever acts.
+/// What was made is part of this transaction and not yet committed.
+pub fn overtaken(
+    product: &Product,
+    policy: &Policy,
+    tick: Instant,
+    made: &[Made<'_>],
+) -> Result<Vec<Uuid>, Error> {
+    if made.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut decided: HashMap<Uuid, &Due> = made
+        .iter()
+        .map(|made| (made.due.facts.workspace_id, made.due))
+        .collect();
+    let own = made
+        .iter()
+        .map(|made| (made.due.facts.workspace_id, made.build_id))
+        .collect();
+    with_latest_snapshot(|| {
+        facts::read(product, Scope::Without(own), |mut facts| {
+            let id = facts.workspace_id;
+            let Some(due) = decided.get(&id) else {
+                return Ok(());
+            };
+            if due.next.mark_dormant || due.fill_next_start_at.is_some() {
+                // This transaction wrote these columns, and so nobody else has.
+                facts.dormant_at = due.facts.dormant_at;
+                facts.deleting_at = due.facts.deleting_at;
+                facts.next_start_at = due.facts.next_start_at;
+            }
+            let before = Basis::of(product, policy, &due.facts, &due.next);
+            let outcome = judge(product, policy, &facts, tick).outcome;
+            if outcome
+                .is_ok_and(|now| now.due && Basis::of(product, policy, &facts, &now) == before)
+            {
+                decided.remove(&id);
+            }
+            Ok(())
+        })
+    })?;
+    let mut overtaken: Vec<Uuid> = decided.into_keys().collect();
+    overtaken.sort_unstable();
+    Ok(overtaken)
+}

@@ -1,0 +1,191 @@
+//! Locks on the product's tables, taken before anything of theirs is read.
+//!
+//! A table that ALTER TABLE rewrites, or that is made anew under its name, reads as empty
+//! under a snapshot that is older ([`crate::server::relation`]). So the worker locks every
+//! table that its transaction reads or writes, in the mode that it needs to the end, and
+//! takes its snapshot then. Who calls by hand or asks for a preview has a snapshot already,
+//! and is told by 40001 where it is too old.
+//!
+//! The product's migrations come first: once one table is locked, none is waited for until
+//! a migration would look for a deadlock; all are let go instead, and it begins again.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use crate::server::error::Error;
+use crate::server::relation::{self, Mode};
+use crate::server::scope::{deadlock_timeout, give_way, lock_timeout, with_settings};
+use crate::server::subtransaction::attempt;
+
+use super::schema::Product;
+
+/// What a transaction does with the product's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It reads them.
+    Read,
+    /// It reads them and writes builds.
+    Write,
+}
+
+/// Tables that keep changing are looked up so often before it is given up.
+const LOOKS: usize = 10;
+
+/// Finds the product's tables and locks them for the rest of the transaction, which gives
+/// way from then on. Waits no longer than `lock_timeout` altogether.
+///
+/// Errors: those of [`Product::find`], 55P03 a table could not be locked, 40001 the tables
+/// were made anew again and again.
+pub fn hold(schema: &str, purpose: Purpose) -> Result<Rc<Product>, Error> {
+    held(schema, purpose).map(|(product, _)| product)
+}
+
+/// As [`hold`], under a snapshot that the caller brought along.
+///
+/// Errors: also 40001, where a table was rewritten, emptied or made anew since that snapshot.
+pub fn hold_under_snapshot(schema: &str, purpose: Purpose) -> Result<Rc<Product>, Error> {
+    let (product, locked) = held(schema, purpose)?;
+    check_snapshot(&locked)?;
+    Ok(product)
+}
+
+/// For previews: finds the product's tables and locks them as the statements that follow
+/// would, waiting as the session's own settings say.
+///
+/// Errors: as [`hold_under_snapshot`].
+pub fn hold_for_preview(schema: &str) -> Result<Rc<Product>, Error> {
+    for _ in 0..LOOKS {
+        let product = Product::find(schema)?;
+        let locked: Vec<pg_sys::Oid> = product
+            .tables
+            .iter()
+            .flat_map(|table| relation::lock(table.oid, Mode::AccessShare))
+            .collect();
+        if Product::find(schema)?.tables == product.tables {
+            check_snapshot(&locked)?;
+            return Ok(product);
+        }
+    }
+    Err(restless())
+}
+
+fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>), Error> {
+    let patience = u64::try_from(lock_timeout()).unwrap_or(0);
+    let others = deadlock_timeout();
+    let begun = Instant::now();
+    let mut looks = 0;
+    loop {
+        let product = Product::find(schema)?;
+        let wanted = wanted(&product, purpose);
+        let waiting_for = Cell::new(None);
+        // In a subtransaction, so that all are let go at once.
+        let taken = attempt(|| {
+            give_way(others);
+            let mut locked = Vec::new();
+            for &(table, mode) in &wanted {
+                waiting_for.set(Some((table, mode)));
+                locked.extend(relation::lock(table, mode));
+            }
+            waiting_for.set(None);
+            if Product::find(schema)?.tables != product.tables {
+                return Err(restless());
+            }
+            Ok(locked)
+        });
+        let error = match taken {
+            Ok(locked) => return Ok((product, locked)),
+            Err(error) => error,
+        };
+        match waiting_for.get() {
+            Some((table, mode)) if error.is("55P03") || error.is("40P01") => {
+                let left = match patience {
+                    0 => 0,
+                    _ => patience.saturating_sub(elapsed(begun)),
+                };
+                if patience > 0 && left == 0 {
+                    return Err(unavailable(&product, table, patience).detail(error.message));
+                }
+                let waited = attempt(|| {
+                    with_settings(&[("lock_timeout", &left.to_string())], || {
+                        relation::wait_for(table, mode);
+                    });
+                    Ok(())
+                });
+                match waited {
+                    Err(error) if error.is("55P03") => {
+                        return Err(unavailable(&product, table, patience).detail(error.message));
+                    }
+                    waited => waited?,
+                }
+            }
+            None if error.is("40001") && looks < LOOKS => looks += 1,
+            _ => return Err(error),
+        }
+    }
+}
+
+/// The tables and their modes, in the order of locking. A mode is never raised later.
+fn wanted(product: &Product, purpose: Purpose) -> Vec<(pg_sys::Oid, Mode)> {
+    let mode = |oid, written| match purpose {
+        Purpose::Read => Mode::AccessShare,
+        Purpose::Write if written => Mode::RowExclusive,
+        Purpose::Write if product.referenced.contains(&oid) => Mode::RowShare,
+        Purpose::Write => Mode::AccessShare,
+    };
+    let mut wanted: Vec<(pg_sys::Oid, Mode)> = product
+        .tables
+        .iter()
+        .map(|table| (table.oid, mode(table.oid, table.written)))
+        .collect();
+    if purpose == Purpose::Write {
+        for &oid in &product.referenced {
+            if product.tables.iter().all(|table| table.oid != oid) {
+                wanted.push((oid, Mode::RowShare));
+            }
+        }
+    }
+    wanted
+}
+
+fn check_snapshot(locked: &[pg_sys::Oid]) -> Result<(), Error> {
+    if relation::moved_since_snapshot(locked)? {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            "a table of the product's was rewritten, emptied or made anew since this \
+             transaction's snapshot, to which it would look empty",
+        )
+        .hint("Try again in a new transaction."));
+    }
+    Ok(())
+}
+
+fn restless() -> Error {
+    Error::new(
+        PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+        "the product's tables are being made anew",
+    )
+    .hint("Try again when the product's migration is over.")
+}
+
+fn unavailable(product: &Product, table: pg_sys::Oid, patience: u64) -> Error {
+    let name = product
+        .tables
+        .iter()
+        .find(|known| known.oid == table)
+        .map_or_else(
+            || format!("with oid {}", table.to_u32()),
+            |known| product.table(known.name),
+        );
+    Error::new(
+        PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+        format!("the product's table {name} could not be locked within {patience} ms"),
+    )
+    .hint("A session holds it, or waits for it, in a mode that keeps readers out: see pg_locks.")
+}
+
+fn elapsed(since: Instant) -> u64 {
+    u64::try_from(Duration::as_millis(&since.elapsed())).unwrap_or(u64::MAX)
+}
