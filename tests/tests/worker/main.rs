@@ -1,6 +1,7 @@
 //! The worker on real servers: it ticks, ends at once, comes back, finds databases by
 //! itself and is in nobody's way.
 
+mod commits;
 mod databases;
 mod life;
 mod limits;
