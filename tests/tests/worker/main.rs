@@ -4,6 +4,7 @@
 mod databases;
 mod life;
 mod limits;
+mod order;
 mod settings;
 mod standby;
 mod started;
