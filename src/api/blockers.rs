@@ -1,11 +1,11 @@
-//! Who is in a tick's way, for `problem` and the log: processes, what they hold and in
-//! which mode, as `pg_locks` shows them to everybody. Never what they execute.
+//! Who is in a tick's way, for `problem`: processes, what they hold and in which mode, as
+//! `pg_locks` shows them to everybody. Never what they execute.
 
 use uuid::Uuid;
 
 use crate::executor::advisory::lock_key;
+use crate::executor::holders::{self, IN_THIS_DATABASE, process};
 use crate::instant::{Instant, MINUTE};
-use crate::product::catalogue::all_tables;
 use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run};
@@ -16,17 +16,16 @@ use crate::worker::state::{Health, Slot};
 /// the product's executor takes.
 const KEPT: i64 = 3 * MINUTE;
 
-/// This database's locks.
-const LOCKS: &str = "(SELECT l.* FROM pg_catalog.pg_locks l, pg_catalog.pg_database d
-   WHERE d.oid = l.database AND d.datname = pg_catalog.current_database())";
-
 /// What a slot's worker waits for, or waited for in vain at its last tick.
 pub fn problems(settings: &Settings, slot: &Slot) -> Result<Vec<String>, Error> {
     let mut problems = waited_for(slot.worker_pid)?;
+    let locked = ["55P03", "40P01", "57014"];
     let error = slot.last_error.get().unwrap_or_default();
-    let held_up = slot.health == Health::Busy || slot.last_tick.troubled;
-    if problems.is_empty() && held_up && !error.is_empty() {
-        problems = of_tables(settings, Some(slot.worker_pid))?;
+    if problems.is_empty()
+        && (slot.health == Health::Busy || slot.last_tick.troubled)
+        && locked.iter().any(|state| error.starts_with(state))
+    {
+        problems = holders::of_tables(settings, slot.worker_pid)?;
     }
     problems.extend(of_workspaces(slot, clock::now())?);
     Ok(problems)
@@ -70,43 +69,6 @@ fn waited_for(pid: i32) -> Result<Vec<String>, Error> {
     Ok(waits)
 }
 
-/// Who holds the product's tables, or the lock of the one executor, in a mode in which
-/// they can't be written; `except` is our own worker.
-pub fn of_tables(settings: &Settings, except: Option<i32>) -> Result<Vec<String>, Error> {
-    let tables = all_tables().into_iter().map(|table| Some(table.to_owned()));
-    let mut holders = Vec::new();
-    run(
-        &format!(
-            "SELECT l.pid, c.relname::pg_catalog.text, l.mode, l.granted
-               FROM {LOCKS} l
-               JOIN pg_catalog.pg_class c ON c.oid = l.relation
-               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-              WHERE l.locktype = 'relation'
-                AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
-                               'AccessExclusiveLock')
-                AND (n.nspname = $1 AND c.relname = ANY ($2)
-                     OR c.relname = 'autobuild_executor_lock')
-                AND l.pid IS DISTINCT FROM $3
-              ORDER BY l.granted DESC, l.pid, c.relname LIMIT 3"
-        ),
-        Access::Read,
-        vec![
-            Arg::Text(Some(&settings.product_schema)),
-            Arg::Texts(tables.collect()),
-            Arg::Int(except),
-        ],
-        |row| {
-            let by = process(row.int(0)?);
-            let does = if row.bool(3)? { "holds" } else { "waits for" };
-            let relation = row.text(1)?.unwrap_or_default();
-            let mode = row.text(2)?.unwrap_or_default();
-            holders.push(format!("{by} {does} {mode} on {relation}"));
-            Ok(())
-        },
-    )?;
-    Ok(holders)
-}
-
 /// Who keeps the locks of workspaces that are due.
 fn of_workspaces(slot: &Slot, now: Instant) -> Result<Vec<String>, Error> {
     let long_ago = now.saturating_add_micros(-KEPT).micros();
@@ -126,7 +88,7 @@ fn of_workspaces(slot: &Slot, now: Instant) -> Result<Vec<String>, Error> {
             "SELECT l.key, l.pid
                FROM (SELECT l.pid, ((l.classid::pg_catalog.int8 << 32)
                                     | l.objid::pg_catalog.int8)::pg_catalog.text AS key
-                       FROM {LOCKS} l
+                       FROM {IN_THIS_DATABASE} l
                       WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted) l
               WHERE l.key = ANY ($1) ORDER BY l.key"
         ),
@@ -147,11 +109,4 @@ fn of_workspaces(slot: &Slot, now: Instant) -> Result<Vec<String>, Error> {
         },
     )?;
     Ok(problems)
-}
-
-fn process(pid: Option<i32>) -> String {
-    pid.map_or_else(
-        || "a prepared transaction".to_owned(),
-        |pid| format!("process {pid}"),
-    )
 }

@@ -10,8 +10,9 @@ use pgrx::bgworkers::BackgroundWorker;
 use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_guard, pg_sys};
 
 use crate::agenda;
-use crate::api::{blockers, control};
+use crate::api::control;
 use crate::executor::agenda::worker_pass;
+use crate::executor::holders;
 use crate::executor::report::{Progress, Tick};
 use crate::executor::tick::{is_busy, worker as worker_tick};
 use crate::instant::{Instant, SECOND};
@@ -347,8 +348,10 @@ fn busy(desk: Desk, begun: Instant, settings: &Settings, error: &Error) {
     });
     // It is told of when it begins; while it lasts autobuild_status says who it is.
     if before.is_some_and(|before| before != Health::Busy) {
-        let holders =
-            transaction::repeatable_read(|| Ok(()), |()| blockers::of_tables(settings, None));
+        let holders = transaction::repeatable_read(
+            || Ok(()),
+            |()| holders::of_tables(settings, process::my_pid()),
+        );
         let holders = holders.unwrap_or_default().into_iter();
         let told: Vec<String> = std::iter::once(error.to_string()).chain(holders).collect();
         log(format!("a tick came to nothing: {}", told.join("; ")));

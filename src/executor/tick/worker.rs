@@ -13,6 +13,7 @@ use crate::executor::batch;
 use crate::executor::decide::{Decided, Fill};
 use crate::executor::fill::Filled;
 use crate::executor::history::{self, Source};
+use crate::executor::holders;
 use crate::executor::locks;
 use crate::executor::narrow::{Pieces, Then, is_stall};
 use crate::executor::outcome::{Attempt, Turn, count};
@@ -106,7 +107,7 @@ pub fn worker(
         }
         let then = pieces.failed(piece, &error, alone.get());
         if then != Then::Again && run.report.error.is_none() {
-            run.report.error = Some((error.sqlstate(), error.to_string()));
+            run.report.error = Some((error.sqlstate(), executor.with_holders(&run, &error)));
         }
         match then {
             Then::Again | Then::GoOn => {}
@@ -219,6 +220,24 @@ impl Executor<'_> {
         self.after(worked)?;
         *run = next;
         Ok(())
+    }
+
+    /// The words of an error, and if it is one of waiting in vain, who may have held what.
+    fn with_holders(&self, run: &Run, error: &Error) -> String {
+        let begun = run.record.started_at;
+        let holders = if error.is("55P03") || error.is("57014") {
+            timed(
+                self.settings,
+                || Ok(()),
+                |()| holders::of_rows(self.settings, begun),
+            )
+        } else {
+            Ok(Vec::new())
+        };
+        // Who can't be found isn't named; the error counts.
+        let holders = holders.unwrap_or_default().into_iter();
+        let words: Vec<String> = std::iter::once(error.to_string()).chain(holders).collect();
+        words.join("; ")
     }
 
     /// How many workspaces one transaction is about: never more than may be locked.

@@ -144,6 +144,28 @@ fn who_keeps_a_tick_waiting_is_named_while_it_waits() {
 }
 
 #[test]
+fn who_may_hold_the_row_that_a_batch_waited_for_is_named_after_it() {
+    let server = ticking()
+        .set("workspace_autobuild.lock_timeout", "10ms")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product, 2);
+    let mut holder = product.connect();
+    let pid = value(&mut holder, "SELECT pg_backend_pid()").expect("a pid");
+    holder
+        .batch_execute("BEGIN; SELECT FROM workspaces ORDER BY id LIMIT 1 FOR UPDATE")
+        .expect("a row");
+    product.create_extension();
+    let mut client = product.superuser();
+    let told = format!("process {pid} holds RowShareLock on workspaces");
+    await_until(&told, SOON, || {
+        status(&mut client, "problem").is_some_and(|problem| problem.contains(&told))
+    });
+    assert_eq!(product.value(STOPS).as_deref(), Some("1"));
+    holder.batch_execute("COMMIT").expect("a commit");
+}
+
+#[test]
 fn what_takes_too_long_to_read_is_tried_at_the_next_multiple() {
     let server = ticking()
         .set("workspace_autobuild.lock_timeout", "0")
