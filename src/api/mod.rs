@@ -2,6 +2,7 @@
 //! go out. What a function promises stands in its COMMENT (`\df+`) and the README.
 
 pub mod agenda;
+pub mod blockers;
 pub mod control;
 #[cfg(feature = "pg_test")]
 mod in_server;

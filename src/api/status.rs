@@ -24,6 +24,7 @@ use crate::worker::configured::workers_settings;
 use crate::worker::state::{Health, LastTick, Phase, Slot};
 use crate::worker::{process, region, spawn};
 
+use super::blockers;
 use super::control::{self, Pause};
 
 /// What the shared state says of this database.
@@ -99,6 +100,8 @@ struct Status {
     agenda: Agenda,
     /// What is wrong with the agenda.
     agenda_problem: Option<String>,
+    /// Who is in a tick's way.
+    blockers: Vec<String>,
 }
 
 impl Status {
@@ -111,6 +114,10 @@ impl Status {
             _ => extension.as_owner(|| last_recorded_tick(&extension))?,
         };
         let settings = workers_settings(&extension)?;
+        let blockers = match seen.as_ref().and_then(|seen| seen.slot.as_ref()) {
+            Some(slot) => blockers::problems(&settings, slot)?,
+            None => Vec::new(),
+        };
         // Without the product's tables there is none.
         let found = Product::find(&settings.product_schema).ok();
         let agenda = match &found {
@@ -124,6 +131,7 @@ impl Status {
                 None => None,
             },
             agenda,
+            blockers,
             settings,
             extension,
             pause,
@@ -153,7 +161,9 @@ impl Status {
             Some(slot) if slot.phase == Phase::Ticking => WorkerState::Running,
             _ if !seen.launcher || seen.starved => WorkerState::Failing,
             Some(slot) if slot.failures > 0 => WorkerState::Failing,
-            Some(slot) if slot.health == Health::Waiting => WorkerState::Waiting,
+            Some(slot) if matches!(slot.health, Health::Waiting | Health::Busy) => {
+                WorkerState::Waiting
+            }
             _ if self.product.is_err() => WorkerState::Waiting,
             _ => WorkerState::Idle,
         }
@@ -169,6 +179,7 @@ impl Status {
             problems.push(problem.clone());
         }
         problems.extend(self.agenda_problem.clone());
+        problems.extend(self.blockers.clone());
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
@@ -220,7 +231,7 @@ fn problem_of(slot: &Slot) -> Option<String> {
             slot.failures
         ));
     }
-    if slot.health == Health::Waiting {
+    if matches!(slot.health, Health::Waiting | Health::Busy) {
         return slot.problem.get();
     }
     if slot.last_tick.troubled {

@@ -23,6 +23,7 @@ const LINGER: Duration = Duration::from_millis(20);
 
 /// How many workspaces a batch of the worker's may lock: with those of the batch before it
 /// a quarter of all the locks that the server has room for, so that nobody else goes without.
+/// A tick by hand may lock as many as two such batches.
 pub fn share() -> usize {
     // SAFETY: settings of the server's that do not change while it runs.
     let all = unsafe { i64::from(pg_sys::max_locks_per_xact) * i64::from(pg_sys::MaxBackends) };

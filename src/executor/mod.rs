@@ -10,6 +10,7 @@ pub mod batch;
 pub mod decide;
 pub mod fill;
 pub mod history;
+pub mod holders;
 pub mod locks;
 pub mod narrow;
 pub mod notify;

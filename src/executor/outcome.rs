@@ -141,6 +141,17 @@ impl BuildsLeft {
     }
 }
 
+/// May a workspace be written now?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Its lock is ours.
+    Ours,
+    /// Somebody else holds its lock.
+    Taken,
+    /// The server has no more locks for this tick.
+    Later,
+}
+
 /// Adds attempts to a report.
 pub fn count(report: &mut TickReport, attempts: &[Attempt]) {
     for attempt in attempts {

@@ -4,6 +4,7 @@
 //! Every `unsafe` of the executor's side stands in here, fenced into few functions;
 //! the modules above it are ordinary Rust.
 
+pub mod cancel;
 pub mod catalog;
 pub mod catch;
 pub mod clock;

@@ -10,20 +10,21 @@ use std::ffi::{CStr, CString};
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
 
+use crate::server::cancel;
+
 /// `application_name` of the launcher and the tick workers.
 pub const APPLICATION: &CStr = c"workspace-autobuild";
 
 // The server's signal handlers, as they are: what pgrx makes of them is for calling.
 unsafe extern "C-unwind" {
     fn die(signal: i32);
-    fn StatementCancelHandler(signal: i32);
     fn SignalHandlerForConfigReload(signal: i32);
 }
 
 /// Installs the server's handlers for SIGTERM, SIGINT and SIGHUP, then unblocks signals.
 pub fn handle_signals() {
     install(pg_sys::SIGTERM as i32, die);
-    install(pg_sys::SIGINT as i32, StatementCancelHandler);
+    install(pg_sys::SIGINT as i32, cancel::on_signal);
     install(pg_sys::SIGHUP as i32, SignalHandlerForConfigReload);
     // SAFETY: the handlers above are in place.
     unsafe { pg_sys::BackgroundWorkerUnblockSignals() };

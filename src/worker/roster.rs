@@ -61,6 +61,8 @@ pub enum Ending {
     Ticked,
     /// The tick waits for the product's tables, a role or a right.
     Waiting,
+    /// What the tick needs was locked, or it took too long.
+    Busy,
     /// `action` is off.
     Off,
     /// The database is paused.
@@ -242,7 +244,12 @@ impl Roster {
                 entry.next_at = look_again;
             }
             Ending::Yielded => entry.next_at = next,
-            Ending::Present | Ending::Ticked | Ending::Waiting | Ending::Off | Ending::Paused => {
+            Ending::Present
+            | Ending::Ticked
+            | Ending::Waiting
+            | Ending::Busy
+            | Ending::Off
+            | Ending::Paused => {
                 entry.presence = Presence::Present;
                 entry.failures = 0;
                 entry.next_at = next;

@@ -160,6 +160,20 @@ fn the_first_failure_costs_nothing_and_further_ones_double_the_pause() {
 }
 
 #[test]
+fn a_busy_tick_is_no_failure_and_the_next_is_at_the_next_multiple() {
+    let mut roster = ticking();
+    run(&mut roster, 60, Ending::Failed);
+    for now in (120..2000).step_by(60) {
+        assert_eq!(
+            run(&mut roster, now, Ending::Busy),
+            Some(Errand::Tick(at(now)))
+        );
+        assert_eq!(roster.next_event(), Some(at(now + 60)));
+        assert_eq!(roster.entries().next().unwrap().1.failures, 0);
+    }
+}
+
+#[test]
 fn the_pause_ends_at_a_quarter_of_an_hour_or_an_interval() {
     for (interval, longest) in [(1, 900), (60, 900), (3600, 3600)] {
         for failures in [30, 63, 64, 1000, u32::MAX] {

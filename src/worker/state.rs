@@ -3,7 +3,9 @@
 //! Plain data of fixed size, in which all bytes zero is the empty state, so that it can
 //! lie in shared memory. Nothing here calls the server: it is used under a lock.
 
-use crate::executor::report::{KINDS, OUTCOMES, TickReport};
+use uuid::Uuid;
+
+use crate::executor::report::{KINDS, LEFT_OUT, OUTCOMES, TickReport};
 use crate::instant::{Instant, SECOND};
 use crate::settings;
 
@@ -23,7 +25,7 @@ pub const BUCKETS_MS: [u64; 12] = [
 ];
 
 /// The ways in which a tick ends, as [`Counters::ticks`] counts them.
-pub const TICKS: [&str; 4] = ["done", "waiting", "failed", "died"];
+pub const TICKS: [&str; 5] = ["done", "waiting", "failed", "died", "busy"];
 
 /// A text of at most `N` bytes.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +75,8 @@ pub enum Health {
     Healthy,
     /// The last tick waited; the problem is in the slot.
     Waiting,
+    /// The last tick met a lock, or took too long; the problem is in the slot.
+    Busy,
     /// The last errand failed.
     Failing,
     /// `action` was off.
@@ -105,12 +109,29 @@ pub struct LastTick {
     pub troubled: bool,
 }
 
+/// A workspace that is due, and left out at each tick, since somebody holds its lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct LeftOut {
+    /// Its id.
+    pub workspace: [u8; 16],
+    /// The time of the first tick that left it out; 0 for none.
+    pub since: i64,
+}
+
+impl LeftOut {
+    const NONE: LeftOut = LeftOut {
+        workspace: [0; 16],
+        since: 0,
+    };
+}
+
 /// Sums since the server started.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Counters {
     /// Ticks, in the order of [`TICKS`].
-    pub ticks: [u64; 4],
+    pub ticks: [u64; TICKS.len()],
     /// Transitions tried, in the orders of [`KINDS`] and [`OUTCOMES`].
     pub tried: [[u64; OUTCOMES.len()]; KINDS.len()],
     /// Ticks whose time is at most that of the bucket, and above that of the one before.
@@ -149,6 +170,8 @@ pub struct Slot {
     pub failures: u32,
     /// The last tick.
     pub last_tick: LastTick,
+    /// Workspaces that the last ticks left out, each since when.
+    pub left_out: [LeftOut; LEFT_OUT],
     /// What the tick waits for.
     pub problem: Text<600>,
     /// The last error.
@@ -187,6 +210,7 @@ impl Slot {
                 held_back: 0,
                 troubled: false,
             },
+            left_out: [LeftOut::NONE; LEFT_OUT],
             problem: Text {
                 len: 0,
                 bytes: [0; 600],
@@ -200,7 +224,7 @@ impl Slot {
                 bytes: [0; 200],
             },
             counters: Counters {
-                ticks: [0; 4],
+                ticks: [0; TICKS.len()],
                 tried: [[0; OUTCOMES.len()]; KINDS.len()],
                 histogram: [0; BUCKETS_MS.len()],
                 measured: 0,
@@ -233,15 +257,10 @@ impl Slot {
             held_back: report.held_back,
             troubled: report.error.is_some(),
         };
-        let sums = self.counters.tried.iter_mut().flatten();
-        for (sum, &count) in sums.zip(report.tried.iter().flatten()) {
-            *sum = sum.saturating_add(u64::try_from(count).unwrap_or(0));
-        }
+        self.leave_out(at, &report.left_out);
+        self.add_up(report);
         self.count_tick(0);
         self.measure(ms);
-        for (sqlstate, count) in &report.failures {
-            self.count_errors(sqlstate, u64::try_from(*count).unwrap_or(0));
-        }
         if let Some((sqlstate, message)) = &report.error {
             self.record_error(sqlstate, message);
         }
@@ -250,12 +269,48 @@ impl Slot {
         self.health = Health::Healthy;
     }
 
+    /// Who is left out again keeps its time; who is not any more makes room for others.
+    fn leave_out(&mut self, at: Instant, workspaces: &[Uuid]) {
+        let before = self.left_out;
+        self.left_out = [LeftOut::NONE; LEFT_OUT];
+        for (place, workspace) in self.left_out.iter_mut().zip(workspaces) {
+            let workspace = *workspace.as_bytes();
+            let since = before
+                .iter()
+                .find(|known| known.since != 0 && known.workspace == workspace)
+                .map_or(at.micros(), |known| known.since);
+            *place = LeftOut { workspace, since };
+        }
+    }
+
+    /// Adds what a tick tried to the sums.
+    pub fn add_up(&mut self, report: &TickReport) {
+        let sums = self.counters.tried.iter_mut().flatten();
+        for (sum, &count) in sums.zip(report.tried.iter().flatten()) {
+            *sum = sum.saturating_add(u64::try_from(count).unwrap_or(0));
+        }
+        for (sqlstate, count) in &report.failures {
+            self.count_errors(sqlstate, u64::try_from(*count).unwrap_or(0));
+        }
+    }
+
     /// A tick waits for something.
     pub fn record_waiting(&mut self, problem: &str) {
         self.count_tick(1);
         self.problem.set(problem);
         self.ending = Ending::Waiting;
         self.health = Health::Waiting;
+    }
+
+    /// A tick met a lock that was not to be had, or took too long.
+    pub fn record_busy(&mut self, ms: i64, sqlstate: &str, message: &str) {
+        self.count_tick(4);
+        self.measure(ms);
+        self.record_error(sqlstate, message);
+        self.problem
+            .set(&format!("the last tick came to nothing: {message}"));
+        self.ending = Ending::Busy;
+        self.health = Health::Busy;
     }
 
     /// A tick failed.

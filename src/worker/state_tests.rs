@@ -92,7 +92,7 @@ fn ticks_are_counted_by_time_and_outcome() {
     slot.record_tick(at(60), 5, &report);
     slot.record_tick(at(120), 6, &report);
     slot.record_tick(at(180), 60_001, &report);
-    assert_eq!(slot.counters.ticks, [3, 0, 0, 0]);
+    assert_eq!(slot.counters.ticks, [3, 0, 0, 0, 0]);
     assert_eq!(
         slot.counters.tried,
         [[3, 0, 3, 0, 0], [6, 0, 0, 3, 0], [0; 5], [0; 5]]
@@ -127,6 +127,37 @@ fn errors_are_counted_by_sqlstate_as_far_as_there_is_room() {
     assert_eq!(slot.counters.other_errors, 4);
     let last = format!("XX0{:02}: no", room + 1);
     assert_eq!(slot.last_error.get(), Some(last));
+}
+
+#[test]
+fn who_is_left_out_again_keeps_its_time() {
+    let mut state = empty();
+    let slot = state.claim(1, at(0)).unwrap();
+    let mut tick = |seconds: i64, left_out: &[u128]| {
+        let mut report = TickReport::default();
+        for id in left_out {
+            report.leave_out(Uuid::from_u128(*id));
+        }
+        slot.record_tick(at(seconds), 1, &report);
+        slot.left_out
+            .iter()
+            .filter(|known| known.since != 0)
+            .map(|known| {
+                (
+                    Uuid::from_bytes(known.workspace).as_u128(),
+                    known.since / SECOND,
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(tick(60, &[7, 3]), [(7, 60), (3, 60)]);
+    assert_eq!(tick(120, &[5, 3]), [(5, 120), (3, 60)]);
+    assert_eq!(tick(180, &[7]), [(7, 180)]);
+    assert_eq!(tick(240, &[]), []);
+    // As many as there is room for, the first ones.
+    let many: Vec<u128> = (1..=100).collect();
+    assert_eq!(tick(300, &many).len(), LEFT_OUT);
+    assert_eq!(tick(360, &many)[0], (1, 300));
 }
 
 #[test]

@@ -12,8 +12,9 @@ use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_guard, pg_sys};
 use crate::agenda;
 use crate::api::control;
 use crate::executor::agenda::worker_pass;
+use crate::executor::holders;
 use crate::executor::report::{Progress, Tick};
-use crate::executor::tick::worker as worker_tick;
+use crate::executor::tick::{is_busy, worker as worker_tick};
 use crate::instant::{Instant, SECOND};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
@@ -174,7 +175,7 @@ fn tick(desk: Desk, at: Instant) {
     let settings = settings::read();
     process::set("lock_timeout", &settings.lock_timeout.to_string());
     match transaction::repeatable_read(|| Ok(()), |()| standing()) {
-        Err(error) if !is_gone() => return failed(desk, begun, &error),
+        Err(error) if !is_gone() => return ended_by(desk, begun, &settings, &error),
         Err(_) | Ok(Standing::Absent) => {
             desk.with(|slot| slot.ending = Ending::Absent);
             return;
@@ -186,19 +187,28 @@ fn tick(desk: Desk, at: Instant) {
         Ok(Standing::Free) => {}
     }
     let database = desk.database;
+    let until = pass_until(at);
     desk.with(|slot| slot.phase = Phase::Ticking);
     let broken_off = Cell::new(None);
     let progress = |progress: Progress| {
         show_progress(progress);
-        let building = matches!(progress, Progress::Building { .. });
+        let writes = matches!(
+            progress,
+            Progress::Building { .. } | Progress::Filling { .. }
+        );
         if is_wanted(database) {
             broken_off.set(Some(Ending::Yielded));
-        } else if building && is_paused() {
+        } else if writes && is_paused() {
             broken_off.set(Some(Ending::Paused));
         }
-        match broken_off.get() {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue(()),
+        // To fill in can wait. Some of it is done by each tick, so that it comes to an end
+        // whatever ticks take.
+        let later = matches!(progress, Progress::Filling { done, .. } if done > 0)
+            && has_no_time(desk, until);
+        if broken_off.get().is_some() || later {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
     };
     let result = worker_tick(at, &settings, &progress);
@@ -220,7 +230,7 @@ fn tick(desk: Desk, at: Instant) {
                 (before, slot.last_error.get())
             });
             if let Some(((health, troubled, error_before), error)) = before {
-                if matches!(health, Health::Failing | Health::Waiting) {
+                if matches!(health, Health::Failing | Health::Waiting | Health::Busy) {
                     log("ticks are made again".into());
                 }
                 // The same trouble again is in the counters; the log has it once.
@@ -228,11 +238,11 @@ fn tick(desk: Desk, at: Instant) {
                     log(format!("a batch failed: {}", error.unwrap_or_default()));
                 }
             }
-            if report.tried != [[0; 5]; 4] {
+            if report.tried != [[0; 5]; 4] || report.locked > 0 {
                 log_at(
                     settings.log_level,
                     format!(
-                        "tick={at} due={} built={} conflict={} blocked={} failed={} observed={} held_back={} ms={ms}",
+                        "tick={at} due={} built={} conflict={} blocked={} failed={} observed={} held_back={} locked={} ms={ms}",
                         report.due,
                         report.built,
                         report.conflict,
@@ -240,6 +250,7 @@ fn tick(desk: Desk, at: Instant) {
                         report.failed,
                         report.observed,
                         report.held_back,
+                        report.locked,
                     ),
                 );
             }
@@ -254,33 +265,51 @@ fn tick(desk: Desk, at: Instant) {
                 log(format!("waiting: {problem}"));
             }
         }
+        Ok(Tick::Canceled(report)) => {
+            desk.with(|slot| slot.add_up(&report));
+            let error = Error::new(
+                PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
+                "somebody canceled the tick",
+            );
+            failed(desk, begun, &error);
+        }
+        Ok(Tick::Busy(error)) => busy(desk, begun, &settings, &error),
         Err(error) => failed(desk, begun, &error),
     }
     if done {
-        pass(desk, at, &settings);
+        pass(desk, at, until, &settings);
     }
 }
 
-/// Builds or audits the agenda in what is left of the time up to the next tick.
-fn pass(desk: Desk, at: Instant, settings: &Settings) {
+/// Until when there is time for what can wait.
+fn pass_until(at: Instant) -> Instant {
     let (share, of) = PASS_SHARE;
-    let until = at.saturating_add_micros(settings::tick_interval() * SECOND * share / of);
+    at.saturating_add_micros(settings::tick_interval() * SECOND * share / of)
+}
+
+/// Is that time over, or does a tick wait for this worker to end?
+fn has_no_time(desk: Desk, until: Instant) -> bool {
+    let now = clock::now();
+    now >= until
+        || desk
+            .region
+            .with(|state| state.tick_waits(desk.database, now))
+}
+
+/// Builds or audits the agenda in what is left of the time up to the next tick.
+fn pass(desk: Desk, at: Instant, until: Instant, settings: &Settings) {
     let mut begun = false;
     let go_on = |passed: i64| {
         if is_wanted(desk.database) {
             return false;
         }
-        let now = clock::now();
         // A first piece always, so that it comes to an end whatever ticks take.
         let first = !std::mem::replace(&mut begun, true);
         process::show(Some(&format!(
             "looking after the agenda: {} workspaces",
             grouped(usize::try_from(passed).unwrap_or(0))
         )));
-        let waits = desk
-            .region
-            .with(|state| state.tick_waits(desk.database, now));
-        first || (now < until && !waits)
+        first || !has_no_time(desk, until)
     };
     if let Err(error) = worker_pass(at, settings, go_on)
         && !is_gone()
@@ -298,6 +327,35 @@ fn skipped(desk: Desk, ending: Ending, health: Health) {
         slot.health = health;
         slot.problem.set("");
     });
+}
+
+/// An error ended the errand.
+fn ended_by(desk: Desk, begun: Instant, settings: &Settings, error: &Error) {
+    if is_busy(error) {
+        busy(desk, begun, settings, error);
+    } else {
+        failed(desk, begun, error);
+    }
+}
+
+/// What the tick needs was locked, or it took too long: the next one tries again.
+fn busy(desk: Desk, begun: Instant, settings: &Settings, error: &Error) {
+    let ms = milliseconds_since(begun);
+    let before = desk.with(|slot| {
+        let before = slot.health;
+        slot.record_busy(ms, &error.sqlstate(), &error.message);
+        before
+    });
+    // It is told of when it begins; while it lasts autobuild_status says who it is.
+    if before.is_some_and(|before| before != Health::Busy) {
+        let holders = transaction::repeatable_read(
+            || Ok(()),
+            |()| holders::of_tables(settings, process::my_pid()),
+        );
+        let holders = holders.unwrap_or_default().into_iter();
+        let told: Vec<String> = std::iter::once(error.to_string()).chain(holders).collect();
+        log(format!("a tick came to nothing: {}", told.join("; ")));
+    }
 }
 
 /// The tick failed as a whole.
@@ -337,6 +395,13 @@ fn show_progress(progress: Progress) {
             format!("building {} of {}", grouped(done), grouped(of))
         }
         Progress::Recording => "recording".into(),
+        Progress::Filling { done, of } => {
+            format!(
+                "filling in next_start_at {} of {}",
+                grouped(done),
+                grouped(of)
+            )
+        }
     };
     process::show(Some(&text));
 }

@@ -12,7 +12,7 @@ use workspace_autobuild_tests::autobuild::{
     refusal, tick, try_tick, whole_builds, with_outcome,
 };
 use workspace_autobuild_tests::product::{Value, texts};
-use workspace_autobuild_tests::{Product, Transition, Version, await_until};
+use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -284,6 +284,52 @@ fn the_cap_counts_builds_and_the_rest_waits_for_the_next_tick() {
           WHERE build_number = 2 ORDER BY created_at, transition DESC",
     );
     assert!(order.is_sorted(), "no start before a stop");
+}
+
+#[test]
+fn where_locks_are_few_a_tick_by_hand_takes_its_share_and_leaves_the_rest_to_the_next() {
+    let server = Server::options_without_worker()
+        .set("max_locks_per_transaction", "10")
+        .set("max_connections", "20")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    due(&product.template("docker").create(), 3000);
+    let mut hand = product.superuser();
+    let built = |attempts: &[Attempt]| with_outcome(attempts, "built").len();
+    hand.batch_execute("SET workspace_autobuild.max_builds_per_tick = 10")
+        .expect("a cap");
+    assert_eq!(built(&tick(&mut hand, TODAY_AT_NINE)), 10, "a cap ends it");
+    hand.batch_execute("RESET workspace_autobuild.max_builds_per_tick")
+        .expect("no cap");
+    for _ in 0..2 {
+        hand.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            .expect("BEGIN");
+        let sql = format!("SELECT * FROM autobuild_tick('{TODAY_AT_NINE}')");
+        let some = built(&records::<Attempt>(&mut hand, &sql));
+        assert!((50..1000).contains(&some), "{some} at once");
+        // Others have locks all the while.
+        let others = "SELECT count(pg_advisory_xact_lock(i)) FROM generate_series(1, 100) i";
+        product.execute(others);
+        hand.batch_execute("COMMIT").expect("COMMIT");
+    }
+    // Where others have them all, it says so.
+    let mut hog = product.superuser();
+    hog.batch_execute("BEGIN").expect("BEGIN");
+    let mut key = 0;
+    while hog
+        .batch_execute(&format!(
+            "SAVEPOINT s; SELECT pg_advisory_xact_lock_shared({key})"
+        ))
+        .is_ok()
+    {
+        key += 1;
+    }
+    hog.batch_execute("ROLLBACK TO s").expect("a rollback");
+    let error = try_tick(&mut hand, TODAY_AT_NINE).expect_err("no lock is left");
+    let refused = Refusal::of(&error);
+    assert_eq!(refused.sqlstate, "53200", "{refused:?}");
+    assert_ne!(refused.hint, "");
 }
 
 #[test]

@@ -3,17 +3,19 @@
 use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
-use crate::executor::decide::{Decided, Due};
+use crate::executor::advisory::lock_key;
+use crate::executor::decide::Decided;
 use crate::executor::history::{self, Source};
 use crate::executor::locks;
-use crate::executor::outcome::Attempt;
+use crate::executor::outcome::{Attempt, Outcome, Turn};
 use crate::executor::unfilled;
 use crate::instant::Instant;
 use crate::product::locks::{Purpose, hold_under_snapshot};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::scope::with_settings;
-use crate::server::transaction;
+use crate::server::subtransaction::attempt;
+use crate::server::transaction::{self, LockLife};
 use crate::settings::Settings;
 
 use super::{Executor, Worked, ids_of};
@@ -54,16 +56,29 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
         let ids: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
         let mut attempts = Vec::new();
+        let mut room = Room::new();
         for batch in due.chunks(settings.batch_size) {
-            let batch = locked(batch.to_vec());
+            let batch = batch.to_vec();
             let Worked {
                 attempts: tried,
                 overtaken,
-            } = executor.work(&mut run, batch)?;
+            } = executor.work(&mut run, batch, &mut |id| room.turn(id))?;
             if !overtaken.is_empty() {
                 return Err(overtaken_error(&overtaken));
             }
             attempts.extend(tried);
+        }
+        // Without a single lock this tick would be empty at each call: that is an error.
+        if let Some(error) = room.refused
+            && !attempts.iter().any(|tried| tried.outcome == Outcome::Built)
+        {
+            return Err(error);
+        }
+        if room.left == 0 && run.report.held_back > 0 {
+            pgrx::notice!(
+                "{} transitions that are due are held back for the next call: one takes a quarter of the server's locks at the most",
+                run.report.held_back
+            );
         }
         let stale = executor.no_longer_due(&run, &ids);
         executor
@@ -71,10 +86,11 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
             .as_owner(|| history::forget(&executor.extension, &stale))?;
         // One batch: the locks are held until the caller commits. Who is put off is tried
         // as well, and who refuses keeps its time with the worker.
-        if let Some(fills) = fills.chunks(settings.batch_size).next() {
-            match executor.fill(fills, &locks::take(ids_of(fills))) {
-                // A trigger waits for something: what is empty is not lost.
-                Err(error) if error.is("55P03") => {}
+        let size = settings.batch_size.min(room.left).max(1);
+        if let Some(fills) = fills.chunks(size).next() {
+            match attempt(|| executor.fill(fills, &locks::take(ids_of(fills)))) {
+                // A trigger waits for something, or locks run out: what is empty is not lost.
+                Err(error) if error.is("55P03") || error.is("53200") => {}
                 filled => unfilled::forget(&executor.extension, &filled?.done)?,
             }
         }
@@ -102,9 +118,41 @@ fn overtaken_error(overtaken: &[Uuid]) -> Error {
     .hint("Try again in a new transaction.")
 }
 
-/// Of these workspaces, the ones whose lock the product's executor does not hold.
-fn locked(mut due: Vec<Due>) -> Vec<Due> {
-    let held = locks::take(due.iter().map(|due| due.facts.workspace_id));
-    due.retain(|due| held.contains(&due.facts.workspace_id));
-    due
+/// The locks that this tick may still take: they are held until the caller commits, so
+/// with too many nobody else would get one.
+struct Room {
+    left: usize,
+    /// The server had none left.
+    refused: Option<Error>,
+}
+
+impl Room {
+    fn new() -> Room {
+        Room {
+            left: locks::share().saturating_mul(2),
+            refused: None,
+        }
+    }
+
+    /// Takes the lock of a workspace, if there is one to be had.
+    fn turn(&mut self, id: Uuid) -> Turn {
+        if self.left == 0 {
+            return Turn::Later;
+        }
+        let key = lock_key(id);
+        match attempt(|| Ok(transaction::try_advisory_lock(key, LockLife::Transaction))) {
+            Ok(true) => {
+                self.left -= 1;
+                Turn::Ours
+            }
+            Ok(false) => Turn::Taken,
+            // Others have them all.
+            Err(error) if error.is("53200") => {
+                self.left = 0;
+                self.refused = Some(error);
+                Turn::Later
+            }
+            Err(error) => error.raise(),
+        }
+    }
 }

@@ -11,7 +11,7 @@ mod worker;
 pub use manual::manual;
 pub use preview::preview;
 pub(super) use worker::timed;
-pub use worker::worker;
+pub use worker::{is_busy, worker};
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -39,7 +39,7 @@ use crate::executor::decide::{self, Decided, Due, Fill};
 use crate::executor::fill::{Filled, fill};
 use crate::executor::history::{self, Earlier, Source, TickRecord};
 use crate::executor::locks::Locks;
-use crate::executor::outcome::{Attempt, BuildsLeft, Outcome, count};
+use crate::executor::outcome::{Attempt, BuildsLeft, Outcome, Turn, count};
 use crate::executor::plan::{Planned, plan_all};
 use crate::executor::recheck::{self, Made};
 use crate::executor::report::TickReport;
@@ -154,8 +154,14 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Plans, writes and records a batch; nothing of `run` is changed if it fails.
-    fn work(&self, run: &mut Run, due: Vec<Due>) -> Result<Worked, Error> {
+    /// Plans, writes and records a batch; nothing of `run` is changed if it fails. `turn` is
+    /// asked of what is to be written, and only of that.
+    fn work(
+        &self,
+        run: &mut Run,
+        due: Vec<Due>,
+        turn: &mut dyn FnMut(Uuid) -> Turn,
+    ) -> Result<Worked, Error> {
         let planned = attempt(|| {
             acting_as(self.role, || {
                 plan_all(&self.product, &self.settings.policy, due, self.at)
@@ -164,7 +170,7 @@ impl<'a> Executor<'a> {
         .map_err(|error| self.name_missing_right(error))?;
 
         let mut next = run.clone();
-        let (mut ready, mut attempts) = self.sort_out(&mut next, &planned);
+        let (mut ready, mut attempts) = self.sort_out(&mut next, &planned, turn);
         let now = clock::now();
         let mut given_up = None;
         let mut overtaken = Vec::new();
@@ -279,24 +285,43 @@ impl<'a> Executor<'a> {
     }
 
     /// Which of the planned are written now, and the attempts at those that can't be.
-    /// Counts what the cap holds back; leaves out who waits for a later attempt.
+    /// Counts what is held back, by the cap or for want of locks, and whose lock somebody
+    /// else holds; leaves out who waits for a later attempt.
     fn sort_out<'p>(
         &self,
         run: &mut Run,
         planned: &'p [Planned],
+        turn: &mut dyn FnMut(Uuid) -> Turn,
     ) -> (Vec<&'p Planned>, Vec<Attempt>) {
         let mut ready = Vec::new();
         let mut attempts = Vec::new();
         for planned in planned {
-            let earlier = run.earlier.get(&planned.due.facts.workspace_id);
+            let id = planned.due.facts.workspace_id;
+            let earlier = run.earlier.get(&id);
             if self.source == Source::Worker && earlier.is_some_and(|e| self.waits(e, planned)) {
                 continue;
             }
-            match &planned.work {
-                Err(block) => attempts.push(Attempt::blocked(&planned.due, block)),
-                Ok(None) => ready.push(planned),
-                Ok(Some(_)) if run.builds_left.take() => ready.push(planned),
-                Ok(Some(_)) => run.report.held_back = run.report.held_back.saturating_add(1),
+            let builds = match &planned.work {
+                Err(block) => {
+                    attempts.push(Attempt::blocked(&planned.due, block));
+                    continue;
+                }
+                Ok(plan) => plan.is_some(),
+            };
+            let turn = if builds && run.builds_left.is_used_up() {
+                Turn::Later
+            } else {
+                turn(id)
+            };
+            match turn {
+                Turn::Ours => {
+                    if builds {
+                        run.builds_left.take();
+                    }
+                    ready.push(planned);
+                }
+                Turn::Taken => run.report.leave_out(id),
+                Turn::Later => run.report.held_back = run.report.held_back.saturating_add(1),
             }
         }
         (ready, attempts)
@@ -338,14 +363,25 @@ impl<'a> Executor<'a> {
             .collect()
     }
 
-    /// Removes history that is older than it is to be kept. Looks first, so that nothing
-    /// is written where there is none.
+    /// History before this is kept no longer.
+    fn kept_from(&self) -> Option<Instant> {
+        let minutes = self.settings.history_retention?;
+        Some(clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE))
+    }
+
+    /// Is there history that is kept no longer?
+    fn has_old_history(&self) -> Result<bool, Error> {
+        self.kept_from().map_or(Ok(false), |before| {
+            history::has_older(&self.extension, before)
+        })
+    }
+
+    /// Removes history that is kept no longer. Looks first, so that nothing is written
+    /// where there is none.
     fn prune(&self) -> Result<(), Error> {
-        let Some(minutes) = self.settings.history_retention else {
-            return Ok(());
-        };
-        let before = clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE);
-        if history::has_older(&self.extension, before)? {
+        if let Some(before) = self.kept_from()
+            && history::has_older(&self.extension, before)?
+        {
             history::prune(&self.extension, before)?;
         }
         Ok(())

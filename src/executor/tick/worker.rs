@@ -13,9 +13,10 @@ use crate::executor::batch;
 use crate::executor::decide::{Decided, Fill};
 use crate::executor::fill::Filled;
 use crate::executor::history::{self, Source};
+use crate::executor::holders;
 use crate::executor::locks;
 use crate::executor::narrow::{Pieces, Then, is_stall};
-use crate::executor::outcome::{Attempt, count};
+use crate::executor::outcome::{Attempt, Turn, count};
 use crate::executor::plan::plan_all;
 use crate::executor::report::{Progress, Tick, TickReport};
 use crate::executor::unfilled;
@@ -25,13 +26,11 @@ use crate::product::locks::{Purpose, hold};
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
 use crate::server::scope::set_for_transaction;
-use crate::server::{clock, transaction};
+use crate::server::{cancel, clock, transaction};
 use crate::settings::{Action, Limits, Settings};
 
 use super::{Executor, Run};
 
-/// Batches of `next_start_at` that one tick fills in at the most.
-const FILL_BATCHES: usize = 10;
 /// Workspaces that were put off and are tried again in one tick at the most.
 const PUT_OFF_AGAIN: usize = 4;
 
@@ -75,6 +74,7 @@ pub fn worker(
     });
     let (executor, mut run, decided) = match read {
         Ok(read) => read,
+        Err(error) if is_busy(&error) => return Ok(Tick::Busy(error)),
         Err(error) if waits_for(&error) => {
             return Ok(Tick::Waiting {
                 sqlstate: error.sqlstate(),
@@ -92,6 +92,7 @@ pub fn worker(
     drop(decided.due);
 
     let mut overtaken = Vec::new();
+    let mut broken_off = false;
     let mut pieces = Pieces::of(&due, executor.batch_size());
     while let Some(piece) = pieces.take_next() {
         let building = Progress::Building {
@@ -99,22 +100,23 @@ pub fn worker(
             of: due.len(),
         };
         if progress(building).is_break() {
+            broken_off = true;
             break;
         }
         let alone = Cell::new(false);
         let error = match executor.batch(&mut run, piece.ids, piece.hurried, &alone) {
             Ok(anew) => {
                 overtaken.extend(anew);
-                if run.builds_left.is_used_up() {
-                    break;
-                }
                 continue;
             }
             Err(error) => error,
         };
+        if cancel::was_asked() {
+            return Ok(Tick::Canceled(run.report));
+        }
         let then = pieces.failed(piece, &error, alone.get());
         if then != Then::Again && run.report.error.is_none() {
-            run.report.error = Some((error.sqlstate(), error.to_string()));
+            run.report.error = Some((error.sqlstate(), executor.with_holders(&run, &error)));
         }
         match then {
             Then::Again | Then::GoOn => {}
@@ -124,20 +126,35 @@ pub fn worker(
     }
     // Once more in this tick; who is overtaken again is the next one's.
     for ids in overtaken.chunks(executor.batch_size()) {
-        if run.builds_left.is_used_up() || progress(Progress::Recording).is_break() {
+        broken_off = broken_off || progress(Progress::Recording).is_break();
+        if broken_off {
             break;
         }
         if let Err(error) = executor.batch(&mut run, ids, false, &Cell::new(false)) {
-            run.report
-                .error
-                .get_or_insert((error.sqlstate(), error.to_string()));
+            let error = (error.sqlstate(), error.to_string());
+            run.report.error.get_or_insert(error);
             break;
         }
     }
-    // What was built is recorded, whoever wants it to end.
-    let _ = progress(Progress::Recording);
-    executor.finish(&mut run, &due, &decided.fills)?;
+    // What was built is recorded, whoever wants it to end; of the product's nothing more
+    // is written then.
+    broken_off |= progress(Progress::Recording).is_break();
+    let mut ended = executor.finish(&mut run, &due);
+    if ended.is_ok() && !broken_off && settings.action == Action::Build {
+        ended = executor.fill_in(&mut run, &decided.fills, progress);
+    }
     executor.locks.let_go();
+    if cancel::was_asked() {
+        return Ok(Tick::Canceled(run.report));
+    }
+    match ended {
+        // What was built counts; the rest is for the next tick to try.
+        Err(error) if is_busy(&error) => {
+            let error = (error.sqlstate(), error.to_string());
+            run.report.error.get_or_insert(error);
+        }
+        ended => ended?,
+    }
     Ok(Tick::Done(run.report))
 }
 
@@ -172,9 +189,17 @@ fn waits_for(error: &Error) -> bool {
     ["3F000", "42", "55000"].iter().any(|state| error.is(state))
 }
 
+/// Is this an error that says that somebody else is at work: a lock that was not to be had,
+/// a race that was lost, time that was up? The next tick tries again, and may well succeed.
+pub fn is_busy(error: &Error) -> bool {
+    let busy = ["55P03", "40001", "40P01", "57014"];
+    busy.iter().any(|state| error.is(state)) && !cancel::was_asked()
+}
+
 impl Executor<'_> {
     /// One batch of the worker's, in one transaction: locks first, then the snapshot,
-    /// then decision and writing. `alone` tells whether it came to be the one executor.
+    /// then decision and writing. `alone` tells whether it came to be the one executor and
+    /// to hold the product's tables: what it waits for then is a row.
     /// Nothing of `run` is changed if it fails. Returns the workspaces that have to be
     /// decided anew.
     fn batch(
@@ -186,19 +211,34 @@ impl Executor<'_> {
     ) -> Result<Vec<Uuid>, Error> {
         let mut next = run.clone();
         let limits = self.settings.limits(hurried);
+        // Behind the cap only what needs no build is dealt with. The locks of the others
+        // are for the product's executor, if it is at work as well.
+        let capped = run.builds_left.is_used_up();
         let worked = limited(
             limits,
             || {
                 transaction::lock_relation(self.extension.executor_lock);
-                alone.set(true);
                 let product = hold(&self.settings.product_schema, self.purpose())?;
-                Ok((product, self.locks.take(ids.iter().copied())))
+                alone.set(true);
+                let wanted = if capped { &[] } else { ids };
+                Ok((product, self.locks.take(wanted.iter().copied())))
             },
             |(product, held)| {
                 let executor = self.with(product)?;
-                let held = held.into_iter().collect();
-                let Decided { due, .. } = executor.decide(Scope::These(held))?;
-                Ok(executor.work(&mut next, due)?.overtaken)
+                let (looked_at, taken): (Vec<Uuid>, Vec<Uuid>) =
+                    ids.iter().partition(|id| capped || held.contains(id));
+                for id in taken {
+                    next.report.leave_out(id);
+                }
+                let Decided { due, .. } = executor.decide(Scope::These(looked_at))?;
+                let worked = executor.work(&mut next, due, &mut |id| {
+                    if held.contains(&id) || !self.locks.take([id]).is_empty() {
+                        Turn::Ours
+                    } else {
+                        Turn::Taken
+                    }
+                })?;
+                Ok(worked.overtaken)
             },
         );
         let overtaken = self.after(worked)?;
@@ -212,6 +252,24 @@ impl Executor<'_> {
             Action::Observe => Purpose::Read,
             Action::Build | Action::Off => Purpose::Write,
         }
+    }
+
+    /// The words of an error, and if it is one of waiting in vain, who may have held what.
+    fn with_holders(&self, run: &Run, error: &Error) -> String {
+        let begun = run.record.started_at;
+        let holders = if error.is("55P03") || error.is("57014") {
+            timed(
+                self.settings,
+                || Ok(()),
+                |()| holders::of_rows(self.settings, begun),
+            )
+        } else {
+            Ok(Vec::new())
+        };
+        // Who can't be found isn't named; the error counts.
+        let holders = holders.unwrap_or_default().into_iter();
+        let words: Vec<String> = std::iter::once(error.to_string()).chain(holders).collect();
+        words.join("; ")
     }
 
     /// How many workspaces one transaction is about: never more than may be locked.
@@ -276,14 +334,21 @@ impl Executor<'_> {
         }
     }
 
-    /// Ends a tick: what is no longer stuck is forgotten, `next_start_at` is filled in,
-    /// an error that ended a batch is recorded, old history goes. A tick with nothing of
-    /// this to do writes nothing.
-    fn finish(&self, run: &mut Run, due: &[Uuid], fills: &[Fill]) -> Result<(), Error> {
+    /// Ends a tick: what is no longer stuck is forgotten, an error that ended a batch is
+    /// recorded, old history goes; as the one executor, since a tick by hand may be at the
+    /// same rows. A tick with nothing of this to do writes nothing, and needs no lock.
+    fn finish(&self, run: &mut Run, due: &[Uuid]) -> Result<(), Error> {
         let stale = self.no_longer_due(run, due);
+        let old = timed(self.settings, || Ok(()), |()| self.has_old_history())?;
+        if stale.is_empty() && run.report.error.is_none() && !old {
+            return Ok(());
+        }
         timed(
             self.settings,
-            || Ok(()),
+            || {
+                transaction::lock_relation(self.extension.executor_lock);
+                Ok(())
+            },
             |()| {
                 self.extension
                     .as_owner(|| history::forget(&self.extension, &stale))?;
@@ -292,16 +357,20 @@ impl Executor<'_> {
                 }
                 self.prune()
             },
-        )?;
-        if self.settings.action == Action::Build && !fills.is_empty() {
-            self.fill_in(run, fills)?;
-        }
-        Ok(())
+        )
     }
 
-    /// Fills in `next_start_at` in batches. What a batch waits for in vain is narrowed down
-    /// to a workspace, as with builds, and that one is put off.
-    fn fill_in(&self, run: &mut Run, fills: &[Fill]) -> Result<(), Error> {
+    /// Fills in `next_start_at` in batches, until `progress` ends it. What a batch waits for
+    /// in vain is narrowed down to a workspace, as with builds, and that one is put off.
+    fn fill_in(
+        &self,
+        run: &mut Run,
+        fills: &[Fill],
+        progress: &dyn Fn(Progress) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        if fills.is_empty() {
+            return Ok(());
+        }
         let fills: HashMap<Uuid, &Fill> = fills.iter().map(|fill| (fill.0, fill)).collect();
         let put_off = timed(
             self.settings,
@@ -321,13 +390,19 @@ impl Executor<'_> {
             .copied()
             .collect();
         ids.sort_unstable();
-        ids.truncate(FILL_BATCHES * self.settings.batch_size);
         let mut pieces = Pieces::of(&ids, self.batch_size());
         while let Some(piece) = pieces.take_next() {
+            let filling = Progress::Filling {
+                done: ids.len() - pieces.left() - piece.ids.len(),
+                of: ids.len(),
+            };
+            if progress(filling).is_break() {
+                return Ok(());
+            }
             let Err(error) = self.fill_piece(&fills, piece.ids, piece.hurried, 0) else {
                 continue;
             };
-            if !is_stall(&error) {
+            if !is_stall(&error) || cancel::was_asked() {
                 return Err(error);
             }
             match pieces.failed(piece, &error, true) {
@@ -341,8 +416,12 @@ impl Executor<'_> {
             .iter()
             .filter(|(_, put_off)| !history::too_soon(put_off.next_attempt_at, self.at));
         for (&id, put_off) in again.take(PUT_OFF_AGAIN) {
+            let (done, of) = (ids.len(), ids.len());
+            if progress(Progress::Filling { done, of }).is_break() {
+                break;
+            }
             match self.fill_piece(&fills, &[id], true, put_off.attempts) {
-                Err(error) if is_stall(&error) => {
+                Err(error) if is_stall(&error) && !cancel::was_asked() => {
                     self.not_filled(run, id, put_off.attempts, &error)?;
                 }
                 filled => filled?,

@@ -1,7 +1,7 @@
 //! A worker's life: ticks, signals, failures, crashes.
 
 use workspace_autobuild_tests::product::texts;
-use workspace_autobuild_tests::{Product, Server, StopMode, Version, await_until};
+use workspace_autobuild_tests::{Product, Server, StopMode, Transition, Version, await_until};
 
 use super::support::*;
 
@@ -197,13 +197,22 @@ fn a_canceled_tick_is_a_failed_one_and_the_next_comes_in_time() {
 
 #[test]
 fn a_failing_database_backs_off_and_is_told_of_once_and_a_wake_ends_it() {
-    let server = ticking()
-        .set("workspace_autobuild.lock_timeout", "1ms")
-        .start();
+    let server = ticking().start();
     let product = with_product(&server);
+    product
+        .template("docker")
+        .create()
+        .workspaces(1, Transition::Start)
+        .create();
     let mut client = product.superuser();
     await_tick(&mut client, "done");
-    product.execute("BEGIN; LOCK TABLE workspaces");
+    // Who reads the table fails, whichever row it is.
+    product.execute(
+        "CREATE FUNCTION fails() RETURNS boolean LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'UX001'; END $$;
+         CREATE POLICY fails ON workspaces USING (fails());
+         ALTER TABLE workspaces ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+    );
     await_until("four failures", SOON, || {
         status(&mut client, "consecutive_failures >= 4").as_deref() == Some("t")
     });
@@ -212,7 +221,7 @@ fn a_failing_database_backs_off_and_is_told_of_once_and_a_wake_ends_it() {
         Some("failing")
     );
     let problem = status(&mut client, "problem").unwrap_or_default();
-    assert!(problem.contains("55P03"), "{problem}");
+    assert!(problem.contains("UX001"), "{problem}");
     // After the fourth failure the pause is eight seconds.
     let pause = "next_tick_at > now() + interval '4 s'";
     assert_eq!(status(&mut client, pause).as_deref(), Some("t"));
@@ -221,7 +230,7 @@ fn a_failing_database_backs_off_and_is_told_of_once_and_a_wake_ends_it() {
         Some("t")
     );
     assert_eq!(log_lines(&server, "a tick failed: "), 1);
-    product.execute("COMMIT");
+    product.execute("ALTER TABLE workspaces DISABLE ROW LEVEL SECURITY");
     assert_eq!(
         value(&mut client, "SELECT autobuild_wake()").as_deref(),
         Some("t")
@@ -374,7 +383,7 @@ fn statement_timeout_ends_what_takes_too_long() {
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     product.execute("BEGIN; LOCK TABLE workspaces");
-    await_tick(&mut client, "failed");
+    await_tick(&mut client, "busy");
     let error = status(&mut client, "last_error").unwrap_or_default();
     assert!(error.starts_with("57014: "), "{error}");
     assert!(error.contains("statement timeout"), "{error}");

@@ -5,6 +5,7 @@ mod commits;
 mod databases;
 mod life;
 mod limits;
+mod order;
 mod settings;
 mod standby;
 mod started;
