@@ -25,7 +25,7 @@ const ROW_TRIGGER: &str = "autobuild_capture";
 /// The statement triggers' name, for TRUNCATE.
 const TRUNCATE_TRIGGER: &str = "autobuild_capture_truncate";
 /// How long one try waits for the lock of one table: as long a writer may be held up.
-const LOCK_WAIT: &str = "20ms";
+pub const LOCK_WAIT: &str = "20ms";
 /// How long writers are let through between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long it is tried altogether.

@@ -15,6 +15,7 @@ use crate::server::transaction::with_latest_catalog;
 
 use super::Kind;
 use super::watch::{Values, Watch};
+use crate::agenda::marks::MOST_PAGES;
 
 /// The trigger function's declaration for the server: version 1 calling convention.
 #[unsafe(no_mangle)]
@@ -175,12 +176,14 @@ impl Marks {
 
 /// Leaves a mark, as the extension's owner: whoever changed the row needs no right on it.
 /// Written without a statement, which would cost several times as much: the product pays
-/// for it.
+/// for it. Where marks have filled their table since nobody takes them, none is added: what
+/// reads the agenda sees that, too.
 fn mark(kind: Kind, id: Option<Uuid>) -> Result<(), Error> {
     let marks = Marks::find()?;
     acting_as(marks.owner, || {
         let number = Row::required(next_number(marks.numbers), "a mark's number")?;
         let kind = Value::Char(kind.letter());
-        insert(marks.table, &[Value::BigInt(number), kind, Value::Uuid(id)])
+        let row = [Value::BigInt(number), kind, Value::Uuid(id)];
+        insert(marks.table, &row, MOST_PAGES)
     })
 }

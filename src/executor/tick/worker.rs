@@ -64,13 +64,18 @@ pub fn worker(
     .and_then(|(executor, run, scanned)| {
         let decided = match scanned {
             Some(decided) => decided,
-            // Taking marks writes, so only the one executor may.
-            None => agenda::locked(settings, &executor.extension, || executor.decide_due())?,
+            None => {
+                match agenda::worker_due(&executor, || progress(Progress::Reading).is_continue())? {
+                    Some(decided) => decided,
+                    None => return Ok(None),
+                }
+            }
         };
-        Ok((executor, run, decided))
+        Ok(Some((executor, run, decided)))
     });
     let (executor, mut run, decided) = match read {
-        Ok(read) => read,
+        Ok(Some(read)) => read,
+        Ok(None) => return Ok(Tick::Done(TickReport::default())),
         Err(error) if waits_for(&error) => {
             return Ok(Tick::Waiting {
                 sqlstate: error.sqlstate(),
@@ -84,6 +89,7 @@ pub fn worker(
         .iter()
         .map(|due| due.facts.workspace_id)
         .collect();
+    run.record.mode = decided.mode();
     run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
     drop(decided.due);
 
