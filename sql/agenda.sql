@@ -8,8 +8,9 @@ CREATE TABLE @extschema@.autobuild_marks (
             (SEQUENCE NAME @extschema@.autobuild_marks_mark_id_seq CACHE 100) PRIMARY KEY,
     kind    "char" NOT NULL,
     id      uuid
--- A queue: vacuumed by what comes and goes, not by how much is there.
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
+-- A queue: vacuumed by what comes and goes, not by how much is there. Never shortened by
+-- a vacuum: of how long it is it can be told whether marks are missing.
+) WITH (vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 COMMENT ON TABLE @extschema@.autobuild_marks IS
     'What changed on the product''s tables since the last tick, written in the product''s own transactions.';

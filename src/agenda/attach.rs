@@ -25,7 +25,7 @@ const ROW_TRIGGER: &str = "autobuild_capture";
 /// The statement triggers' name, for TRUNCATE.
 const TRUNCATE_TRIGGER: &str = "autobuild_capture_truncate";
 /// How long one try waits for the lock of one table: as long a writer may be held up.
-const LOCK_WAIT: &str = "20ms";
+pub const LOCK_WAIT: &str = "20ms";
 /// How long writers are let through between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long it is tried altogether.
@@ -101,7 +101,7 @@ pub fn attach(extension: &Extension, product: &Product) -> Result<bool, Error> {
         .filter(|captured| missing.contains(&captured.table))
         .collect();
     let caller = current_user();
-    extension.as_owner(|| may_use_capture(extension, caller))?;
+    let granted = extension.as_owner(|| grant_capture(extension, caller))?;
     with_short_waits(|| {
         // All locks first, so that none is waited for while triggers are made. Whoever
         // reads is not held up, nor does a reader (a dump) hold up us.
@@ -113,6 +113,9 @@ pub fn attach(extension: &Extension, product: &Product) -> Result<bool, Error> {
             .iter()
             .try_for_each(|captured| put_on(extension, product, captured))
     })?;
+    if let Some(to) = granted {
+        extension.as_owner(|| revoke_capture(extension, &to))?;
+    }
     Ok(true)
 }
 
@@ -123,6 +126,9 @@ pub fn detach(extension: &Extension, product: &Product) -> Result<bool, Error> {
         return Ok(false);
     }
     with_short_waits(|| {
+        // Our tables first: whoever reads them may do so for hours, and nothing of the
+        // product's is held while he is waited for.
+        state::give_up(extension)?;
         for captured in CAPTURED {
             let table = product.table(captured.table);
             for trigger in [ROW_TRIGGER, TRUNCATE_TRIGGER] {
@@ -131,12 +137,12 @@ pub fn detach(extension: &Extension, product: &Product) -> Result<bool, Error> {
         }
         Ok(())
     })?;
-    state::give_up(extension)?;
     Ok(true)
 }
 
-/// Does something that locks the product's tables, in short tries: no writer stands
-/// behind a try for longer than [`LOCK_WAIT`] on each table.
+/// Does something that locks tables which the product writes (marks are written by its own
+/// statements), in short tries: no writer stands behind a try for longer than [`LOCK_WAIT`]
+/// on each table.
 fn with_short_waits(work: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
     let begun = Instant::now();
     let settings = [
@@ -153,18 +159,21 @@ fn with_short_waits(work: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
             Err(error) if error.is("55P03") => {
                 return Err(Error::new(
                     PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
-                    "the product's tables could not be locked for a moment within a minute",
+                    "the product's tables and the agenda's could not be locked for a moment \
+                     within a minute",
                 )
                 .detail(error.message)
-                .hint("A long transaction uses them; try again when it has ended."));
+                .hint("A long transaction uses one of them; try again when it has ended."));
             }
             other => return other,
         }
     }
 }
 
-/// Whoever may attach may name the trigger function in CREATE TRIGGER.
-fn may_use_capture(extension: &Extension, caller: pg_sys::Oid) -> Result<(), Error> {
+/// Whoever may attach may name the trigger function in CREATE TRIGGER, as long as attaching
+/// lasts: triggers that are there ask for no right. Returns the role, quoted, if it had to
+/// be granted.
+fn grant_capture(extension: &Extension, caller: pg_sys::Oid) -> Result<Option<String>, Error> {
     let function = format!("{}()", extension.table("autobuild_capture"));
     let name = role_name(caller).unwrap_or_default();
     let may = run(
@@ -173,11 +182,19 @@ fn may_use_capture(extension: &Extension, caller: pg_sys::Oid) -> Result<(), Err
         vec![Arg::Text(Some(&name)), Arg::Text(Some(&function))],
         |_| Ok(()),
     )?;
-    if may == 0 {
-        let name = quoted(&name);
-        execute(&format!("GRANT EXECUTE ON FUNCTION {function} TO {name}"))?;
+    if may > 0 {
+        return Ok(None);
     }
-    Ok(())
+    let name = quoted(&name);
+    execute(&format!("GRANT EXECUTE ON FUNCTION {function} TO {name}"))?;
+    Ok(Some(name))
+}
+
+fn revoke_capture(extension: &Extension, from: &str) -> Result<(), Error> {
+    let function = extension.table("autobuild_capture");
+    execute(&format!(
+        "REVOKE EXECUTE ON FUNCTION {function}() FROM {from}"
+    ))
 }
 
 fn put_on(extension: &Extension, product: &Product, captured: &Captured) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use pgrx::pg_sys;
 use uuid::Uuid;
 
 use crate::product::schema::Product;
@@ -9,24 +10,39 @@ use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, run, uuids};
 
-/// Marks that are taken at once at the most.
-pub const AT_ONCE: i64 = 20_000;
+/// Marks that are taken at once at the most, and workspaces that those of templates and
+/// users may stand for together.
+pub const PIECE: i64 = 10_000;
 
 /// So many marks cost more than to build the agenda anew.
-const TOO_MANY: i64 = 200_000;
-/// Below this size the table can't hold so many.
-const SMALL: i64 = 8 << 20;
+pub const TOO_MANY: i64 = 200_000;
+/// Below this size the table neither holds so many, nor are dead ones worth a thought.
+const SMALL: i64 = 2 << 20;
+/// Pages of the table beyond which the capture triggers add nothing: fewer than 400,000
+/// marks.
+pub const MOST_PAGES: u32 = 2_500;
 
-/// Are there more marks than are worth taking? They pile up while nobody ticks: in a
-/// pause, with `action` off, while triggers of some tables are missing.
-pub fn too_many(extension: &Extension) -> Result<bool, Error> {
+/// What the table's size comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Burden {
+    /// Nothing that taking marks doesn't put right.
+    Bearable,
+    /// All its marks were taken, and what is left of them can't be vacuumed away: somebody
+    /// still has an older snapshot. Each tick would read it.
+    Dead,
+    /// Marks that are not worth taking any more, or that are not even complete.
+    TooMany,
+}
+
+/// Looks at the table. Marks that others have not committed are not seen.
+pub fn burden(extension: &Extension) -> Result<Burden, Error> {
     let table = extension.table("autobuild_marks");
-    let mut too_many = false;
+    let mut count = None;
     extension.as_owner(|| {
         run(
             &format!(
                 "SELECT CASE WHEN pg_catalog.pg_relation_size($1::pg_catalog.regclass) > $2
-                     THEN (SELECT pg_catalog.count(*) > $3
+                     THEN (SELECT pg_catalog.count(*)
                              FROM (SELECT FROM {table} LIMIT $3 + 1) m) END"
             ),
             Access::Read,
@@ -36,12 +52,68 @@ pub fn too_many(extension: &Extension) -> Result<bool, Error> {
                 Arg::BigInt(Some(TOO_MANY)),
             ],
             |row| {
-                too_many = row.bool(0)?;
+                count = row.bigint(0)?;
                 Ok(())
             },
         )
     })?;
-    Ok(too_many)
+    Ok(match count {
+        None => Burden::Bearable,
+        Some(_) if are_full(extension)? => Burden::TooMany,
+        Some(0) => Burden::Dead,
+        Some(count) if count > TOO_MANY => Burden::TooMany,
+        Some(_) => Burden::Bearable,
+    })
+}
+
+/// Has the table come to the size beyond which nothing is added? Then changes may be
+/// without a mark, and stay so until the table is emptied by TRUNCATE: a vacuum doesn't
+/// shorten it, and whoever added nothing holds a lock of the table's until his change is
+/// committed. To be asked after the state was read, whose lock keeps TRUNCATE away.
+pub fn are_full(extension: &Extension) -> Result<bool, Error> {
+    let mut full = false;
+    extension.as_owner(|| {
+        run(
+            "SELECT pg_catalog.pg_relation_size($1::pg_catalog.regclass) >= $2",
+            Access::Read,
+            vec![
+                Arg::Text(Some(&extension.table("autobuild_marks"))),
+                Arg::BigInt(Some(i64::from(MOST_PAGES) * i64::from(pg_sys::BLCKSZ))),
+            ],
+            |row| {
+                full = row.bool(0)?;
+                Ok(())
+            },
+        )
+    })?;
+    Ok(full)
+}
+
+/// Were the marks, once they were looked at, those of this snapshot? Not if the table was
+/// emptied by TRUNCATE since.
+pub fn are_of_this_snapshot(extension: &Extension) -> Result<bool, Error> {
+    let mut same = false;
+    extension.as_owner(|| {
+        run(
+            "SELECT c.relfilenode = pg_catalog.pg_relation_filenode(c.oid)
+               FROM pg_catalog.pg_class c WHERE c.oid = $1::pg_catalog.regclass",
+            Access::Read,
+            vec![Arg::Text(Some(&extension.table("autobuild_marks")))],
+            |row| {
+                same = row.bool(0)?;
+                Ok(())
+            },
+        )
+    })?;
+    Ok(same)
+}
+
+/// Empties the table, all of whose marks were taken.
+pub fn empty(extension: &Extension) -> Result<(), Error> {
+    let table = extension.table("autobuild_marks");
+    let truncate = format!("TRUNCATE {table}");
+    extension.as_owner(|| run(&truncate, Access::Write, vec![], |_| Ok(())))?;
+    Ok(())
 }
 
 /// Marks, by what they name.
@@ -52,13 +124,13 @@ pub struct Marks {
     templates: HashSet<Uuid>,
     users: HashSet<Uuid>,
     /// A table was truncated: nothing is known any more.
-    pub anything: bool,
+    anything: bool,
     /// How many marks these were.
     pub count: u64,
 }
 
 impl Marks {
-    /// Takes marks away, up to [`AT_ONCE`]. Only those of committed
+    /// Takes marks away, up to a [`PIECE`]. Only those of committed
     /// transactions are seen, so none is lost: the others are taken by a later tick.
     pub fn take(extension: &Extension) -> Result<Marks, Error> {
         let table = extension.table("autobuild_marks");
@@ -70,7 +142,7 @@ impl Marks {
                  RETURNING kind::pg_catalog.text, id"
             ),
             Access::Write,
-            vec![Arg::BigInt(Some(AT_ONCE))],
+            vec![Arg::BigInt(Some(PIECE))],
         )
     }
 
@@ -110,39 +182,45 @@ impl Marks {
         Ok(marks)
     }
 
-    /// The workspaces that these marks are about; read as whoever acts.
-    pub fn workspaces(self, product: &Product) -> Result<HashSet<Uuid>, Error> {
+    /// The workspaces that these marks are about, read as whoever acts. `None` if that is
+    /// not known, or if those of templates and users are more than a [`PIECE`]: then all
+    /// are to be looked at.
+    pub fn workspaces(self, product: &Product) -> Result<Option<HashSet<Uuid>>, Error> {
+        if self.anything {
+            return Ok(None);
+        }
         let mut ids = self.workspaces;
-        for (named, sql) in [
-            (
-                self.jobs,
-                format!(
-                    "SELECT b.workspace_id FROM {} b WHERE b.job_id = ANY ($1)",
-                    product.table("workspace_builds")
+        let builds = product.table("workspace_builds");
+        let workspaces = product.table("workspaces");
+        let of_jobs = format!("SELECT b.workspace_id FROM {builds} b WHERE b.job_id = ANY ($1)");
+        if !self.jobs.is_empty() {
+            run(&of_jobs, Access::Read, vec![uuids(self.jobs)], |row| {
+                ids.extend(row.uuid(0)?);
+                Ok(())
+            })?;
+        }
+        let mut left = PIECE;
+        for (named, column) in [(self.templates, "template_id"), (self.users, "owner_id")] {
+            if named.is_empty() {
+                continue;
+            }
+            let found = run(
+                &format!(
+                    "SELECT w.id FROM {workspaces} w
+                      WHERE w.{column} = ANY ($1) AND NOT w.deleted LIMIT $2"
                 ),
-            ),
-            (
-                self.templates,
-                format!(
-                    "SELECT w.id FROM {} w WHERE w.template_id = ANY ($1) AND NOT w.deleted",
-                    product.table("workspaces")
-                ),
-            ),
-            (
-                self.users,
-                format!(
-                    "SELECT w.id FROM {} w WHERE w.owner_id = ANY ($1) AND NOT w.deleted",
-                    product.table("workspaces")
-                ),
-            ),
-        ] {
-            if !named.is_empty() {
-                run(&sql, Access::Read, vec![uuids(named)], |row| {
+                Access::Read,
+                vec![uuids(named), Arg::BigInt(Some(left + 1))],
+                |row| {
                     ids.extend(row.uuid(0)?);
                     Ok(())
-                })?;
+                },
+            )?;
+            left -= i64::try_from(found).unwrap_or(i64::MAX);
+            if left < 0 {
+                return Ok(None);
             }
         }
-        Ok(ids)
+        Ok(Some(ids))
     }
 }

@@ -29,9 +29,9 @@ use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::Access;
-use crate::server::scope::with_settings;
 use crate::settings::Settings;
 
+use marks::Burden;
 use state::Agenda;
 
 /// Does the agenda know what was due at this tick? With a limit on lateness the times of
@@ -59,24 +59,14 @@ pub fn due_by(
         return Ok(None);
     };
     let marks = marks::Marks::look(&extension)?;
-    if marks.anything {
+    if !marks::are_of_this_snapshot(&extension)? {
         return Ok(None);
     }
-    let mut ids = marks.workspaces(product)?;
+    let Some(mut ids) = marks.workspaces(product)? else {
+        return Ok(None);
+    };
     ids.extend(entries::due(&extension, by, Access::Read)?);
     Ok(Some(ids.into_iter().collect()))
-}
-
-/// Throws the marks away, and with them the agenda, if there are more than are worth
-/// taking. For the worker, which asks also when it makes no tick, so that they don't pile
-/// up for ever. Raises 55P03 if a writer of the product's is at work on the marks for
-/// longer than a moment: next time, then.
-pub fn relieve(extension: &Extension) -> Result<bool, Error> {
-    let too_many = marks::too_many(extension)?;
-    if too_many {
-        with_settings(&[("lock_timeout", "20ms")], || state::give_up(extension))?;
-    }
-    Ok(too_many)
 }
 
 /// What is wrong with the agenda and what to do about it.
@@ -96,12 +86,22 @@ pub fn problem(
                 .collect::<Vec<_>>()
                 .join(", ")
         )),
-        Agenda::Ready(_) | Agenda::Building(_) if marks::too_many(extension)? => Some(
-            "marks of changes pile up in autobuild_marks: no tick takes them; let ticks be made, \
-             or run autobuild_detach() until they are"
+        Agenda::Overrun => Some(
+            "every tick looks at all workspaces: marks of changes have filled autobuild_marks, \
+             since no tick took them. The worker empties it as soon as nobody reads it; where \
+             ticks are made by hand, run autobuild_detach() and then autobuild_attach()"
                 .to_owned(),
         ),
+        Agenda::Ready(_) | Agenda::Building(_) | Agenda::Unbuilt(_)
+            if marks::burden(extension)? == Burden::TooMany =>
+        {
+            Some(
+                "marks of changes pile up in autobuild_marks: no tick takes them; let ticks be \
+                 made, or run autobuild_detach() until they are"
+                    .to_owned(),
+            )
+        }
         Agenda::Ready(state) | Agenda::Building(state) => state.drift_sentence(),
-        Agenda::Detached => None,
+        Agenda::Detached | Agenda::Unbuilt(_) => None,
     })
 }

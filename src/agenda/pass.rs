@@ -20,7 +20,28 @@ use super::marks::{self, Marks};
 use super::state::State;
 
 /// Workspaces that are looked at in one piece.
-pub const PIECE: i64 = 10_000;
+const PIECE: i64 = marks::PIECE;
+
+/// What came of taking marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// So many were taken; are there more?
+    Some { count: u64, more: bool },
+    /// What they are about is not known, or is more than a piece: the agenda must be built
+    /// anew, as ticks scan.
+    Lost,
+}
+
+/// What is to be done after a piece of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing: the pass is at its end, or none is due.
+    Nothing,
+    /// The next piece.
+    GoOn,
+    /// The first piece, in another transaction: under a later snapshot than this one's.
+    BeginAnew,
+}
 
 /// What a pass works with. Every method runs in a transaction that holds the executor's
 /// lock.
@@ -38,43 +59,42 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Takes all marks and computes the entries that they are about. Returns how many
-    /// marks these were, or `None` if nothing is known any more (a table was truncated):
-    /// the agenda must be built anew.
-    pub fn take_marks(&self) -> Result<Option<u64>, Error> {
-        let mut taken: u64 = 0;
-        loop {
-            let marks = Marks::take(self.extension)?;
-            if marks.anything {
-                return Ok(None);
-            }
-            let count = marks.count;
-            taken = taken.saturating_add(count);
-            if count > 0 {
-                let ids: Vec<Uuid> = acting_as(self.role, || marks.workspaces(self.product))?
-                    .into_iter()
-                    .collect();
-                for ids in ids.chunks(usize::try_from(PIECE).unwrap_or(1)) {
-                    let mut wanted: HashMap<Uuid, Option<Instant>> =
-                        ids.iter().map(|id| (*id, None)).collect();
-                    self.read(Scope::These(ids.to_vec()), &mut wanted)?;
-                    let there = entries::of(self.extension, ids)?;
-                    entries::set(self.extension, &there, &wanted, self.tick)?;
-                }
-            }
-            if count < marks::AT_ONCE.unsigned_abs() {
-                return Ok(Some(taken));
-            }
+    /// Takes a piece of the marks and computes the entries that they are about.
+    pub fn take_marks(&self) -> Result<Taken, Error> {
+        let marks = Marks::take(self.extension)?;
+        let count = marks.count;
+        let Some(ids) = acting_as(self.role, || marks.workspaces(self.product))? else {
+            return Ok(Taken::Lost);
+        };
+        let ids: Vec<Uuid> = ids.into_iter().collect();
+        for ids in ids.chunks(usize::try_from(PIECE).unwrap_or(1)) {
+            let mut wanted: HashMap<Uuid, Option<Instant>> =
+                ids.iter().map(|id| (*id, None)).collect();
+            self.read(Scope::These(ids.to_vec()), &mut wanted)?;
+            let there = entries::of(self.extension, ids)?;
+            entries::set(self.extension, &there, &wanted, self.tick)?;
         }
+        let more = count >= PIECE.unsigned_abs();
+        Ok(Taken::Some { count, more })
     }
 
-    /// Looks at the next piece, and writes and returns how far the pass is then. Marks
-    /// are taken first, so that what they are about doesn't count as drift.
-    pub fn piece(&self, mut state: State) -> Result<State, Error> {
-        if self.take_marks()?.is_none() {
-            let state = State::new(state.fingerprint);
-            state.write(self.extension)?;
-            return Ok(state);
+    /// Has the agenda built anew, by a pass that begins in another transaction: whatever
+    /// made this necessary is then in its past.
+    pub fn begin_anew(&self, fingerprint: i64) -> Result<Then, Error> {
+        State::new(fingerprint).write(self.extension)?;
+        Ok(Then::BeginAnew)
+    }
+
+    /// Looks at the next piece, and writes how far the pass is then. Marks are taken
+    /// first, so that what they are about doesn't count as drift.
+    pub fn piece(&self, mut state: State) -> Result<Then, Error> {
+        match self.take_marks()? {
+            Taken::Lost => return self.begin_anew(state.fingerprint),
+            Taken::Some { more: true, .. } => {
+                state.write(self.extension)?;
+                return Ok(Then::GoOn);
+            }
+            Taken::Some { more: false, .. } => {}
         }
         let after = state.position.unwrap_or_else(|| {
             state.begun_at = clock::now();
@@ -100,6 +120,11 @@ impl Pass<'_> {
             wanted.entry(*id).or_insert(None);
         }
         entries::set(self.extension, &there, &wanted, self.tick)?;
+        if count == 0 && !there.is_empty() {
+            // Nothing where there was something is no end that a pass may come to: it is
+            // looked at again.
+            return self.begin_anew(state.fingerprint);
+        }
         state.passed = state.passed.saturating_add(count);
         state.repaired = state
             .repaired
@@ -121,7 +146,7 @@ impl Pass<'_> {
             }
         }
         state.write(self.extension)?;
-        Ok(state)
+        Ok(if ends { Then::Nothing } else { Then::GoOn })
     }
 
     /// Reads facts as the role and puts the entry of each workspace into `wanted`;

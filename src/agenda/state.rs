@@ -12,6 +12,7 @@ use crate::server::query::{Access, Arg, Row, run};
 use crate::settings::Settings;
 
 use super::attach::Triggers;
+use super::marks;
 
 /// The agenda's row of `autobuild_agenda_state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,12 @@ pub enum Agenda {
     Detached,
     /// It was attached, and triggers of these tables are gone or off: ticks scan.
     Broken(Vec<&'static str>),
+    /// There are changes without a mark, since the table of marks was full: ticks scan
+    /// until it is emptied, and only then is the agenda built anew.
+    Overrun,
+    /// No pass over it has begun: it was attached a moment ago, restored from a dump, or
+    /// computed under other rules than these. Ticks scan.
+    Unbuilt(i64),
     /// It is being built: ticks scan.
     Building(State),
     /// Ticks use it.
@@ -52,7 +59,11 @@ impl Agenda {
     pub fn mode(&self) -> &'static str {
         match self {
             Agenda::Ready(_) => "agenda",
-            Agenda::Detached | Agenda::Broken(_) | Agenda::Building(_) => "scan",
+            Agenda::Detached
+            | Agenda::Broken(_)
+            | Agenda::Overrun
+            | Agenda::Unbuilt(_)
+            | Agenda::Building(_) => "scan",
         }
     }
 
@@ -73,12 +84,14 @@ impl Agenda {
                 Agenda::Detached
             });
         }
+        if marks::are_full(extension)? {
+            return Ok(Agenda::Overrun);
+        }
         let fingerprint = fingerprint(product, settings, &triggers);
         Ok(match state {
             Some(state) if state.fingerprint == fingerprint && state.ready => Agenda::Ready(state),
             Some(state) if state.fingerprint == fingerprint => Agenda::Building(state),
-            // Attached a moment ago, restored from a dump, or computed under other rules.
-            _ => Agenda::Building(State::new(fingerprint)),
+            _ => Agenda::Unbuilt(fingerprint),
         })
     }
 }

@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use uuid::Uuid;
 
-use crate::agenda::pass::Pass;
+use crate::agenda::marks::{self, Burden};
+use crate::agenda::pass::{Pass, Taken, Then};
 use crate::agenda::state::{self, Agenda, State};
-use crate::agenda::{entries, remembers};
+use crate::agenda::{attach, entries, remembers};
 use crate::instant::{Instant, SECOND};
 use crate::product::facts::Scope;
 use crate::product::locks::{Purpose, hold};
@@ -19,7 +20,8 @@ use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::Access;
-use crate::server::{clock, transaction};
+use crate::server::scope::set_for_transaction;
+use crate::server::{cancel, clock, transaction};
 use crate::settings::Settings;
 
 use super::decide::Decided;
@@ -49,6 +51,44 @@ pub fn locked<R>(
     )
 }
 
+/// What is due at a tick of the worker's that found the agenda ready, in transactions of
+/// its own. The marks come first, a piece of them in each, so that none takes longer than
+/// a piece takes, however many marks there are. `go_on` is asked before each; once it says
+/// no, nothing is decided.
+pub(super) fn worker_due(
+    executor: &Executor<'_>,
+    go_on: impl Fn() -> bool,
+) -> Result<Option<Decided>, Error> {
+    let (settings, extension) = (executor.settings, &executor.extension);
+    let alone = |work: &dyn Fn(&Executor<'_>) -> Result<Taken, Error>| {
+        locked(settings, extension, |product| {
+            work(&executor.with(product)?)
+        })
+    };
+    let decide = || {
+        for piece in 0.. {
+            if !go_on() {
+                return Ok(None);
+            }
+            match alone(&|executor| executor.take_marks(piece))? {
+                Taken::Some { more: true, .. } => {}
+                Taken::Some { .. } | Taken::Lost => break,
+            }
+        }
+        locked(settings, extension, |product| {
+            executor.with(product)?.decide_now()
+        })
+        .map(Some)
+    };
+    let decided = decide();
+    if decided.as_ref().is_err_and(|error| error.is("57014")) && !cancel::was_asked() {
+        // What took too long would do so again at the next tick: that one scans. Where not
+        // even this works, there is no more to do about it.
+        let _ = alone(&|executor| executor.lose_agenda());
+    }
+    decided
+}
+
 /// Goes on with the pass over all workspaces, if one is due, in transactions of the
 /// worker's own. `go_on` is told how many it has looked at, and asked before each piece.
 pub fn worker_pass(
@@ -61,33 +101,114 @@ pub fn worker_pass(
     while go_on(passed) {
         // What holds may change between two pieces: settings don't, but all else is
         // found anew.
-        let goes_on = locked(settings, &extension, |product| {
+        let then = locked(settings, &extension, |product| {
             let executor = Executor::new(settings, at, Source::Worker, product)?;
-            let goes_on = executor.pass_on()?;
+            let then = executor.pass_on()?;
             passed = executor.passed()?;
-            Ok(goes_on)
+            Ok(then)
         })?;
-        if !goes_on {
+        if then == Then::Nothing {
             break;
         }
     }
     Ok(())
 }
 
+/// Empties the table of marks where it is a burden, in transactions of the worker's own:
+/// by TRUNCATE, for which a writer of the product's waits no longer than attaching has him
+/// wait. Returns whether there were too many marks, and the agenda is built anew. For every
+/// errand, also one that makes no tick, so that marks don't pile up for ever. Raises 55P03 if
+/// somebody is at work on the marks for longer than a moment: next time, then.
+pub fn relieve() -> Result<bool, Error> {
+    let found = transaction::repeatable_read(
+        || Ok(()),
+        |()| {
+            let Some(extension) = Extension::find()? else {
+                return Ok(None);
+            };
+            let bears = marks::burden(&extension)? == Burden::Bearable;
+            let table = extension.relation(c"autobuild_marks");
+            Ok(table.filter(|_| !bears).map(|table| (extension, table)))
+        },
+    )?;
+    let Some((extension, table)) = found else {
+        return Ok(false);
+    };
+    transaction::repeatable_read(
+        || {
+            // Whoever left a mark, or none since the table is full, has committed once
+            // this lock is held: the snapshot comes after it.
+            set_for_transaction("lock_timeout", attach::LOCK_WAIT);
+            transaction::lock_out_others(table);
+            Ok(())
+        },
+        |()| {
+            let burden = marks::burden(&extension)?;
+            match burden {
+                Burden::Bearable => {}
+                Burden::Dead => marks::empty(&extension)?,
+                Burden::TooMany => state::give_up(&extension)?,
+            }
+            Ok(burden == Burden::TooMany)
+        },
+    )
+}
+
 impl Executor<'_> {
-    /// What is due at the tick: by a look at every workspace, or at those that the agenda
-    /// has as due. Entries of those that are not due after all are moved.
+    /// What is due at a tick by hand, in the one transaction that it has: by a look at every
+    /// workspace, or at those that the agenda has as due.
     pub(super) fn decide_due(&self) -> Result<Decided, Error> {
-        let Agenda::Ready(state) = &self.agenda else {
-            return self.decide(Scope::DueAt(self.tick));
+        if matches!(self.agenda, Agenda::Ready(_)) {
+            for piece in 0.. {
+                match self.take_marks(piece)? {
+                    Taken::Some { more: true, .. } => {}
+                    Taken::Some { .. } | Taken::Lost => break,
+                }
+            }
+        }
+        self.decide_now()
+    }
+
+    /// Takes the next piece of the marks. More than so many pieces cost more than a pass:
+    /// then the agenda is built anew.
+    fn take_marks(&self, piece: i64) -> Result<Taken, Error> {
+        // Not as it was when the tick began: it may have been given up meanwhile.
+        if !matches!(self.agenda_now()?, Agenda::Ready(_)) {
+            return Ok(Taken::Lost);
+        }
+        let taken = if piece < marks::TOO_MANY / marks::PIECE {
+            self.pass().take_marks()?
+        } else {
+            Taken::Lost
         };
-        let Some(taken) = self.pass().take_marks()? else {
-            State::new(state.fingerprint).write(&self.extension)?;
+        match taken {
+            Taken::Lost => self.lose_agenda(),
+            Taken::Some { count: 0, .. } => Ok(taken),
+            Taken::Some { .. } => {
+                state::touch(&self.extension)?;
+                Ok(taken)
+            }
+        }
+    }
+
+    /// Has ticks scan, and the agenda built anew.
+    fn lose_agenda(&self) -> Result<Taken, Error> {
+        if let Agenda::Ready(state) = self.agenda_now()? {
+            self.pass().begin_anew(state.fingerprint)?;
+        }
+        Ok(Taken::Lost)
+    }
+
+    /// What is due, once the marks are taken. Entries of those that are not due after all
+    /// are moved.
+    fn decide_now(&self) -> Result<Decided, Error> {
+        let ready = matches!(self.agenda, Agenda::Ready(_))
+            && matches!(self.agenda_now()?, Agenda::Ready(_));
+        if !ready {
             return self.decide(Scope::DueAt(self.tick));
-        };
+        }
         let ids = entries::due(&self.extension, self.tick, Access::ReadOwn)?;
         let mut decided = Decided::default();
-        let mut moved = 0;
         if !ids.is_empty() {
             let mut wanted: HashMap<Uuid, Option<Instant>> =
                 ids.iter().map(|id| (*id, None)).collect();
@@ -100,11 +221,11 @@ impl Executor<'_> {
             }
             let ids: Vec<Uuid> = wanted.keys().copied().collect();
             let there = entries::of(&self.extension, &ids)?;
-            moved = entries::set(&self.extension, &there, &wanted, self.tick)?;
+            if entries::set(&self.extension, &there, &wanted, self.tick)? > 0 {
+                state::touch(&self.extension)?;
+            }
         }
-        if taken > 0 || moved > 0 {
-            state::touch(&self.extension)?;
-        }
+        decided.by_agenda = true;
         Ok(decided)
     }
 
@@ -118,20 +239,20 @@ impl Executor<'_> {
         }
     }
 
-    /// One piece of the pass that is to go on, if there is one. Returns whether there is
-    /// more to do.
-    pub(super) fn pass_on(&self) -> Result<bool, Error> {
+    /// One piece of the pass that is to go on, if there is one.
+    pub(super) fn pass_on(&self) -> Result<Then, Error> {
         if matches!(self.agenda, Agenda::Detached) {
-            return Ok(false);
+            return Ok(Then::Nothing);
         }
         // Not as it was when the tick began: the tick itself, or an earlier piece, may
         // have found that all is to be built anew.
         match self.agenda_now()? {
-            Agenda::Building(state) => Ok(self.pass().piece(state)?.position.is_some()),
-            Agenda::Ready(state) if self.audit_is_due(&state) => {
-                Ok(self.pass().piece(state)?.position.is_some())
-            }
-            _ => Ok(false),
+            // What is not marked any more (a table of ours was emptied) is in the past of
+            // whoever sees the row that is written here.
+            Agenda::Unbuilt(fingerprint) => self.pass().begin_anew(fingerprint),
+            Agenda::Building(state) => self.pass().piece(state),
+            Agenda::Ready(state) if self.audit_is_due(&state) => self.pass().piece(state),
+            _ => Ok(Then::Nothing),
         }
     }
 
@@ -139,7 +260,7 @@ impl Executor<'_> {
     fn passed(&self) -> Result<i64, Error> {
         Ok(match self.agenda_now()? {
             Agenda::Ready(state) | Agenda::Building(state) => state.passed,
-            Agenda::Detached | Agenda::Broken(_) => 0,
+            _ => 0,
         })
     }
 

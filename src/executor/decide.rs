@@ -50,6 +50,15 @@ pub struct Decided {
     pub fills: Vec<Fill>,
     /// When those for which nothing is due are to be looked at again; see [`next_look`].
     pub later: Vec<(Uuid, Instant)>,
+    /// Only those were read that the agenda has as due.
+    pub by_agenda: bool,
+}
+
+impl Decided {
+    /// `scan` or `agenda`, as history shows it.
+    pub fn mode(&self) -> &'static str {
+        if self.by_agenda { "agenda" } else { "scan" }
+    }
 }
 
 /// The verdict on one workspace's facts.

@@ -68,8 +68,9 @@ pub struct Verdict {
     /// future there, the start would be lost.
     pub fill_next_start_at: Option<Instant>,
     /// From when on these very facts may come to more than the outcome says, without any
-    /// change: with a limit on lateness a run on a blocked day is passed over once it is
-    /// too late, and the runs after it count.
+    /// change. With a limit on lateness a run on a blocked day is passed over once it is
+    /// too late, and the runs after it count. And of a rule that gives way to another one
+    /// at this tick, that would have acted at an earlier one: the earliest of all.
     pub look_again_at: Option<Instant>,
 }
 
@@ -94,7 +95,7 @@ pub fn verdict<S: Schedules>(
             let outcome = decide(&candidate, schedules);
             Verdict {
                 fill_next_start_at: fill_next_start_at(&candidate, &outcome, schedules),
-                look_again_at: autostart::look_again_at(&candidate, schedules),
+                look_again_at: look_again_at(&candidate, &outcome, schedules),
                 outcome,
             }
         }
@@ -129,6 +130,26 @@ pub(super) fn decide<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> 
                 build: candidate.build(),
             }),
     })
+}
+
+/// See [`Verdict::look_again_at`]. What is not due is the soonest anyway.
+fn look_again_at<S: Schedules>(
+    candidate: &Candidate<'_>,
+    outcome: &Outcome,
+    schedules: &S,
+) -> Option<Instant> {
+    let given_way = outcome.as_ref().is_ok_and(|next| next.due).then(|| {
+        ActingRule::ALL
+            .into_iter()
+            .filter(|&rule| candidate.signs.bring(rule) && candidate.policy.allows(rule))
+            .filter_map(|rule| rules::evaluate(rule, candidate, schedules).ok())
+            .map(|next| next.at)
+            .min()
+    });
+    autostart::look_again_at(candidate, schedules)
+        .into_iter()
+        .chain(given_way.flatten())
+        .min()
 }
 
 /// What some of the rules come to.

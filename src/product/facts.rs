@@ -70,7 +70,7 @@ pub fn read(
         Scope::CandidatesAfter(id, limit) => (
             table(),
             format!(
-                "w.id > $1 AND {} ORDER BY w.id LIMIT $2",
+                "w.id > $1 AND NOT w.deleted AND {} ORDER BY w.id LIMIT $2",
                 candidates(product, false)
             ),
             vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],

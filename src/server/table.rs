@@ -29,16 +29,19 @@ impl Value {
     }
 }
 
-/// Adds a row; no right is asked for. 42804 if the table's columns are not of the values'
+/// Adds a row; no right is asked for. A table that has come to `most_pages` is left as it
+/// is: one look at the file's end, which costs nothing beside the row. 42804 if the table's columns are not of the values'
 /// types, one by one.
-pub fn insert(table: pg_sys::Oid, row: &[Value]) -> Result<(), Error> {
+pub fn insert(table: pg_sys::Oid, row: &[Value], most_pages: u32) -> Result<(), Error> {
     // SAFETY: the relation is open, and locked as an INSERT locks it until the
     // transaction ends; everything else is made for it and given back here, or, after an
     // ERROR, by the transaction's abort.
     unsafe {
         let relation = pg_sys::table_open(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
         let serves = serves((*relation).rd_att, row);
-        if serves {
+        let pages =
+            || pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM);
+        if serves && pages() < most_pages {
             write(relation, row);
         }
         pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);

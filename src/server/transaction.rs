@@ -116,6 +116,13 @@ pub fn lock_relation(relation: pg_sys::Oid) {
     unsafe { pg_sys::LockRelationOid(relation, pg_sys::ExclusiveLock as i32) };
 }
 
+/// Takes the lock that TRUNCATE takes, which keeps even readers out, as [`lock_relation`]
+/// takes its own.
+pub fn lock_out_others(relation: pg_sys::Oid) {
+    // SAFETY: as lock_relation.
+    unsafe { pg_sys::LockRelationOid(relation, pg_sys::AccessExclusiveLock as i32) };
+}
+
 /// Takes the lock of [`lock_relation`] if nobody holds it.
 pub fn try_lock_relation(relation: pg_sys::Oid) -> bool {
     // SAFETY: as lock_relation, without waiting.

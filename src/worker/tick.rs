@@ -9,16 +9,14 @@ use std::ops::ControlFlow;
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_guard, pg_sys};
 
-use crate::agenda;
 use crate::api::control;
-use crate::executor::agenda::worker_pass;
+use crate::executor::agenda::{relieve, worker_pass};
 use crate::executor::holders;
 use crate::executor::report::{Progress, Tick};
 use crate::executor::tick::{is_busy, worker as worker_tick};
 use crate::instant::{Instant, SECOND};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
 use crate::settings::{self, Action, Settings};
 
@@ -144,7 +142,6 @@ fn standing() -> Result<Standing, Error> {
     let Some(extension) = Extension::find()? else {
         return Ok(Standing::Absent);
     };
-    relieve_agenda(&extension)?;
     Ok(match control::pause(&extension)? {
         Some(_) => Standing::Paused,
         None => Standing::Free,
@@ -152,8 +149,8 @@ fn standing() -> Result<Standing, Error> {
 }
 
 /// Also when no tick is made, so that marks don't pile up for ever.
-fn relieve_agenda(extension: &Extension) -> Result<(), Error> {
-    match attempt(|| agenda::relieve(extension)) {
+fn relieve_agenda() -> Result<(), Error> {
+    match relieve() {
         Ok(true) => log("there were too many marks: the agenda is built anew".into()),
         Ok(false) => {}
         // Writers of the product's are at it; the next errand tries again.
@@ -174,7 +171,9 @@ fn tick(desk: Desk, at: Instant) {
     process::show(Some("beginning a tick"));
     let settings = settings::read();
     process::set("lock_timeout", &settings.lock_timeout.to_string());
-    match transaction::repeatable_read(|| Ok(()), |()| standing()) {
+    let standing =
+        relieve_agenda().and_then(|()| transaction::repeatable_read(|| Ok(()), |()| standing()));
+    match standing {
         Err(error) if !is_gone() => return ended_by(desk, begun, &settings, &error),
         Err(_) | Ok(Standing::Absent) => {
             desk.with(|slot| slot.ending = Ending::Absent);

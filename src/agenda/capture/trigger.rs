@@ -15,6 +15,7 @@ use crate::server::transaction::with_latest_catalog;
 
 use super::Kind;
 use super::watch::{Values, Watch};
+use crate::agenda::marks::MOST_PAGES;
 
 /// The trigger function's declaration for the server: version 1 calling convention.
 #[unsafe(no_mangle)]
@@ -37,14 +38,10 @@ pub unsafe extern "C-unwind" fn autobuild_capture(
     unsafe {
         let context = (*fcinfo).context;
         if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
-            Error::new(
-                pgrx::PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                "autobuild_capture is a trigger function",
-            )
-            .hint("autobuild_attach() puts it where it belongs.")
-            .raise();
+            refuse("autobuild_capture is a trigger function");
         }
         let trigger = &*context.cast::<pg_sys::TriggerData>();
+        check(trigger);
         if let Some(noticed) = noticed(trigger) {
             for id in noticed.ids.into_iter().flatten() {
                 mark(noticed.kind, Some(id)).or_raise();
@@ -57,6 +54,32 @@ pub unsafe extern "C-unwind" fn autobuild_capture(
     }
 }
 
+/// Raises unless the trigger is of the kind that autobuild_attach() makes. Any other has no
+/// rows to look at, or its result counts, which here is none.
+fn check(trigger: &pg_sys::TriggerData) {
+    let event = trigger.tg_event;
+    if event & pg_sys::TRIGGER_EVENT_TIMINGMASK != pg_sys::TRIGGER_EVENT_AFTER {
+        refuse("autobuild_capture was called by a trigger that is not an AFTER trigger");
+    }
+    let for_each_row = event & pg_sys::TRIGGER_EVENT_ROW != 0;
+    let truncate = event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_TRUNCATE;
+    if !for_each_row && !truncate {
+        refuse("autobuild_capture was called by a trigger that is not FOR EACH ROW");
+    }
+    if !trigger.tg_oldtable.is_null() || !trigger.tg_newtable.is_null() {
+        refuse("autobuild_capture was called by a trigger with transition tables");
+    }
+}
+
+fn refuse(message: &str) -> ! {
+    Error::new(
+        pgrx::PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+        message,
+    )
+    .hint("autobuild_attach() puts it where it belongs; drop a trigger that somebody else made.")
+    .raise()
+}
+
 /// A change that matters.
 struct Noticed {
     kind: Kind,
@@ -67,7 +90,7 @@ struct Noticed {
 /// What changed, if it matters.
 ///
 /// # Safety
-/// `trigger` is what the server gave to a trigger function.
+/// `trigger` is what the server gave to a trigger function, and passed [`check`].
 unsafe fn noticed(trigger: &pg_sys::TriggerData) -> Option<Noticed> {
     thread_local! {
         static ROWS: RefCell<[Values; 2]> = RefCell::default();
@@ -153,12 +176,14 @@ impl Marks {
 
 /// Leaves a mark, as the extension's owner: whoever changed the row needs no right on it.
 /// Written without a statement, which would cost several times as much: the product pays
-/// for it.
+/// for it. Where marks have filled their table since nobody takes them, none is added: what
+/// reads the agenda sees that, too.
 fn mark(kind: Kind, id: Option<Uuid>) -> Result<(), Error> {
     let marks = Marks::find()?;
     acting_as(marks.owner, || {
         let number = Row::required(next_number(marks.numbers), "a mark's number")?;
         let kind = Value::Char(kind.letter());
-        insert(marks.table, &[Value::BigInt(number), kind, Value::Uuid(id)])
+        let row = [Value::BigInt(number), kind, Value::Uuid(id)];
+        insert(marks.table, &row, MOST_PAGES)
     })
 }

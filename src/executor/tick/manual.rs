@@ -3,6 +3,7 @@
 use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
+use crate::agenda::pass::Then;
 use crate::executor::advisory::lock_key;
 use crate::executor::decide::Decided;
 use crate::executor::history::{self, Source};
@@ -52,7 +53,10 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         let product = hold_under_snapshot(&settings.product_schema, Purpose::Write)?;
         let executor = Executor::new(settings, at, Source::Manual, product)?;
         let mut run = executor.new_run()?;
-        let Decided { due, fills, .. } = executor.decide_due()?;
+        let decided = executor.decide_due()?;
+        run.record.mode = decided.mode();
+        let lost = executor.agenda.mode() != decided.mode();
+        let Decided { due, fills, .. } = decided;
         run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
         let ids: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
         let mut attempts = Vec::new();
@@ -95,8 +99,10 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
             }
         }
         executor.prune()?;
-        for _ in 0..PIECES_BY_HAND {
-            if !executor.pass_on()? {
+        // Not where this tick gave the agenda up: it is built under a later snapshot.
+        let pieces = if lost { 0 } else { PIECES_BY_HAND };
+        for _ in 0..pieces {
+            if executor.pass_on()? != Then::GoOn {
                 break;
             }
         }

@@ -61,19 +61,20 @@ pub fn worker(
         },
     )
     .and_then(|(executor, run, scanned)| {
-        match scanned {
-            Some(decided) => Ok((executor, run, decided)),
-            // Taking marks writes, so only the one executor may.
-            None => agenda::locked(settings, &executor.extension, |product| {
-                let executor = Executor::new(settings, at, Source::Worker, product)?;
-                let run = executor.new_run()?;
-                let decided = executor.decide_due()?;
-                Ok((executor, run, decided))
-            }),
-        }
+        let decided = match scanned {
+            Some(decided) => decided,
+            None => {
+                match agenda::worker_due(&executor, || progress(Progress::Reading).is_continue())? {
+                    Some(decided) => decided,
+                    None => return Ok(None),
+                }
+            }
+        };
+        Ok(Some((executor, run, decided)))
     });
     let (executor, mut run, decided) = match read {
-        Ok(read) => read,
+        Ok(Some(read)) => read,
+        Ok(None) => return Ok(Tick::Done(TickReport::default())),
         Err(error) if is_busy(&error) => return Ok(Tick::Busy(error)),
         Err(error) if waits_for(&error) => {
             return Ok(Tick::Waiting {
@@ -88,6 +89,7 @@ pub fn worker(
         .iter()
         .map(|due| due.facts.workspace_id)
         .collect();
+    run.record.mode = decided.mode();
     run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
     drop(decided.due);
 

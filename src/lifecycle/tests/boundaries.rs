@@ -1,6 +1,7 @@
 //! Each rule at its edges, to the microsecond.
 
 use super::*;
+use crate::lifecycle::signs::ActingRule;
 use crate::lifecycle::verdict::Transition;
 use crate::schedule::ScheduleCache;
 use crate::schedule::test_zones::BundledZones;
@@ -318,6 +319,20 @@ fn the_reason_of_dormancy_was_autolock_at_first() {
     assert_eq!(next(&facts).reason, "dormancy");
     let locked = with_signs(&facts, |signs| signs.dormancy_reason = false);
     assert_eq!(locked.outcome.unwrap().reason, "autolock");
+}
+
+#[test]
+fn a_workspace_is_looked_at_from_the_earliest_time_of_all_rules_that_may_act() {
+    let mut facts = running();
+    facts.latest().deadline = Some(later(-5, 0));
+    facts.last_used_at = later(-60, 0);
+    facts.template().time_til_dormant = MINUTE_NS;
+    assert_eq!(next(&facts).at, later(-5, 0));
+    assert_eq!(today(&facts).look_again_at, Some(later(-59, 0)));
+    let without = with_policy(&facts, |policy| {
+        policy.rules[ActingRule::Dormancy as usize] = false;
+    });
+    assert_eq!(without.look_again_at, Some(later(-5, 0)));
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use postgres::Client;
 use workspace_autobuild_tests::product::{Value, texts};
-use workspace_autobuild_tests::{Transition, Version, await_until};
+use workspace_autobuild_tests::{Product, Transition, Version, await_until};
 
 use super::support::*;
 
@@ -72,6 +73,26 @@ fn whoever_attaches_must_own_the_tables() {
         "GRANT EXECUTE ON FUNCTION autobuild_attach(), autobuild_detach() TO product",
     );
     attach_as_owner(&mut owner);
+    // Who attached may not hang the trigger function anywhere else.
+    assert_eq!(
+        sqlstate(
+            &mut owner,
+            "CREATE TRIGGER mine AFTER UPDATE ON users FOR EACH STATEMENT
+             EXECUTE FUNCTION autobuild_capture('users')"
+        ),
+        "42501"
+    );
+    assert_eq!(
+        value(
+            &mut root,
+            "SELECT p.proacl::text = i.initprivs::text FROM pg_proc p
+               JOIN pg_init_privs i ON i.objoid = p.oid AND i.classoid = 'pg_proc'::regclass
+              WHERE p.proname = 'autobuild_capture'"
+        )
+        .as_deref(),
+        Some("t"),
+        "a dump says nothing of it"
+    );
     execute(&mut owner, "SELECT autobuild_detach()");
     assert_eq!(value(&mut root, TRIGGERS).as_deref(), Some("0"));
 }
@@ -103,55 +124,101 @@ fn dropping_the_extension_takes_the_triggers_along() {
     attach(&mut root);
 }
 
-#[test]
-fn attach_waits_in_short_tries_and_holds_up_no_writer_for_long() {
-    let product = installed(Version::NEWEST);
+/// Calls a function while somebody is in its way, and writes and reads meanwhile: nobody
+/// waits for long. Then makes way.
+fn nobody_waits_behind(product: &Product, call: &'static str, in_the_way: &mut Client) {
     let template = product.template("docker").create();
     let workspace = template.workspace("dev").create();
-    let mut long = product.connect();
-    execute(
-        &mut long,
-        "BEGIN; UPDATE provisioner_jobs SET updated_at = now()",
-    );
-    let attaching = {
+    let calling = {
         let address = product.address().clone();
         let database = product.database().to_owned();
         std::thread::spawn(move || {
             let mut client = address.connect(&database, "postgres");
-            value(&mut client, "SELECT autobuild_attach()")
+            value(&mut client, call)
         })
     };
     let mut root = product.superuser();
-    await_until("attach is at it", Duration::from_secs(10), || {
+    await_until("it is at it", Duration::from_secs(10), || {
         value(
             &mut root,
-            "SELECT count(*) > 0 FROM pg_stat_activity
-              WHERE query = 'SELECT autobuild_attach()' AND state = 'active'
-                AND clock_timestamp() - query_start > interval '0.2 s'",
+            &format!(
+                "SELECT count(*) > 0 FROM pg_stat_activity
+                  WHERE query = '{call}' AND state = 'active'
+                    AND datname = current_database()
+                    AND clock_timestamp() - query_start > interval '0.2 s'"
+            ),
         )
         .as_deref()
             == Some("t")
     });
     let mut writer = product.connect();
+    execute(&mut writer, "SET statement_timeout = '5s'");
     let mut longest = Duration::ZERO;
-    for n in 0..200 {
+    for n in 0..100 {
         let begun = Instant::now();
         execute(
             &mut writer,
             &format!(
-                "UPDATE workspaces SET ttl = {n} WHERE id = '{}'; UPDATE users SET updated_at = now()",
+                "UPDATE workspaces SET ttl = {n}, autostart_schedule = '0 {} * * *' WHERE id = '{}';
+                 UPDATE users SET updated_at = now();
+                 SELECT FROM workspace_builds, templates, provisioner_jobs",
+                n % 24,
                 workspace.id
             ),
         );
         longest = longest.max(begun.elapsed());
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert!(!attaching.is_finished(), "a writer's transaction is open");
+    assert!(!calling.is_finished(), "somebody is in the way");
     // Behind one try it is 20 ms for each table; the rest is room for a busy machine.
     assert!(longest < Duration::from_millis(500), "{longest:?}");
-    execute(&mut long, "COMMIT");
-    assert_eq!(attaching.join().expect("attached").as_deref(), Some("t"));
-    assert_eq!(value(&mut root, TRIGGERS).as_deref(), Some("10"));
+    execute(in_the_way, "COMMIT");
+    assert_eq!(calling.join().expect("done").as_deref(), Some("t"));
+}
+
+#[test]
+fn attach_waits_in_short_tries_and_holds_up_no_writer_for_long() {
+    let product = installed(Version::NEWEST);
+    let mut long = product.connect();
+    execute(
+        &mut long,
+        "BEGIN; LOCK provisioner_jobs IN ROW EXCLUSIVE MODE",
+    );
+    nobody_waits_behind(&product, "SELECT autobuild_attach()", &mut long);
+    assert_eq!(
+        value(&mut product.superuser(), TRIGGERS).as_deref(),
+        Some("10")
+    );
+}
+
+#[test]
+fn detach_holds_nothing_of_the_products_while_readers_of_ours_are_in_its_way() {
+    for table in [
+        "autobuild_marks",
+        "autobuild_agenda",
+        "autobuild_agenda_state",
+    ] {
+        let product = installed(Version::NEWEST);
+        let mut root = product.superuser();
+        execute(&mut root, "SELECT autobuild_attach()");
+        let mut reader = product.superuser();
+        execute(&mut reader, &format!("BEGIN; SELECT FROM {table}"));
+        nobody_waits_behind(&product, "SELECT autobuild_detach()", &mut reader);
+        assert_eq!(value(&mut root, TRIGGERS).as_deref(), Some("0"));
+    }
+}
+
+#[test]
+fn detach_waits_in_short_tries_for_the_products_writers() {
+    let product = installed(Version::NEWEST);
+    execute(&mut product.superuser(), "SELECT autobuild_attach()");
+    let mut writer = product.connect();
+    execute(&mut writer, "BEGIN; LOCK users IN ROW EXCLUSIVE MODE");
+    nobody_waits_behind(&product, "SELECT autobuild_detach()", &mut writer);
+    assert_eq!(
+        value(&mut product.superuser(), TRIGGERS).as_deref(),
+        Some("0")
+    );
 }
 
 #[test]

@@ -69,6 +69,27 @@ fn what_marks_are_about_is_no_drift() {
 }
 
 #[test]
+fn a_pass_that_finds_nothing_where_there_was_something_is_not_at_its_end() {
+    let product = attached(Server::shared());
+    let mut root = product.superuser();
+    // As for a snapshot that is older than a rewrite of the table: no row, and no error.
+    let all = |deleted: bool| {
+        format!("UPDATE workspaces SET deleted = {deleted}; DELETE FROM autobuild_marks")
+    };
+    execute(&mut root, &all(true));
+    audit(&mut root);
+    assert_eq!(mode(&mut root), "scan");
+    execute(&mut root, &all(false));
+    build(&mut root);
+    assert_eq!(progress(&mut root, "entries").as_deref(), Some("10"));
+    // Where there is nothing indeed, that is found out.
+    execute(&mut root, &all(true));
+    audit(&mut root);
+    build(&mut root);
+    assert_eq!(progress(&mut root, "entries").as_deref(), Some("0"));
+}
+
+#[test]
 fn an_audit_is_due_after_its_interval_and_not_before() {
     let product = attached(Server::shared());
     let mut root = product.superuser();

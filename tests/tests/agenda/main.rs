@@ -7,6 +7,7 @@ mod dumps;
 mod histories;
 mod marks;
 mod operations;
+mod piling;
 mod support;
 mod ticks;
 mod worker;

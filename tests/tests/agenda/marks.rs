@@ -367,6 +367,85 @@ fn the_trigger_function_serves_nothing_else() {
 }
 
 #[test]
+fn the_trigger_function_refuses_to_be_hung_otherwise_than_attach_hangs_it() {
+    let product = attached(Version::NEWEST);
+    let mut root = product.superuser();
+    execute(
+        &mut root,
+        "CREATE TABLE mine (id uuid, deleted bool); INSERT INTO mine VALUES (gen_random_uuid());
+         CREATE VIEW seen AS SELECT * FROM mine",
+    );
+    for (when, write) in [
+        (
+            "AFTER INSERT ON mine FOR EACH STATEMENT",
+            "INSERT INTO mine DEFAULT VALUES",
+        ),
+        (
+            "AFTER UPDATE ON mine FOR EACH STATEMENT",
+            "UPDATE mine SET deleted = true",
+        ),
+        (
+            "AFTER DELETE ON mine FOR EACH STATEMENT",
+            "DELETE FROM mine",
+        ),
+        (
+            "BEFORE INSERT ON mine FOR EACH ROW",
+            "INSERT INTO mine DEFAULT VALUES",
+        ),
+        (
+            "BEFORE UPDATE ON mine FOR EACH ROW",
+            "UPDATE mine SET deleted = true",
+        ),
+        ("BEFORE DELETE ON mine FOR EACH ROW", "DELETE FROM mine"),
+        (
+            "BEFORE UPDATE ON mine FOR EACH STATEMENT",
+            "UPDATE mine SET deleted = true",
+        ),
+        (
+            "BEFORE TRUNCATE ON mine FOR EACH STATEMENT",
+            "TRUNCATE mine",
+        ),
+        (
+            "INSTEAD OF UPDATE ON seen FOR EACH ROW",
+            "UPDATE seen SET deleted = true",
+        ),
+        (
+            "AFTER UPDATE ON mine REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH ROW",
+            "UPDATE mine SET deleted = true",
+        ),
+        (
+            "AFTER INSERT ON mine REFERENCING NEW TABLE AS n FOR EACH STATEMENT",
+            "INSERT INTO mine DEFAULT VALUES",
+        ),
+    ] {
+        let table = if when.contains("seen") {
+            "seen"
+        } else {
+            "mine"
+        };
+        execute(
+            &mut root,
+            &format!("CREATE TRIGGER t {when} EXECUTE FUNCTION autobuild_capture('workspaces')"),
+        );
+        assert_eq!(sqlstate(&mut root, write), "39P01", "{when}");
+        execute(&mut root, &format!("DROP TRIGGER t ON {table}"));
+    }
+    // As attach hangs them they serve, on any table.
+    execute(
+        &mut root,
+        "CREATE TRIGGER r AFTER UPDATE ON mine FOR EACH ROW
+             EXECUTE FUNCTION autobuild_capture('workspaces');
+         CREATE TRIGGER t AFTER TRUNCATE ON mine FOR EACH STATEMENT
+             EXECUTE FUNCTION autobuild_capture('workspaces')",
+    );
+    let marks = marks_of(&product, || {
+        execute(&mut root, "UPDATE mine SET deleted = true; TRUNCATE mine");
+    });
+    let kinds: Vec<&str> = marks.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(kinds, ["w", "a"]);
+}
+
+#[test]
 fn columns_may_come_go_and_change_their_type() {
     let product = attached(Version::NEWEST);
     let template = product.template("docker").create();

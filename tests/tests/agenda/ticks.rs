@@ -1,6 +1,6 @@
 //! Ticks and previews with the agenda: they do what a scan does, and read less.
 
-use workspace_autobuild_tests::product::{Fields, Value, texts};
+use workspace_autobuild_tests::product::{Fields, HOUR, Value, texts};
 use workspace_autobuild_tests::{Product, Transition, Version};
 
 use super::support::*;
@@ -84,6 +84,39 @@ fn a_suspended_owners_workspace_is_due_at_any_time_also_an_earlier_one() {
         let seen = texts(&mut root, &preview);
         assert_eq!(seen.len(), 1, "{at}");
         assert_eq!(seen, by_scan(&mut root, &preview), "{at}");
+    }
+}
+
+#[test]
+fn a_preview_of_a_past_time_knows_what_each_rule_would_have_done_then() {
+    let product = installed(Version::NEWEST);
+    let template = product
+        .template("docker")
+        .set("time_til_dormant", HOUR)
+        .create();
+    // Dormant for long; what wins today is the deadline, which came later.
+    template
+        .workspace("dev")
+        .set("last_used_at", Value::sql("now() - interval '3 days'"))
+        .create()
+        .build(Transition::Start)
+        .created_at(Value::sql("now() - interval '4 days'"))
+        .deadline(Value::sql("now() - interval '1 hour'"))
+        .create();
+    // Without a provisioner both stay due.
+    product.remove_daemons();
+    let mut root = product.superuser();
+    attach(&mut root);
+    for (at, reason) in [
+        ("now()", "autostop"),
+        ("now() - interval '1 day'", "dormancy"),
+        ("now() - interval '3 days'", ""),
+    ] {
+        let preview = format!("SELECT reason FROM autobuild_preview({at})");
+        let seen = texts(&mut root, &preview);
+        assert_eq!(seen, by_scan(&mut root, &preview), "{at}");
+        let reasons: Vec<String> = seen.into_iter().flatten().flatten().collect();
+        assert_eq!(reasons.concat(), reason, "{at}");
     }
 }
 
@@ -215,6 +248,34 @@ fn previews_read_only_what_is_within_the_horizon() {
     );
     let (rows, _) = reading(day);
     assert_eq!(rows.len(), 25);
+}
+
+#[test]
+fn a_pass_looks_up_nothing_of_deleted_workspaces() {
+    let product = installed(Version::NEWEST);
+    let template = product.template("docker").create();
+    for deleted in [true, false] {
+        template
+            .workspaces(if deleted { 3000 } else { 10 }, Transition::Start)
+            .deadline(Value::sql("now() + interval '1 hour'"))
+            .set("deleted", deleted)
+            .create();
+    }
+    let mut root = product.superuser();
+    execute(&mut root, "ANALYZE; SELECT autobuild_attach()");
+    let read = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::text
+                  FROM pg_stat_xact_user_tables
+                 WHERE relname IN ('workspace_builds', 'provisioner_jobs')";
+    while mode(&mut root) != "agenda" {
+        execute(&mut root, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+        texts(&mut root, "SELECT autobuild_tick()");
+        let rows: i64 = value(&mut root, read)
+            .and_then(|n| n.parse().ok())
+            .expect("a number");
+        assert!(rows < 200, "{rows} rows were read for 10 workspaces");
+        execute(&mut root, "COMMIT");
+    }
+    assert_eq!(progress(&mut root, "entries").as_deref(), Some("10"));
 }
 
 #[test]
