@@ -6,7 +6,11 @@ CREATE TABLE @extschema@.autobuild_pauses (
     paused_at timestamptz NOT NULL,
     paused_by text
 );
+-- Whoever dumps the database reads it: most often the owner of the product's tables. Who
+-- restores the dump writes it; he may take over the whole database, so a pause is little.
 REVOKE ALL ON TABLE @extschema@.autobuild_pauses FROM PUBLIC;
+GRANT SELECT ON TABLE @extschema@.autobuild_pauses TO PUBLIC;
+GRANT INSERT ON TABLE @extschema@.autobuild_pauses TO pg_database_owner;
 COMMENT ON TABLE @extschema@.autobuild_pauses IS
     'The pause of this database, set by autobuild_pause() and ended by autobuild_resume(): one row, or none.';
 COMMENT ON COLUMN @extschema@.autobuild_pauses.one IS 'Always true: there is at most one pause.';

@@ -11,6 +11,7 @@ use pgrx::{extension_sql_file, name, pg_extern, search_path};
 use crate::agenda;
 use crate::agenda::state::Agenda;
 use crate::instant::Instant;
+use crate::product::copies::dump_problem;
 use crate::product::role::executor_role;
 use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
@@ -99,6 +100,8 @@ struct Status {
     agenda: Agenda,
     /// What is wrong with the agenda.
     agenda_problem: Option<String>,
+    /// What is in the way of a dump.
+    dump_problem: Option<String>,
 }
 
 impl Status {
@@ -121,6 +124,10 @@ impl Status {
             product: role(&settings).map_err(|error| error.to_string()),
             agenda_problem: match &found {
                 Some(product) => agenda::problem(&extension, &agenda, product)?,
+                None => None,
+            },
+            dump_problem: match &found {
+                Some(product) => dump_problem(&extension, product)?,
                 None => None,
             },
             agenda,
@@ -169,6 +176,7 @@ impl Status {
             problems.push(problem.clone());
         }
         problems.extend(self.agenda_problem.clone());
+        problems.extend(self.dump_problem.clone());
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
