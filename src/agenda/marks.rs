@@ -8,6 +8,7 @@ use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, run, uuids};
+use crate::server::transaction::in_recovery;
 
 /// Marks that are taken at once at the most.
 pub const AT_ONCE: i64 = 20_000;
@@ -18,8 +19,12 @@ const TOO_MANY: i64 = 200_000;
 const SMALL: i64 = 8 << 20;
 
 /// Are there more marks than are worth taking? They pile up while nobody ticks: in a
-/// pause, with `action` off, while triggers of some tables are missing.
+/// pause, with `action` off, while triggers of some tables are missing. A standby has
+/// none, and may not look.
 pub fn too_many(extension: &Extension) -> Result<bool, Error> {
+    if in_recovery() {
+        return Ok(false);
+    }
     let table = extension.table("autobuild_marks");
     let mut too_many = false;
     extension.as_owner(|| {
