@@ -11,7 +11,7 @@ use pgrx::{extension_sql_file, name, pg_extern, search_path};
 use crate::agenda;
 use crate::agenda::state::Agenda;
 use crate::instant::Instant;
-use crate::product::copies::dump_problem;
+use crate::product::copies::{dump_problem, not_subscribed};
 use crate::product::role::executor_role;
 use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
@@ -294,6 +294,7 @@ fn last_recorded_tick(extension: &Extension) -> Result<Option<LastTick>, Error> 
 /// The role as which the product's tables are read and written, or what is missing.
 fn role(settings: &Settings) -> Result<Option<String>, Error> {
     let product = Product::find(&settings.product_schema)?;
+    not_subscribed(&product)?;
     executor_role(&product, settings).map(role_name)
 }
 

@@ -58,6 +58,16 @@ pub fn with_latest_catalog<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Runs something that reads what is committed now, whatever snapshot the transaction has.
+pub fn with_latest_snapshot<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: as with_latest_catalog.
+    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+    let result = work();
+    // SAFETY: pops the snapshot pushed above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    result
+}
+
 /// Is the current transaction REPEATABLE READ or stricter?
 pub fn is_repeatable_read() -> bool {
     // SAFETY: reads a variable of the current transaction.

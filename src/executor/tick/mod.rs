@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::agenda::state::Agenda;
 use crate::instant::{Instant, MINUTE};
+use crate::product::copies::not_subscribed;
 use crate::product::facts::Scope;
 use crate::product::inputs::task_ids;
 use crate::product::role::{executor_role, missing_rights};
@@ -78,6 +79,7 @@ impl<'a> Executor<'a> {
     ) -> Result<Executor<'a>, Error> {
         let extension = Extension::get()?;
         let product = Product::find(&settings.product_schema)?;
+        not_subscribed(&product)?;
         let role = executor_role(&product, settings)?;
         let agenda = if source == Source::Manual && !agenda::serves(settings, at) {
             Agenda::Detached
@@ -113,8 +115,10 @@ impl<'a> Executor<'a> {
         })
     }
 
-    /// Reads and decides as the executor's role. A right that it lacks is named.
+    /// Reads and decides as the executor's role. A right that it lacks is named. Asked in
+    /// each transaction: a subscription may begin during a tick.
     pub(super) fn decide(&self, scope: Scope) -> Result<Decided, Error> {
+        not_subscribed(&self.product)?;
         let read = attempt(|| {
             acting_as(self.role, || {
                 decide::due(&self.product, &self.settings.policy, scope, self.tick)

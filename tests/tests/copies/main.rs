@@ -1,6 +1,8 @@
 //! Copies of a database: what a dump has and has not, what a template's copy does, what a
 //! logical replica gets.
 
+mod replication;
+
 use std::io::Write;
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -303,7 +305,8 @@ fn a_restore_that_disables_triggers_leaves_ordinary_ones_and_attaching_mends_the
         ],
         &data.stdout,
     );
-    let broken = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'autobuild%' AND tgenabled <> 'A'";
+    let broken =
+        "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'autobuild%' AND tgenabled <> 'A'";
     assert_eq!(value(&mut client, broken), "2");
     let problem = "SELECT problem LIKE '%autobuild_attach()%' FROM autobuild_status";
     assert_eq!(value(&mut client, problem), "t");
@@ -358,7 +361,7 @@ fn every_table_of_ours_can_be_published_and_a_replica_gets_what_the_worker_does(
     let keyless = "SELECT c.relname FROM pg_class c
                      JOIN pg_depend d ON d.objid = c.oid AND d.deptype = 'e'
                       AND d.classid = 'pg_class'::regclass
-                    WHERE c.relkind IN ('r', 'p') AND NOT EXISTS (
+                    WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT EXISTS (
                           SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)";
     assert_eq!(
         texts(&mut client, keyless),
