@@ -252,6 +252,7 @@ impl<'a> Executor<'a> {
 
     /// Fills in `next_start_at` of the workspaces whose locks are held.
     fn fill(&self, fills: &[Fill], held: &HashSet<Uuid>) -> Result<Filled, Error> {
+        not_subscribed(&self.product)?;
         let fills: Vec<Fill> = fills
             .iter()
             .filter(|(id, _, _)| held.contains(id))

@@ -383,8 +383,6 @@ fn every_table_of_ours_can_be_published_and_a_replica_gets_what_the_worker_does(
                 .client(SUPERUSER)
                 .batch_execute("CREATE DATABASE replica")
         })
-        // A replica's rows are the publisher's to move. Not a pause: that is a row, and
-        // the publisher's autobuild_resume() would be replicated.
         .and_then(|()| {
             subscriber
                 .client(SUPERUSER)
@@ -432,17 +430,23 @@ fn every_table_of_ours_can_be_published_and_a_replica_gets_what_the_worker_does(
         "1",
     );
     await_value(&mut replica, "SELECT count(*) FROM autobuild_blocked", "1");
+    // A pause is replicated. The subscriber's own is another one: neither ends the other.
+    texts(&mut replica, "SELECT autobuild_pause('its own')");
     texts(&mut client, "SELECT autobuild_pause('replicated')");
-    await_value(
-        &mut replica,
-        "SELECT coalesce(pause_reason, '') FROM autobuild_status",
-        "replicated",
+    let pauses = "SELECT string_agg(reason, ', ' ORDER BY reason) FROM autobuild_pauses";
+    await_value(&mut replica, pauses, "its own, replicated");
+    assert_eq!(
+        value(&mut replica, "SELECT pause_reason FROM autobuild_status"),
+        "replicated"
     );
     texts(&mut client, "SELECT autobuild_resume()");
-    await_value(
-        &mut replica,
-        "SELECT coalesce(pause_reason, '') FROM autobuild_status",
-        "",
+    await_value(&mut replica, pauses, "its own");
+    texts(&mut replica, "SELECT autobuild_pause('another of its own')");
+    assert_eq!(value(&mut replica, pauses), "another of its own");
+    texts(&mut replica, "SELECT autobuild_resume()");
+    assert_eq!(
+        value(&mut replica, "SELECT paused FROM autobuild_status"),
+        "f"
     );
     // The blocked one is freed: its row of ours is deleted, there as here.
     // (A new row: the product's own table of definitions has no replica identity.)
