@@ -1,13 +1,14 @@
 -- The agenda: what may fall due when. A cache over the product's tables, kept up to
 -- date by marks that the capture triggers leave; none of it is part of a dump.
+--
+-- All three tables are unlogged: a crash empties them together, and the agenda is built
+-- anew; the product's writes cost no WAL for a mark; and none can be published, since
+-- two servers' agendas are each their own.
 
-CREATE TABLE @extschema@.autobuild_marks (
-    -- Only a key, for replication: numbers are given to sessions by the hundred. The
-    -- capture triggers find the sequence by its name.
-    mark_id bigint GENERATED ALWAYS AS IDENTITY
-            (SEQUENCE NAME @extschema@.autobuild_marks_mark_id_seq CACHE 100) PRIMARY KEY,
-    kind    "char" NOT NULL,
-    id      uuid
+-- Without a key: nothing looks one mark up, and the product would pay for it.
+CREATE UNLOGGED TABLE @extschema@.autobuild_marks (
+    kind "char" NOT NULL,
+    id   uuid
 -- A queue: vacuumed by what comes and goes, not by how much is there. Never shortened by
 -- a vacuum: of how long it is it can be told whether marks are missing.
 ) WITH (vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
@@ -18,7 +19,7 @@ COMMENT ON COLUMN @extschema@.autobuild_marks.kind IS
     'w: a workspace, j: a job, t: a template, u: a user, a: anything (a table was truncated).';
 COMMENT ON COLUMN @extschema@.autobuild_marks.id IS 'The id of what changed.';
 
-CREATE TABLE @extschema@.autobuild_agenda (
+CREATE UNLOGGED TABLE @extschema@.autobuild_agenda (
     workspace_id uuid PRIMARY KEY,
     due_at       timestamptz NOT NULL
 );
@@ -26,7 +27,7 @@ CREATE INDEX autobuild_agenda_due_at ON @extschema@.autobuild_agenda (due_at);
 COMMENT ON TABLE @extschema@.autobuild_agenda IS
     'The earliest time at which something may be due for a workspace. An entry may be early, never late.';
 
-CREATE TABLE @extschema@.autobuild_agenda_state (
+CREATE UNLOGGED TABLE @extschema@.autobuild_agenda_state (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     ready       boolean NOT NULL,
     fingerprint bigint NOT NULL,
@@ -50,12 +51,14 @@ COMMENT ON COLUMN @extschema@.autobuild_agenda_state.drift IS 'Entries that the 
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.turn IS 'Counts the transactions that took marks or wrote entries.';
 
 CREATE VIEW @extschema@.autobuild_agenda_progress AS
-    SELECT ready, passed, repaired, begun_at, audited_at, drift,
-           (SELECT pg_catalog.count(*) FROM @extschema@.autobuild_agenda) AS entries,
-           (SELECT pg_catalog.count(*) FROM @extschema@.autobuild_marks) AS marks
-      FROM @extschema@.autobuild_agenda_state;
+    SELECT ready, passed, repaired, begun_at, audited_at, drift, entries, marks
+      FROM @extschema@.autobuild_read_agenda();
 COMMENT ON VIEW @extschema@.autobuild_agenda_progress IS
-    'How far the agenda is; no row before the first tick after autobuild_attach().';
+    'How far the agenda is; no row before the first tick after autobuild_attach(), nor on a standby, which has none.';
+COMMENT ON FUNCTION @extschema@.autobuild_read_agenda() IS
+    'The row of the view autobuild_agenda_progress.';
+REVOKE ALL ON FUNCTION @extschema@.autobuild_read_agenda() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_read_agenda() TO pg_monitor;
 
 REVOKE ALL ON @extschema@.autobuild_marks, @extschema@.autobuild_agenda,
     @extschema@.autobuild_agenda_state, @extschema@.autobuild_agenda_progress FROM PUBLIC;

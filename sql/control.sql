@@ -1,15 +1,20 @@
--- The pause of this database: one row, or none. Part of a dump, so that a restored
--- database doesn't begin to start workspaces by itself.
+-- The pause of this database: a row, or none. Part of a dump, so that a restored
+-- database doesn't begin to start workspaces by itself. With a key that no other pause
+-- has: a subscriber's own and one that is replicated to it must not collide.
 CREATE TABLE @extschema@.autobuild_pauses (
-    one boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (one),
+    pause_id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid() PRIMARY KEY,
     reason text,
     paused_at timestamptz NOT NULL,
     paused_by text
 );
+-- Whoever dumps the database reads it: most often the owner of the product's tables. Who
+-- restores the dump writes it; he may take over the whole database, so a pause is little.
 REVOKE ALL ON TABLE @extschema@.autobuild_pauses FROM PUBLIC;
+GRANT SELECT ON TABLE @extschema@.autobuild_pauses TO PUBLIC;
+GRANT INSERT ON TABLE @extschema@.autobuild_pauses TO pg_database_owner;
 COMMENT ON TABLE @extschema@.autobuild_pauses IS
-    'The pause of this database, set by autobuild_pause() and ended by autobuild_resume(): one row, or none.';
-COMMENT ON COLUMN @extschema@.autobuild_pauses.one IS 'Always true: there is at most one pause.';
+    'The pause of this database, set by autobuild_pause() and ended by autobuild_resume(): a row, or none; another one where a pause is replicated from elsewhere.';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.pause_id IS 'Only a key.';
 COMMENT ON COLUMN @extschema@.autobuild_pauses.reason IS 'Why, as given to autobuild_pause().';
 COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_at IS 'Since when.';
 COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_by IS 'The role that called autobuild_pause().';

@@ -38,7 +38,6 @@ mod load {
     use pgrx::prelude::*;
 
     extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
-    extension_sql_file!("../sql/agenda.sql", name = "agenda", requires = ["tables"]);
     extension_sql_file!("../sql/functions.sql", name = "functions", finalize);
 
     /// Called by the server when it loads the library.

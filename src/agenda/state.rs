@@ -9,6 +9,7 @@ use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, run};
+use crate::server::transaction::in_recovery;
 use crate::settings::Settings;
 
 use super::attach::Triggers;
@@ -91,6 +92,8 @@ impl Agenda {
         Ok(match state {
             Some(state) if state.fingerprint == fingerprint && state.ready => Agenda::Ready(state),
             Some(state) if state.fingerprint == fingerprint => Agenda::Building(state),
+            // Attached a moment ago, emptied by a crash, not there as on a standby and in
+            // what was restored from a dump, or computed under other rules.
             _ => Agenda::Unbuilt(fingerprint),
         })
     }
@@ -107,6 +110,32 @@ fn fingerprint(product: &Product, settings: &Settings, triggers: &Triggers) -> i
     (&settings.role, product.owner.to_u32()).hash(&mut hasher);
     triggers.identity.hash(&mut hasher);
     hasher.finish().cast_signed()
+}
+
+/// How far the agenda is, with the numbers of its entries and marks, for people.
+pub fn progress(extension: &Extension) -> Result<Option<(State, i64, i64)>, Error> {
+    let Some(state) = State::read(extension, Access::Read)? else {
+        return Ok(None);
+    };
+    let (mut entries, mut marks) = (0, 0);
+    extension.as_owner(|| {
+        run(
+            &format!(
+                "SELECT (SELECT pg_catalog.count(*) FROM {}),
+                        (SELECT pg_catalog.count(*) FROM {})",
+                extension.table("autobuild_agenda"),
+                extension.table("autobuild_marks")
+            ),
+            Access::Read,
+            vec![],
+            |row| {
+                entries = row.bigint(0)?.unwrap_or(0);
+                marks = row.bigint(1)?.unwrap_or(0);
+                Ok(())
+            },
+        )
+    })?;
+    Ok(Some((state, entries, marks)))
 }
 
 /// Empties the agenda and throws the marks away: it is built anew if the triggers stay.
@@ -171,8 +200,12 @@ impl State {
         })
     }
 
-    /// Reads it, as the extension's owner.
+    /// Reads it, as the extension's owner. A standby has none: unlogged tables are empty
+    /// there, and may not even be named in a query.
     pub fn read(extension: &Extension, access: Access) -> Result<Option<State>, Error> {
+        if in_recovery() {
+            return Ok(None);
+        }
         let mut found = None;
         extension.as_owner(|| {
             run(

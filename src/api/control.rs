@@ -21,13 +21,13 @@ pub struct Pause {
     pub reason: Option<String>,
 }
 
-/// The pause of this database, if there is one, under the active snapshot. Needs the
-/// rights of the extension's owner.
+/// The pause of this database, if there is one, under the active snapshot: the latest, where
+/// one is replicated from elsewhere. Needs the rights of the extension's owner.
 pub fn pause(extension: &Extension) -> Result<Option<Pause>, Error> {
     let mut pause = None;
     run(
         &format!(
-            "SELECT p.reason FROM {} p",
+            "SELECT p.reason FROM {} p ORDER BY p.paused_at USING OPERATOR(pg_catalog.>) LIMIT 1",
             extension.table("autobuild_pauses")
         ),
         Access::Read,
@@ -55,11 +55,10 @@ fn set_pause(reason: Option<&str>) -> Result<(), Error> {
     extension.as_owner(|| {
         run(
             &format!(
-                "INSERT INTO {} AS p (reason, paused_at, paused_by) \
-                 VALUES ($1, pg_catalog.now(), $2) \
-                 ON CONFLICT (one) DO UPDATE SET reason = excluded.reason, \
-                 paused_at = excluded.paused_at, paused_by = excluded.paused_by",
-                extension.table("autobuild_pauses")
+                "WITH earlier AS (DELETE FROM {pauses}) \
+                 INSERT INTO {pauses} (reason, paused_at, paused_by) \
+                 VALUES ($1, pg_catalog.now(), $2)",
+                pauses = extension.table("autobuild_pauses")
             ),
             Access::Write,
             vec![Arg::Text(reason), Arg::Text(by.as_deref())],

@@ -11,6 +11,7 @@ use pgrx::{extension_sql_file, name, pg_extern, search_path};
 use crate::agenda;
 use crate::agenda::state::Agenda;
 use crate::instant::Instant;
+use crate::product::copies::{dump_problem, not_subscribed};
 use crate::product::role::executor_role;
 use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
@@ -102,6 +103,8 @@ struct Status {
     agenda_problem: Option<String>,
     /// Who is in a tick's way.
     blockers: Vec<String>,
+    /// What is in the way of a dump.
+    dump_problem: Option<String>,
 }
 
 impl Status {
@@ -128,6 +131,10 @@ impl Status {
             product: role(&settings).map_err(|error| error.to_string()),
             agenda_problem: match &found {
                 Some(product) => agenda::problem(&extension, &agenda, product)?,
+                None => None,
+            },
+            dump_problem: match &found {
+                Some(product) => dump_problem(&extension, product)?,
                 None => None,
             },
             agenda,
@@ -180,6 +187,7 @@ impl Status {
         }
         problems.extend(self.agenda_problem.clone());
         problems.extend(self.blockers.clone());
+        problems.extend(self.dump_problem.clone());
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
@@ -297,6 +305,7 @@ fn last_recorded_tick(extension: &Extension) -> Result<Option<LastTick>, Error> 
 /// The role as which the product's tables are read and written, or what is missing.
 fn role(settings: &Settings) -> Result<Option<String>, Error> {
     let product = Product::find(&settings.product_schema)?;
+    not_subscribed(&product)?;
     executor_role(&product, settings).map(role_name)
 }
 

@@ -10,6 +10,7 @@ use crate::instant::{Instant, MINUTE};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, run, uuids};
+use crate::server::transaction::with_latest_snapshot;
 
 use super::outcome::{Attempt, Outcome};
 use super::report::TickReport;
@@ -172,6 +173,45 @@ pub fn record(
     })
 }
 
+/// Sets a key's sequence forward where it is behind: logical replication brings rows, but
+/// not the numbers that were given out for them. Only the one executor gives out numbers,
+/// so nobody else takes one meanwhile. Rows count that are newer than the transaction's
+/// snapshot: a caller's may be older than what replication brought last.
+fn go_past(table: &str, key: &str) -> Result<(), Error> {
+    let mut behind = None;
+    with_latest_snapshot(|| {
+        run(
+            &format!(
+                "SELECT m.last
+                   FROM (SELECT pg_catalog.max({key}) AS last FROM {table}) m
+                  WHERE m.last > COALESCE(pg_catalog.pg_sequence_last_value(
+                            pg_catalog.pg_get_serial_sequence($1, $2)::pg_catalog.regclass), 0)"
+            ),
+            Access::Read,
+            vec![Arg::Text(Some(table)), Arg::Text(Some(key))],
+            |row| {
+                behind = row.bigint(0)?;
+                Ok(())
+            },
+        )
+    })?;
+    if behind.is_none() {
+        return Ok(());
+    }
+    run(
+        "SELECT pg_catalog.setval(
+                    pg_catalog.pg_get_serial_sequence($1, $2)::pg_catalog.regclass, $3)",
+        Access::Write,
+        vec![
+            Arg::Text(Some(table)),
+            Arg::Text(Some(key)),
+            Arg::BigInt(behind),
+        ],
+        |_| Ok(()),
+    )?;
+    Ok(())
+}
+
 fn record_tick(
     extension: &Extension,
     tick: &mut TickRecord,
@@ -208,6 +248,12 @@ fn record_tick(
             |_| Ok(()),
         )?;
         return Ok(tick_id);
+    }
+    for (table, key) in [
+        ("autobuild_ticks", "tick_id"),
+        ("autobuild_transitions", "transition_id"),
+    ] {
+        go_past(&extension.table(table), key)?;
     }
     args.extend([
         Arg::Time(Some(tick.tick_at)),

@@ -7,6 +7,7 @@
 //! knows it for what it is, and then it takes its own, whatever the search_path.)
 
 pub mod catalogue;
+pub mod copies;
 pub mod facts;
 pub mod inputs;
 pub mod locks;

@@ -3,7 +3,7 @@
 //! triggers, but without planning and running a query. Rules, policies and defaults don't
 //! count: a row is given whole.
 
-use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
+use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
 use super::error::Error;
@@ -11,8 +11,6 @@ use super::error::Error;
 /// A column's value.
 #[derive(Clone, Copy, Debug)]
 pub enum Value {
-    /// A `bigint`.
-    BigInt(i64),
     /// A `"char"`: one byte.
     Char(u8),
     /// A `uuid`, or NULL.
@@ -22,7 +20,6 @@ pub enum Value {
 impl Value {
     fn type_oid(self) -> pg_sys::Oid {
         match self {
-            Value::BigInt(_) => pg_sys::INT8OID,
             Value::Char(_) => pg_sys::CHAROID,
             Value::Uuid(_) => pg_sys::UUIDOID,
         }
@@ -57,13 +54,6 @@ pub fn insert(table: pg_sys::Oid, row: &[Value], most_pages: u32) -> Result<(), 
     }
 }
 
-/// The next number of a sequence that the current user may use.
-pub fn next_number(sequence: pg_sys::Oid) -> Option<i64> {
-    // SAFETY: the function behind nextval(regclass), with its one argument, inside a
-    // transaction.
-    unsafe { pgrx::direct_function_call(pg_sys::nextval_oid, &[sequence.into_datum()]) }
-}
-
 /// # Safety
 /// The descriptor is a descriptor.
 unsafe fn serves(descriptor: pg_sys::TupleDesc, row: &[Value]) -> bool {
@@ -93,7 +83,6 @@ unsafe fn write(relation: pg_sys::Relation, row: &[Value]) {
         let slot = pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, &pg_sys::TTSOpsVirtual);
         for (index, value) in row.iter().enumerate() {
             let datum = match value {
-                Value::BigInt(number) => Some(pg_sys::Datum::from(*number)),
                 Value::Char(byte) => Some(pg_sys::Datum::from(*byte)),
                 Value::Uuid(id) => id
                     .as_ref()

@@ -10,7 +10,7 @@ use crate::server::error::{Error, OrRaise};
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
 use crate::server::query::Row;
-use crate::server::table::{Value, insert, next_number};
+use crate::server::table::{Value, insert};
 use crate::server::transaction::with_latest_catalog;
 
 use super::Kind;
@@ -146,7 +146,6 @@ unsafe fn noticed(trigger: &pg_sys::TriggerData) -> Option<Noticed> {
 struct Marks {
     owner: pg_sys::Oid,
     table: pg_sys::Oid,
-    numbers: pg_sys::Oid,
 }
 
 impl Marks {
@@ -163,11 +162,10 @@ impl Marks {
         }
         // Also in a transaction whose snapshot is older than the extension.
         let extension = with_latest_catalog(Extension::get)?;
-        let oid = |name| Row::required(extension.relation(name), "a table of the extension's");
+        let table = extension.relation(c"autobuild_marks");
         let marks = Marks {
             owner: extension.owner,
-            table: oid(c"autobuild_marks")?,
-            numbers: oid(c"autobuild_marks_mark_id_seq")?,
+            table: Row::required(table, "a table of the extension's")?,
         };
         KNOWN.set(Some((generation, marks)));
         Ok(marks)
@@ -181,9 +179,7 @@ impl Marks {
 fn mark(kind: Kind, id: Option<Uuid>) -> Result<(), Error> {
     let marks = Marks::find()?;
     acting_as(marks.owner, || {
-        let number = Row::required(next_number(marks.numbers), "a mark's number")?;
         let kind = Value::Char(kind.letter());
-        let row = [Value::BigInt(number), kind, Value::Uuid(id)];
-        insert(marks.table, &row, MOST_PAGES)
+        insert(marks.table, &[kind, Value::Uuid(id)], MOST_PAGES)
     })
 }

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::agenda::state::Agenda;
 use crate::instant::{Instant, MINUTE};
+use crate::product::copies::not_subscribed;
 use crate::product::facts::Scope;
 use crate::product::inputs::task_ids;
 use crate::product::role::{executor_role, missing_rights};
@@ -84,6 +85,7 @@ impl<'a> Executor<'a> {
         product: Rc<Product>,
     ) -> Result<Executor<'a>, Error> {
         let extension = Extension::get()?;
+        not_subscribed(&product)?;
         let role = executor_role(&product, settings)?;
         let agenda = if source == Source::Manual && !agenda::serves(settings, at) {
             Agenda::Detached
@@ -105,6 +107,7 @@ impl<'a> Executor<'a> {
 
     /// The same tick's, in a transaction that found and locked the product's tables anew.
     pub(super) fn with(&self, product: Rc<Product>) -> Result<Executor<'a>, Error> {
+        not_subscribed(&product)?;
         Ok(Executor {
             role: executor_role(&product, self.settings)?,
             product,
@@ -133,8 +136,10 @@ impl<'a> Executor<'a> {
         })
     }
 
-    /// Reads and decides as the executor's role. A right that it lacks is named.
+    /// Reads and decides as the executor's role. A right that it lacks is named. Asked in
+    /// each transaction: a subscription may begin during a tick.
     pub(super) fn decide(&self, scope: Scope) -> Result<Decided, Error> {
+        not_subscribed(&self.product)?;
         let read = attempt(|| {
             acting_as(self.role, || {
                 decide::due(&self.product, &self.settings.policy, scope, self.tick)
@@ -345,6 +350,7 @@ impl<'a> Executor<'a> {
 
     /// Fills in `next_start_at` of the workspaces whose locks are held.
     fn fill(&self, fills: &[Fill], held: &HashSet<Uuid>) -> Result<Filled, Error> {
+        not_subscribed(&self.product)?;
         let fills: Vec<Fill> = fills
             .iter()
             .filter(|(id, _, _)| held.contains(id))

@@ -1,5 +1,6 @@
 //! A streaming standby of a server.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -43,15 +44,36 @@ impl Standby {
                 &standby.data.display().to_string(),
             ],
         );
-        standby.pg_ctl(&[
+        standby.start();
+        standby
+    }
+
+    /// Starts it, and waits until it takes connections.
+    #[track_caller]
+    pub fn start(&self) {
+        self.pg_ctl(&[
             "start",
             "-w",
             "-o",
-            &format!("-p {}", standby.address.port),
+            &format!("-p {}", self.address.port),
             "-l",
-            &primary.folder().join("standby.log").display().to_string(),
+            &self.data.with_extension("log").display().to_string(),
         ]);
-        standby
+    }
+
+    /// Stops it; its data stay.
+    #[track_caller]
+    pub fn stop(&self) {
+        self.pg_ctl(&["stop", "-m", "fast"]);
+    }
+
+    /// Appends lines to its `postgresql.conf`, for its next start.
+    #[track_caller]
+    pub fn append_conf(&self, lines: &str) {
+        let file = self.data.join("postgresql.conf");
+        fs::read_to_string(&file)
+            .and_then(|old| fs::write(&file, old + lines))
+            .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     }
 
     /// Where it listens.
@@ -64,6 +86,7 @@ impl Standby {
         &self.data
     }
 
+    #[track_caller]
     fn pg_ctl(&self, arguments: &[&str]) {
         let data = self.data.display().to_string();
         let mut all = vec!["-D", &data];
@@ -71,7 +94,9 @@ impl Standby {
         self.run("pg_ctl", &all);
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) {
+    /// Runs one of the server's programs.
+    #[track_caller]
+    pub fn run(&self, program: &str, arguments: &[&str]) {
         let status = self
             .installation
             .command(program)

@@ -27,7 +27,7 @@ const REFUSED: &[(&str, &[&str])] = &[
             "UPDATE ops.autobuild_transitions SET outcome = 'built'",
             "DELETE FROM ops.autobuild_ticks",
             "DELETE FROM ops.autobuild_attempts",
-            "INSERT INTO ops.autobuild_pauses (paused_at) VALUES (now())",
+            "UPDATE ops.autobuild_pauses SET reason = 'mine'",
             "DELETE FROM ops.autobuild_pauses",
             "LOCK TABLE ops.autobuild_executor_lock IN EXCLUSIVE MODE",
             "ALTER TABLE ops.autobuild_transitions OWNER TO product",

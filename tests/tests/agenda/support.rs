@@ -116,7 +116,7 @@ pub fn marks_of(product: &Product, change: impl FnOnce()) -> Vec<(String, Option
     change();
     texts(
         &mut client,
-        "SELECT kind, id FROM autobuild_marks ORDER BY mark_id",
+        "SELECT kind, id FROM autobuild_marks ORDER BY ctid",
     )
     .into_iter()
     .map(|row| {

@@ -24,7 +24,7 @@ fn product(server: &Server, count: u32) -> Product {
 }
 
 #[test]
-fn the_worker_builds_the_agenda_and_a_crash_loses_no_mark() {
+fn the_worker_builds_the_agenda_and_after_a_crash_anew() {
     let mut server = ticking().durable().start();
     let product = product(&server, 12_000);
     let mut root = product.superuser();
@@ -41,7 +41,7 @@ fn the_worker_builds_the_agenda_and_a_crash_loses_no_mark() {
     });
     let modes = "SELECT count(*) FROM autobuild_ticks WHERE mode <> 'agenda'";
     assert_eq!(value(&mut root, modes).as_deref(), Some("0"));
-    // Marks that no tick has taken survive a crash, and so does the agenda.
+    // A crash empties all of it together, and ticks scan until it is there again.
     execute(&mut root, "SELECT autobuild_pause('crash')");
     product.execute(
         "UPDATE workspace_builds SET deadline = now() - interval '1 minute'
@@ -50,12 +50,22 @@ fn the_worker_builds_the_agenda_and_a_crash_loses_no_mark() {
     server.restart(StopMode::Immediate);
     product.reconnect();
     let mut root = product.superuser();
-    assert_eq!(mode(&mut root), "agenda");
+    assert_eq!(mode(&mut root), "scan");
+    assert_eq!(progress(&mut root, "entries"), None);
+    let emptied =
+        "SELECT (SELECT count(*) FROM autobuild_marks), (SELECT count(*) FROM autobuild_agenda)";
+    assert_eq!(
+        workspace_autobuild_tests::product::texts(&mut root, emptied),
+        [[Some("0".to_owned()), Some("0".to_owned())]]
+    );
     let overdue = value(&mut root, "SELECT count(*) FROM autobuild_preview()");
     assert_ne!(overdue.as_deref(), Some("0"));
     execute(&mut root, "SELECT autobuild_resume()");
     await_until("all is stopped", SOON, || {
         value(&mut root, "SELECT count(*) FROM autobuild_preview()").as_deref() == Some("0")
+    });
+    await_until("the agenda is there again", SOON, || {
+        mode(&mut root) == "agenda"
     });
     assert_eq!(progress(&mut root, "drift").as_deref(), Some("0"));
 }

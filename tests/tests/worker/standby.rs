@@ -1,8 +1,8 @@
 //! A standby waits; after its promotion ticks begin by themselves.
 
-use workspace_autobuild_tests::product::texts;
+use workspace_autobuild_tests::product::{Value, texts};
 use workspace_autobuild_tests::server::standby::Standby;
-use workspace_autobuild_tests::{Product, Version, await_until};
+use workspace_autobuild_tests::{Product, Transition, Version, await_until, invariants};
 
 use super::support::*;
 
@@ -32,4 +32,76 @@ fn a_standby_waits_and_ticks_after_its_promotion() {
         ticks(&mut client, "done") >= 2
     });
     await_status(&mut client, "worker_state", "idle");
+}
+
+/// The agenda's tables can't be read on a standby, nor named in a query.
+#[test]
+fn an_attached_standby_answers_and_builds_its_agenda_after_its_promotion() {
+    let server = ticking().start();
+    let mut product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let template = product.template("docker").create();
+    let due_in = |name: &str, interval: &str| {
+        let deadline = format!("now() + interval '{interval}'");
+        template
+            .workspace(name)
+            .create()
+            .build(Transition::Start)
+            .deadline(Value::sql(&deadline))
+            .create()
+    };
+    due_in("later", "1 hour");
+    let mut client = product.superuser();
+    texts(&mut client, "SELECT autobuild_attach()");
+    await_status(&mut client, "mode", "agenda");
+    texts(&mut client, "SELECT autobuild_pause('a standby is asked')");
+    let overdue = due_in("overdue", "-1 hour");
+    let standby = Standby::of(&server);
+    let mut follower = standby.address().connect(product.database(), "postgres");
+    await_until("the standby follows", SOON, || {
+        let sql = format!(
+            "SELECT count(*) FROM workspace_builds WHERE id = '{}'",
+            overdue.id
+        );
+        value(&mut follower, &sql).as_deref() == Some("1")
+    });
+    assert_eq!(
+        texts(
+            &mut follower,
+            "SELECT worker_state, mode, problem FROM autobuild_status"
+        ),
+        [[Some("standby".to_owned()), Some("scan".to_owned()), None]]
+    );
+    assert_eq!(
+        texts(&mut follower, "SELECT * FROM autobuild_agenda_progress"),
+        Vec::<Vec<Option<String>>>::new()
+    );
+    let at = "SELECT date_trunc('minute', now())";
+    let at = value(&mut client, at).expect("a time");
+    for preview in [
+        format!("SELECT * FROM autobuild_preview('{at}')"),
+        format!("SELECT * FROM autobuild_upcoming('1 day', '{at}')"),
+        format!(
+            "SELECT n.* FROM workspaces w, autobuild_next_transition(w.id, '{at}') n ORDER BY w.id"
+        ),
+        format!(
+            "SELECT e.* FROM workspaces w, autobuild_explain(w.id, '{at}') e ORDER BY w.id, step"
+        ),
+        "SELECT count(*) > 0 FROM autobuild_metrics".to_owned(),
+        "SELECT * FROM autobuild_rules".to_owned(),
+    ] {
+        let answers = texts(&mut follower, &preview);
+        assert_ne!(answers.len(), 0, "{preview}");
+        assert_eq!(answers, texts(&mut client, &preview), "{preview}");
+    }
+    server.fence();
+    texts(&mut follower, "SELECT pg_promote()");
+    texts(&mut follower, "SELECT autobuild_resume()");
+    await_status(&mut follower, "mode", "agenda");
+    product.move_to(standby.address());
+    await_until("what was due is built", SOON, || {
+        let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
+        product.value(stops).as_deref() == Some("1")
+    });
+    invariants::check(&product);
 }

@@ -1,6 +1,8 @@
 //! Copies of a database: what a dump has and has not, what a template's copy does, what a
 //! logical replica gets.
 
+mod replication;
+
 use std::io::Write;
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -68,7 +70,10 @@ fn with_a_past(server: &Server) -> Product {
     overdue(&docker, "stopped");
     let mut client = product.superuser();
     client
-        .batch_execute("CREATE SCHEMA ops; CREATE EXTENSION \"workspace-autobuild\" SCHEMA ops; SELECT ops.autobuild_attach()")
+        .batch_execute(
+            "CREATE SCHEMA ops; GRANT USAGE ON SCHEMA ops TO PUBLIC;
+             CREATE EXTENSION \"workspace-autobuild\" SCHEMA ops; SELECT ops.autobuild_attach()",
+        )
         .expect("CREATE EXTENSION");
     await_value(&mut client, STOPS, "1");
     await_value(
@@ -181,6 +186,135 @@ fn a_dump_has_the_pause_and_no_history_and_what_is_restored_from_it_goes_on() {
 }
 
 #[test]
+fn whoever_owns_the_products_tables_or_may_read_all_data_dumps_the_database() {
+    let server = Server::shared();
+    server
+        .client(SUPERUSER)
+        .batch_execute("CREATE ROLE nightly LOGIN IN ROLE pg_read_all_data")
+        .expect("a role");
+    for schema in ["public", "ops"] {
+        let product = Product::install(server, Version::NEWEST);
+        let mut client = product.superuser();
+        client
+            .batch_execute(&format!(
+                "CREATE SCHEMA IF NOT EXISTS {schema};
+                 CREATE EXTENSION \"workspace-autobuild\" SCHEMA {schema};
+                 SET search_path = {schema}, public;
+                 SELECT autobuild_attach(), autobuild_pause('moving house')"
+            ))
+            .expect("CREATE EXTENSION");
+        let lacking = "SELECT substring(problem FROM 'GRANT USAGE[^;]*') FROM autobuild_status";
+        let grant = value(&mut client, lacking);
+        if schema == "ops" {
+            assert_eq!(grant, "GRANT USAGE ON SCHEMA ops TO \"product\"");
+            client.batch_execute(&grant).expect("what was asked for");
+        }
+        assert_eq!(value(&mut client, lacking), "");
+        for role in ["product", "nightly"] {
+            let user = format!("--username={role}");
+            let dump = client_program(server, "pg_dump", &[&user, product.database()], b"");
+            let text = String::from_utf8_lossy(&dump.stdout);
+            assert!(text.contains("moving house"), "{schema}, as {role}");
+        }
+    }
+}
+
+#[test]
+fn a_databases_owner_restores_the_pause_and_nobody_else_writes_it() {
+    let server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    overdue(&product.template("docker").create(), "stays");
+    let mut client = product.superuser();
+    client
+        .batch_execute(
+            "BEGIN; CREATE EXTENSION \"workspace-autobuild\"; SELECT autobuild_pause('a copy is no master');
+             COMMIT; CREATE ROLE clerk LOGIN",
+        )
+        .expect("CREATE EXTENSION");
+    let dump = client_program(
+        &server,
+        "pg_dump",
+        &["--format=custom", product.database()],
+        b"",
+    );
+    // The extension is put there by a superuser, the rest comes from the dump.
+    server.create_database("copy", "product");
+    let mut copy = server.client("copy");
+    copy.batch_execute(
+        "CREATE EXTENSION \"workspace-autobuild\"; SELECT autobuild_pause('until it is restored')",
+    )
+    .expect("CREATE EXTENSION");
+    copy.batch_execute("SELECT autobuild_resume()")
+        .expect("no pause");
+    client_program(
+        &server,
+        "pg_restore",
+        &[
+            "--exit-on-error",
+            "--no-comments",
+            "--username=product",
+            "--dbname=copy",
+        ],
+        &dump.stdout,
+    );
+    assert_eq!(
+        value(&mut copy, "SELECT pause_reason FROM autobuild_status"),
+        "a copy is no master"
+    );
+    let refused = |user: &str, sql: &str| {
+        let error = server
+            .address()
+            .connect("copy", user)
+            .batch_execute(sql)
+            .expect_err(sql);
+        error.code().map(|code| code.code().to_owned())
+    };
+    let denied = Some("42501".to_owned());
+    let insert = "INSERT INTO autobuild_pauses (paused_at) VALUES (now())";
+    assert_eq!(refused("clerk", insert), denied);
+    assert_eq!(refused("product", "DELETE FROM autobuild_pauses"), denied);
+    assert_eq!(
+        refused("product", "UPDATE autobuild_pauses SET reason = ''"),
+        denied
+    );
+}
+
+#[test]
+fn a_restore_that_disables_triggers_leaves_ordinary_ones_and_attaching_mends_them() {
+    let server = Server::shared();
+    let product = Product::install(server, Version::NEWEST);
+    product.create_extension();
+    let mut client = product.superuser();
+    texts(&mut client, "SELECT autobuild_attach()");
+    let data = client_program(
+        server,
+        "pg_dump",
+        &["--format=custom", product.database()],
+        b"",
+    );
+    let into = format!("--dbname={}", product.database());
+    client_program(
+        server,
+        "pg_restore",
+        &[
+            "--exit-on-error",
+            "--data-only",
+            "--disable-triggers",
+            "--table=templates",
+            &into,
+        ],
+        &data.stdout,
+    );
+    let broken =
+        "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'autobuild%' AND tgenabled <> 'A'";
+    assert_eq!(value(&mut client, broken), "2");
+    let problem = "SELECT problem LIKE '%autobuild_attach()%' FROM autobuild_status";
+    assert_eq!(value(&mut client, problem), "t");
+    texts(&mut client, "SELECT autobuild_attach()");
+    assert_eq!(value(&mut client, broken), "0");
+}
+
+#[test]
 fn a_templates_copy_has_all_of_it_and_both_go_their_own_ways() {
     let server = ticking().start();
     let product = with_a_past(&server);
@@ -227,7 +361,7 @@ fn every_table_of_ours_can_be_published_and_a_replica_gets_what_the_worker_does(
     let keyless = "SELECT c.relname FROM pg_class c
                      JOIN pg_depend d ON d.objid = c.oid AND d.deptype = 'e'
                       AND d.classid = 'pg_class'::regclass
-                    WHERE c.relkind IN ('r', 'p') AND NOT EXISTS (
+                    WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT EXISTS (
                           SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)";
     assert_eq!(
         texts(&mut client, keyless),
@@ -249,8 +383,6 @@ fn every_table_of_ours_can_be_published_and_a_replica_gets_what_the_worker_does(
                 .client(SUPERUSER)
                 .batch_execute("CREATE DATABASE replica")
         })
-        // A replica's rows are the publisher's to move. Not a pause: that is a row, and
-        // the publisher's autobuild_resume() would be replicated.
         .and_then(|()| {
             subscriber
                 .client(SUPERUSER)
@@ -298,17 +430,23 @@ fn every_table_of_ours_can_be_published_and_a_replica_gets_what_the_worker_does(
         "1",
     );
     await_value(&mut replica, "SELECT count(*) FROM autobuild_blocked", "1");
+    // A pause is replicated. The subscriber's own is another one: neither ends the other.
+    texts(&mut replica, "SELECT autobuild_pause('its own')");
     texts(&mut client, "SELECT autobuild_pause('replicated')");
-    await_value(
-        &mut replica,
-        "SELECT coalesce(pause_reason, '') FROM autobuild_status",
-        "replicated",
+    let pauses = "SELECT string_agg(reason, ', ' ORDER BY reason) FROM autobuild_pauses";
+    await_value(&mut replica, pauses, "its own, replicated");
+    assert_eq!(
+        value(&mut replica, "SELECT pause_reason FROM autobuild_status"),
+        "replicated"
     );
     texts(&mut client, "SELECT autobuild_resume()");
-    await_value(
-        &mut replica,
-        "SELECT coalesce(pause_reason, '') FROM autobuild_status",
-        "",
+    await_value(&mut replica, pauses, "its own");
+    texts(&mut replica, "SELECT autobuild_pause('another of its own')");
+    assert_eq!(value(&mut replica, pauses), "another of its own");
+    texts(&mut replica, "SELECT autobuild_resume()");
+    assert_eq!(
+        value(&mut replica, "SELECT paused FROM autobuild_status"),
+        "f"
     );
     // The blocked one is freed: its row of ours is deleted, there as here.
     // (A new row: the product's own table of definitions has no replica identity.)

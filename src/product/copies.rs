@@ -1,0 +1,82 @@
+//! Where the product's tables come from, and who may copy them: a subscription that
+//! fills them, and the right that a dump needs beside them.
+
+use pgrx::PgSqlErrorCode;
+
+use crate::server::error::Error;
+use crate::server::extension::Extension;
+use crate::server::identity::role_name;
+use crate::server::query::{Access, Arg, run};
+use crate::server::transaction::with_latest_snapshot;
+
+use super::schema::{Product, quoted};
+
+/// What a tick writes, or decides by: a build made here while they are replicated from
+/// elsewhere takes the number, or the turn, of a build that is made there.
+const THE_PUBLISHERS: [&str; 3] = ["workspaces", "workspace_builds", "provisioner_jobs"];
+
+/// Asks what is committed now, whatever snapshot the transaction has.
+///
+/// Errors: 55000 a subscription fills the product's tables, be it enabled or not: ticks
+/// are made where the rows come from.
+pub fn not_subscribed(product: &Product) -> Result<(), Error> {
+    let mut found = None;
+    with_latest_snapshot(|| {
+        run(
+            "SELECT pg_catalog.string_agg(DISTINCT c.relname::pg_catalog.text, ', '),
+                    pg_catalog.min(s.subname::pg_catalog.text)
+               FROM pg_catalog.pg_subscription_rel r
+               JOIN pg_catalog.pg_class c
+                 ON c.oid = COALESCE(pg_catalog.pg_partition_root(r.srrelid), r.srrelid)
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
+              WHERE n.nspname = $1 AND c.relname = ANY ($2)",
+            Access::Read,
+            vec![
+                Arg::Text(Some(product.name())),
+                Arg::Texts(THE_PUBLISHERS.map(|table| Some(table.to_owned())).to_vec()),
+            ],
+            |row| {
+                found = row.text(0)?.zip(row.text(1)?);
+                Ok(())
+            },
+        )
+    })?;
+    let Some((tables, subscription)) = found else {
+        return Ok(());
+    };
+    Err(Error::new(
+        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!(
+            "no ticks are made while subscription \"{subscription}\" fills tables of the product's ({tables})"
+        ),
+    )
+    .hint(format!(
+        "Ticks are made where the rows come from. Once this server takes over: DROP SUBSCRIPTION {};",
+        quoted(&subscription)
+    )))
+}
+
+/// What is in the way of a dump by the owner of the product's tables.
+pub fn dump_problem(extension: &Extension, product: &Product) -> Result<Option<String>, Error> {
+    let Some(owner) = role_name(product.owner) else {
+        return Ok(None);
+    };
+    let lacking = run(
+        "SELECT true
+           FROM pg_catalog.pg_extension e
+          WHERE e.extname = 'workspace-autobuild'
+            AND NOT pg_catalog.has_schema_privilege($1, e.extnamespace, 'USAGE')",
+        Access::Read,
+        vec![Arg::Text(Some(&owner))],
+        |_| Ok(()),
+    )?;
+    Ok((lacking > 0).then(|| {
+        format!(
+            "a pg_dump by the owner of the product's tables fails, for want of a right on the extension's schema: \
+             GRANT USAGE ON SCHEMA {} TO {};",
+            extension.schema,
+            quoted(&owner)
+        )
+    }))
+}
