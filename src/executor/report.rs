@@ -22,6 +22,8 @@ pub struct TickReport {
     pub observed: i32,
     /// Due, but held back by `max_builds_per_tick`.
     pub held_back: i32,
+    /// Due, but left out because somebody held their lock.
+    pub locked: i32,
     /// Transitions tried, by kind and outcome.
     pub tried: [[i32; OUTCOMES.len()]; KINDS.len()],
     /// Workspaces that failed, by SQLSTATE.

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use pgrx::bgworkers::BackgroundWorker;
-use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_guard, pg_sys};
+use pgrx::{PgLogLevel, PgSqlErrorCode, pg_guard, pg_sys};
 
 use crate::agenda;
 use crate::api::control;
@@ -15,13 +15,17 @@ use crate::executor::agenda::worker_pass;
 use crate::executor::report::{Progress, Tick};
 use crate::executor::tick::worker as worker_tick;
 use crate::instant::{Instant, SECOND};
+use crate::product::schema::quoted;
 use crate::server::error::Error;
-use crate::server::extension::Extension;
+use crate::server::extension::{Extension, database};
+use crate::server::identity::role_name;
+use crate::server::log::log_at;
+use crate::server::query::{Access, run};
 use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
 use crate::settings::{self, Action, Settings};
 
-use super::process;
+use super::process::{self, Hushed};
 use super::region::{self, Region};
 use super::roster::{Database, Ending, Errand};
 use super::spawn::Orders;
@@ -70,7 +74,6 @@ unsafe extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
-    process::keep_last_words();
     process::handle_signals();
     let database = argument.value() as Database;
     let Some(orders) = Orders::from_extra(BackgroundWorker::get_extra()) else {
@@ -85,10 +88,16 @@ pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
         return;
     };
     let desk = Desk { region, database };
-    region.with(|state| {
-        if let Some(slot) = state.slot(database) {
-            slot.worker_pid = process::my_pid();
-        }
+    let told = region.with(|state| {
+        let slot = state.slot(database)?;
+        slot.worker_pid = process::my_pid();
+        Some(slot.told_of_collation)
+    });
+    // Each errand connects anew: what the server says to whoever connects is said once,
+    // and not at all of a database that may not even have the extension.
+    process::watch_log(match orders.errand {
+        Errand::Tick(_) if told != Some(true) => Hushed::Nothing,
+        Errand::Tick(_) | Errand::Probe => Hushed::ConnectionWarnings,
     });
     DESK.set(Some(desk));
     process::at_exit(at_exit);
@@ -102,6 +111,9 @@ pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
             pg_sys::InvalidOid,
             0,
         );
+    }
+    if orders.errand != Errand::Probe && process::was_warned() {
+        desk.with(|slot| slot.told_of_collation = true);
     }
     process::set("search_path", "pg_catalog, pg_temp");
     // For sessions, as the server's other timeouts are; this one would act on us, too.
@@ -118,7 +130,13 @@ pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
 /// Is the extension here?
 fn probe(desk: Desk) {
     process::show(Some("looking for the extension"));
-    let found = transaction::repeatable_read(|| Ok(()), |()| Extension::find());
+    let found = transaction::repeatable_read(
+        || Ok(()),
+        |()| {
+            let _ = database();
+            Extension::find()
+        },
+    );
     match found {
         Ok(found) => {
             let ending = if found.is_some() {
@@ -136,18 +154,89 @@ fn probe(desk: Desk) {
 enum Standing {
     Absent,
     Paused,
+    /// Nothing can be written; how that is mended.
+    ReadOnly(Error),
     Free,
 }
 
 fn standing() -> Result<Standing, Error> {
+    // Known for the log's lines from here on.
+    let _ = database();
     let Some(extension) = Extension::find()? else {
         return Ok(Standing::Absent);
     };
-    relieve_agenda(&extension)?;
-    Ok(match control::pause(&extension)? {
-        Some(_) => Standing::Paused,
-        None => Standing::Free,
+    let read_only = read_only()?;
+    if read_only.is_none() {
+        relieve_agenda(&extension)?;
+    }
+    Ok(match (control::pause(&extension)?, read_only) {
+        (Some(_), _) => Standing::Paused,
+        (None, Some(error)) => Standing::ReadOnly(error),
+        (None, None) => Standing::Free,
     })
+}
+
+/// Is the database set to be read only? Whoever may set that keeps ticks from being made.
+fn read_only() -> Result<Option<Error>, Error> {
+    // SAFETY: reads the variable of a setting.
+    if !unsafe { pg_sys::DefaultXactReadOnly } {
+        return Ok(None);
+    }
+    let mut source = String::new();
+    let mut line = String::new();
+    run(
+        "SELECT s.source, pg_catalog.regexp_replace(s.sourcefile, '^.*/', ''), s.sourceline \
+         FROM pg_catalog.pg_settings s WHERE s.name = 'default_transaction_read_only'",
+        Access::Read,
+        Vec::new(),
+        |row| {
+            source = row.text(0)?.unwrap_or_default();
+            let file = row.text(1)?.unwrap_or_default();
+            line = format!("{file}, line {}", row.int(2)?.unwrap_or(0));
+            Ok(())
+        },
+    )?;
+    let (role, database) = (bootstrap_superuser(), quoted(&database()));
+    let reset = |of: &str| format!("ALTER {of} RESET default_transaction_read_only;");
+    let (place, mend) = match source.as_str() {
+        "database" => (
+            "for the database".to_owned(),
+            reset(&format!("DATABASE {database}")),
+        ),
+        "user" => (
+            "for the worker's role".to_owned(),
+            reset(&format!("ROLE {role}")),
+        ),
+        "database user" => (
+            "for the worker's role in this database".to_owned(),
+            reset(&format!("ROLE {role} IN DATABASE {database}")),
+        ),
+        "global" => ("for every role".to_owned(), reset("ROLE ALL")),
+        "configuration file" if line.starts_with("postgresql.auto.conf") => (
+            "for the server by ALTER SYSTEM".to_owned(),
+            format!("{} SELECT pg_reload_conf();", reset("SYSTEM")),
+        ),
+        "configuration file" => (
+            format!("for the server in {line}"),
+            "Take it out there and reload.".to_owned(),
+        ),
+        other => (
+            format!("for the server ({other})"),
+            "Take it out there.".to_owned(),
+        ),
+    };
+    Ok(Some(
+        Error::new(
+            PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+            format!("nothing can be written: default_transaction_read_only is on, set {place}"),
+        )
+        .hint(mend),
+    ))
+}
+
+/// The role that workers connect as, quoted for SQL.
+fn bootstrap_superuser() -> String {
+    quoted(&role_name(pg_sys::BOOTSTRAP_SUPERUSERID.into()).unwrap_or_default())
 }
 
 /// Also when no tick is made, so that marks don't pile up for ever.
@@ -180,9 +269,10 @@ fn tick(desk: Desk, at: Instant) {
             return;
         }
         Ok(Standing::Paused) => return skipped(desk, Ending::Paused, Health::Paused),
-        Ok(Standing::Free) if settings.action == Action::Off => {
+        Ok(Standing::Free | Standing::ReadOnly(_)) if settings.action == Action::Off => {
             return skipped(desk, Ending::Off, Health::Off);
         }
+        Ok(Standing::ReadOnly(error)) => return waits(desk, &error.to_string()),
         Ok(Standing::Free) => {}
     }
     let database = desk.database;
@@ -213,7 +303,7 @@ fn tick(desk: Desk, at: Instant) {
             let ms = milliseconds_since(begun);
             let before = desk.with(|slot| {
                 let before = (slot.health, slot.last_tick.troubled, slot.last_error.get());
-                slot.record_tick(at, ms, &report);
+                slot.record_tick(at, clock::now(), ms, &report);
                 if let Some(ending) = broken_off.get() {
                     slot.ending = ending;
                 }
@@ -231,8 +321,8 @@ fn tick(desk: Desk, at: Instant) {
             if report.tried != [[0; 5]; 4] {
                 log_at(
                     settings.log_level,
-                    format!(
-                        "tick={at} due={} built={} conflict={} blocked={} failed={} observed={} held_back={} ms={ms}",
+                    &format!(
+                        "tick={at} due={} built={} conflict={} blocked={} failed={} observed={} held_back={} locked={} ms={ms}",
                         report.due,
                         report.built,
                         report.conflict,
@@ -240,20 +330,12 @@ fn tick(desk: Desk, at: Instant) {
                         report.failed,
                         report.observed,
                         report.held_back,
+                        report.locked,
                     ),
                 );
             }
         }
-        Ok(Tick::Waiting { problem, .. }) => {
-            let news = desk.with(|slot| {
-                let before = (slot.health, slot.problem.get());
-                slot.record_waiting(&problem);
-                before != (Health::Waiting, slot.problem.get())
-            });
-            if news == Some(true) {
-                log(format!("waiting: {problem}"));
-            }
-        }
+        Ok(Tick::Waiting { problem, .. }) => waits(desk, &problem),
         Err(error) => failed(desk, begun, &error),
     }
     if done {
@@ -286,7 +368,7 @@ fn pass(desk: Desk, at: Instant, settings: &Settings) {
         && !is_gone()
     {
         let sqlstate = error.sqlstate();
-        desk.with(|slot| slot.record_error(&sqlstate, &error.message));
+        desk.with(|slot| slot.record_error(clock::now(), &sqlstate, &error.message));
         log(format!("looking after the agenda failed: {error}"));
     }
 }
@@ -300,12 +382,24 @@ fn skipped(desk: Desk, ending: Ending, health: Health) {
     });
 }
 
+/// The tick waits for something; the log has once what for.
+fn waits(desk: Desk, problem: &str) {
+    let news = desk.with(|slot| {
+        let before = (slot.health, slot.problem.get());
+        slot.record_waiting(problem);
+        before != (Health::Waiting, slot.problem.get())
+    });
+    if news == Some(true) {
+        log(format!("waiting: {problem}"));
+    }
+}
+
 /// The tick failed as a whole.
 fn failed(desk: Desk, begun: Instant, error: &Error) {
     let ms = milliseconds_since(begun);
     let news = desk.with(|slot| {
         let before = (slot.health, slot.last_error.get());
-        slot.record_failure(ms, &error.sqlstate(), &error.message);
+        slot.record_failure(clock::now(), ms, &error.sqlstate(), &error.message);
         before != (Health::Failing, slot.last_error.get())
     });
     // The same failure again is in the counters; the log has it once.
@@ -315,15 +409,7 @@ fn failed(desk: Desk, begun: Instant, error: &Error) {
 }
 
 fn log(message: String) {
-    log_at(PgLogLevel::LOG, message);
-}
-
-fn log_at(level: PgLogLevel, message: String) {
-    ereport!(
-        level,
-        PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
-        format!("workspace-autobuild: {message}")
-    );
+    log_at(PgLogLevel::LOG, &message);
 }
 
 fn milliseconds_since(begun: Instant) -> i64 {

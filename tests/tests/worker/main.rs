@@ -9,3 +9,4 @@ mod standby;
 mod started;
 mod support;
 mod switches;
+mod told;
