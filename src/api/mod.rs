@@ -11,3 +11,4 @@ pub mod rules;
 pub mod schedules;
 pub mod status;
 pub mod tick;
+mod waiting;

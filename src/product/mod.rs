@@ -12,4 +12,5 @@ pub mod inputs;
 pub mod provisioners;
 pub mod role;
 pub mod schema;
+pub mod waiting;
 pub mod write;
