@@ -317,3 +317,31 @@ fn a_commit_that_waits_for_a_standby_is_told_of() {
     let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
     assert_eq!(product.value(stops).as_deref(), Some("3"));
 }
+
+/// What `\d+` and `\df+` show.
+#[test]
+fn every_object_and_every_column_says_what_it_is_for() {
+    let product = Product::install(Server::shared(), Version::NEWEST);
+    product.create_extension();
+    let silent = "
+        WITH ours AS (
+            SELECT d.classid, d.objid FROM pg_depend d
+              JOIN pg_extension e ON e.oid = d.refobjid
+             WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+               AND e.extname = 'workspace-autobuild')
+        SELECT objid::regprocedure::text FROM ours
+         WHERE classid = 'pg_proc'::regclass AND obj_description(objid, 'pg_proc') IS NULL
+        UNION ALL
+        SELECT objid::regclass::text FROM ours
+          JOIN pg_class c ON c.oid = objid
+         WHERE classid = 'pg_class'::regclass AND c.relkind IN ('r', 'v')
+           AND obj_description(objid, 'pg_class') IS NULL
+        UNION ALL
+        SELECT objid::regclass || '.' || a.attname FROM ours
+          JOIN pg_class c ON c.oid = objid
+          JOIN pg_attribute a ON a.attrelid = objid AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE classid = 'pg_class'::regclass AND c.relkind IN ('r', 'v')
+           AND col_description(objid, a.attnum) IS NULL";
+    let silent = texts(&mut product.superuser(), silent);
+    assert_eq!(silent, [] as [Vec<Option<String>>; 0]);
+}
