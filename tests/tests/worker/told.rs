@@ -104,7 +104,15 @@ fn a_tick_that_is_late_since_all_workers_are_busy_says_so_and_with_whom() {
 #[test]
 fn a_database_that_is_read_only_is_waited_for_and_the_statement_that_ends_it_is_told() {
     let server = ticking().start();
-    for (attached, of_server) in [(false, false), (true, false), (false, true), (true, true)] {
+    let scopes = [
+        "DATABASE \"{database}\"",
+        "SYSTEM",
+        "ROLE \"postgres\"",
+        "ROLE \"postgres\" IN DATABASE \"{database}\"",
+        "ROLE ALL",
+    ];
+    for (n, scope) in scopes.into_iter().enumerate() {
+        let attached = n % 2 == 0;
         let product = Product::install(&server, Version::NEWEST);
         product.create_extension();
         let mut client = product.superuser();
@@ -115,11 +123,7 @@ fn a_database_that_is_read_only_is_waited_for_and_the_statement_that_ends_it_is_
         // This test's own sessions are not meant.
         texts(&mut client, "SET default_transaction_read_only = off");
         product.execute("SET default_transaction_read_only = off");
-        let of = if of_server {
-            "SYSTEM".to_owned()
-        } else {
-            format!("DATABASE \"{}\"", product.database())
-        };
+        let of = scope.replace("{database}", product.database());
         let said = format!(
             "database \"{}\": waiting: nothing can be written: default_transaction_read_only is on",
             product.database()
