@@ -12,7 +12,7 @@ use crate::{server::clock, settings};
 
 use super::configured;
 use super::databases;
-use super::process::{self, Hushed};
+use super::process;
 use super::region::{self, Region};
 use super::roster::{Database, Ending, Errand, Knock, Presence, Roster};
 use super::spawn::{MORE_SLOTS, Orders, Worker};
@@ -37,7 +37,7 @@ const LOOK_AT_STRAYS: i64 = SECOND;
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn workspace_autobuild_launcher(argument: pg_sys::Datum) {
-    process::watch_log(Hushed::Termination);
+    process::watch_log(false);
     process::handle_signals();
     // SAFETY: connects to no database: shared catalogs can be scanned, and no more.
     unsafe {

@@ -149,26 +149,16 @@ static mut PREVIOUS_LOG: pg_sys::emit_log_hook_type = None;
 
 thread_local! {
     static LAST_WORDS: Cell<Option<String>> = const { Cell::new(None) };
-    static HUSHED: Cell<Hushed> = const { Cell::new(Hushed::Nothing) };
+    static HUSHED: Cell<bool> = const { Cell::new(false) };
     static WARNED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What this process keeps out of the server's log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hushed {
-    /// Nothing.
-    Nothing,
-    /// That it was told to end, which is no fault: the server's own launchers end without
-    /// a word, too.
-    Termination,
-    /// What the server says of the database each time that somebody connects: its
-    /// collation version isn't the system's.
-    ConnectionWarnings,
-}
-
-/// From now on the message with which this process dies is kept for [`last_words`], and
-/// some are kept out of the log. Called once.
-pub fn watch_log(hushed: Hushed) {
+/// From now on the message with which this process dies is kept for [`last_words`]. That it
+/// was told to end is kept out of the log: it is no fault, the server's own launchers end
+/// without a word too, and the postmaster says that it ended. So is, if `hushed`, what the
+/// server says of the database each time that somebody connects: its collation version isn't
+/// the system's. Called once.
+pub fn watch_log(hushed: bool) {
     HUSHED.set(hushed);
     // SAFETY: one thread; the hook before ours is kept and called.
     unsafe {
@@ -210,8 +200,7 @@ unsafe fn look_at(error: &mut pg_sys::ErrorData) {
     };
     if error.elevel >= pg_sys::FATAL as i32 {
         LAST_WORDS.set(text(error.message).map(Cow::into_owned));
-        let terminated = error.sqlerrcode == PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN as i32;
-        if terminated && HUSHED.get() == Hushed::Termination {
+        if error.sqlerrcode == PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN as i32 {
             error.output_to_server = false;
         }
     } else if error.elevel == pg_sys::WARNING as i32
@@ -219,8 +208,6 @@ unsafe fn look_at(error: &mut pg_sys::ErrorData) {
         && text(error.funcname).as_deref() == Some("CheckMyDatabase")
     {
         WARNED.set(true);
-        if HUSHED.get() == Hushed::ConnectionWarnings {
-            error.output_to_server = false;
-        }
+        error.output_to_server &= !HUSHED.get();
     }
 }

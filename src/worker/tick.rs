@@ -25,7 +25,7 @@ use crate::server::subtransaction::attempt;
 use crate::server::{clock, transaction};
 use crate::settings::{self, Action, Settings};
 
-use super::process::{self, Hushed};
+use super::process;
 use super::region::{self, Region};
 use super::roster::{Database, Ending, Errand};
 use super::spawn::Orders;
@@ -95,10 +95,7 @@ pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
     });
     // Each errand connects anew: what the server says to whoever connects is said once,
     // and not at all of a database that may not even have the extension.
-    process::watch_log(match orders.errand {
-        Errand::Tick(_) if told != Some(true) => Hushed::Nothing,
-        Errand::Tick(_) | Errand::Probe => Hushed::ConnectionWarnings,
-    });
+    process::watch_log(orders.errand == Errand::Probe || told == Some(true));
     DESK.set(Some(desk));
     process::at_exit(at_exit);
 

@@ -255,6 +255,18 @@ fn a_clean_stop_and_an_ended_launcher_are_nothing_fatal() {
     );
     await_status(&mut client, "worker_state", "failing");
     await_status(&mut client, "worker_state", "idle");
+    // At rest and in the midst of a tick.
+    texts(
+        &mut client,
+        "ALTER SYSTEM SET workspace_autobuild.lock_timeout = 0",
+    );
+    server.restart(StopMode::Fast);
+    product.reconnect();
+    let mut client = product.superuser();
+    await_status(&mut client, "next_tick_at IS NOT NULL", "t");
+    product.execute("BEGIN; LOCK TABLE workspaces");
+    texts(&mut client, "SELECT autobuild_wake()");
+    await_blocked_worker(&mut client, "Lock");
     server.stop(StopMode::Fast);
     assert_eq!(
         log_lines(&server, "FATAL:  terminating background worker"),
