@@ -15,6 +15,7 @@ CREATE UNLOGGED TABLE @extschema@.autobuild_marks (
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 COMMENT ON TABLE @extschema@.autobuild_marks IS
     'What changed on the product''s tables since the last tick, written in the product''s own transactions.';
+COMMENT ON COLUMN @extschema@.autobuild_marks.mark_id IS 'The key.';
 COMMENT ON COLUMN @extschema@.autobuild_marks.kind IS
     'w: a workspace, j: a job, t: a template, u: a user, a: anything (a table was truncated).';
 COMMENT ON COLUMN @extschema@.autobuild_marks.id IS 'The id of what changed.';
@@ -26,6 +27,8 @@ CREATE UNLOGGED TABLE @extschema@.autobuild_agenda (
 CREATE INDEX autobuild_agenda_due_at ON @extschema@.autobuild_agenda (due_at);
 COMMENT ON TABLE @extschema@.autobuild_agenda IS
     'The earliest time at which something may be due for a workspace. An entry may be early, never late.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda.due_at IS 'That time.';
 
 CREATE UNLOGGED TABLE @extschema@.autobuild_agenda_state (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -41,11 +44,13 @@ CREATE UNLOGGED TABLE @extschema@.autobuild_agenda_state (
 );
 COMMENT ON TABLE @extschema@.autobuild_agenda_state IS
     'How far the building or the audit of the agenda is; no row before the first tick after autobuild_attach().';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.only_row IS 'Always true: there is at most one row.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.ready IS 'The agenda is complete: ticks use it.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.fingerprint IS 'Of the rules and settings that its entries were computed under.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.position IS 'The workspace that the pass under way has come to; NULL between passes.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.passed IS 'Workspaces that the pass under way has looked at.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.repaired IS 'Entries that the pass under way had to mend.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.begun_at IS 'When the last pass, or the one under way, began.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.audited_at IS 'When the last pass ended.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.drift IS 'Entries that the last audit found late or missing, and mended.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.turn IS 'Counts the transactions that took marks or wrote entries.';
@@ -59,6 +64,14 @@ COMMENT ON FUNCTION @extschema@.autobuild_read_agenda() IS
     'The row of the view autobuild_agenda_progress.';
 REVOKE ALL ON FUNCTION @extschema@.autobuild_read_agenda() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.autobuild_read_agenda() TO pg_monitor;
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.ready IS 'The agenda is complete: ticks use it.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.passed IS 'Workspaces that the pass under way has looked at.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.repaired IS 'Entries that the pass under way had to mend.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.begun_at IS 'When the last pass, or the one under way, began.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.audited_at IS 'When the last pass ended.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.drift IS 'Entries that the last audit found late or missing, and mended.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.entries IS 'Entries of the agenda.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.marks IS 'Marks of changes that no tick has taken yet.';
 
 REVOKE ALL ON @extschema@.autobuild_marks, @extschema@.autobuild_agenda,
     @extschema@.autobuild_agenda_state, @extschema@.autobuild_agenda_progress FROM PUBLIC;

@@ -8,6 +8,7 @@ COMMENT ON COLUMN @extschema@.autobuild_rules.rule IS 'The rule or condition; th
 COMMENT ON COLUMN @extschema@.autobuild_rules.in_force IS 'Is it in force here?';
 COMMENT ON COLUMN @extschema@.autobuild_rules.because IS 'The sign in the product''s schema, or the setting, that says so.';
 COMMENT ON COLUMN @extschema@.autobuild_rules.setting IS 'The setting that bears on it, with its value.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.description IS 'What the rule does, in a sentence.';
 GRANT SELECT ON @extschema@.autobuild_rules TO PUBLIC;
 
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_tick(timestamptz) FROM PUBLIC;
@@ -37,3 +38,18 @@ COMMENT ON FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integ
     'The next runs of a schedule after a time, at most count of them; none for a schedule that never runs. A text that is no schedule: 22023.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_check(text) IS
     'Is this text a schedule? Never raises, so CHECK ((autobuild_schedule_check(s)).valid) works; all NULL for NULL.';
+
+-- What the planner is to expect. A COST of 10,000 is what reading some 25 pages is
+-- reckoned at: about a third of a millisecond, what a few statements take.
+ALTER FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) ROWS 1 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) ROWS 10 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) ROWS 500 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_grant(text) ROWS 20 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) ROWS 1 COST 1000;
+ALTER FUNCTION @extschema@.autobuild_schedule_check(text) COST 1000;
+ALTER FUNCTION @extschema@.autobuild_list_rules() ROWS 30 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_list_waiting() ROWS 50 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
+ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;

@@ -6,6 +6,7 @@ CREATE TABLE @extschema@.autobuild_executor_lock (
 );
 COMMENT ON TABLE @extschema@.autobuild_executor_lock IS
     'Holds no rows: whoever holds this table''s EXCLUSIVE lock is the one executor of this database.';
+COMMENT ON COLUMN @extschema@.autobuild_executor_lock.only_row IS 'There are no rows.';
 
 CREATE TABLE @extschema@.autobuild_ticks (
     tick_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -26,6 +27,7 @@ CREATE TABLE @extschema@.autobuild_ticks (
 CREATE INDEX autobuild_ticks_started_at ON @extschema@.autobuild_ticks (started_at);
 COMMENT ON TABLE @extschema@.autobuild_ticks IS
     'A row for each tick that did or tried something, kept for workspace_autobuild.history_retention. A tick with nothing to do writes nothing.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_id IS 'The key.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_at IS 'The time for which the tick decided, before it is cut down to the minute.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.started_at IS 'When the tick began, by the clock.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.finished_at IS 'When its last batch was done, by the clock.';
@@ -60,6 +62,8 @@ CREATE INDEX autobuild_transitions_workspace ON @extschema@.autobuild_transition
 CREATE INDEX autobuild_transitions_decided_at ON @extschema@.autobuild_transitions (decided_at);
 COMMENT ON TABLE @extschema@.autobuild_transitions IS
     'A row for each transition that was tried, with its outcome, kept for workspace_autobuild.history_retention.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.transition_id IS 'The key, in the order of recording.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.tick_id IS 'The tick in autobuild_ticks.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.decided_at IS 'When it was decided, by the clock.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.transition IS 'start, stop, delete, or dormant where only the mark is written.';
@@ -91,7 +95,19 @@ CREATE TABLE @extschema@.autobuild_attempts (
 );
 COMMENT ON TABLE @extschema@.autobuild_attempts IS
     'Workspaces that should have moved and can''t, a row each; what autobuild_blocked shows.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.reason IS 'The product''s build_reason.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.due_at IS 'When it fell due.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.code IS 'The block code of a blocked one.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.sqlstate IS 'SQLSTATE of a failed one.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.message IS 'A sentence for people; names a parameter, never its value.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.build_number IS 'The number of the latest build when it was tried.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.since IS 'When this workspace was first found unable to make this transition.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.attempts IS 'How often it was tried since then.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.last_attempt_at IS 'When it was tried last.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.next_attempt_at IS 'When it is tried again.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.fingerprint IS 'Of what was written or would have been: a changed one is tried at once.';
 
 CREATE VIEW @extschema@.autobuild_blocked AS
@@ -100,8 +116,17 @@ CREATE VIEW @extschema@.autobuild_blocked AS
       FROM @extschema@.autobuild_attempts;
 COMMENT ON VIEW @extschema@.autobuild_blocked IS
     'Workspaces that should have moved and can''t: why, since when, and when it is tried again.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.reason IS 'The product''s build_reason.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.due_at IS 'When it fell due.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.code IS 'The block code of a blocked one.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.sqlstate IS 'SQLSTATE of a failed one.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.message IS 'A sentence for people; names a parameter, never its value.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.since IS 'When this workspace was first found unable to make this transition.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.attempts IS 'How often it was tried since then.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.last_attempt_at IS 'When it was tried last.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.next_attempt_at IS 'When it is tried again: after 1, 2, 4 ... 60 minutes, or at once when its facts change.';
 
 CREATE TABLE @extschema@.autobuild_unfilled (
@@ -111,6 +136,7 @@ CREATE TABLE @extschema@.autobuild_unfilled (
 );
 COMMENT ON TABLE @extschema@.autobuild_unfilled IS
     'Workspaces whose next_start_at the worker could not fill in: code of the product''s refused the value or came to no end. Nothing is lost by it: the product reads an empty one as due at the next run.';
+COMMENT ON COLUMN @extschema@.autobuild_unfilled.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_unfilled.attempts IS 'How often it was tried.';
 COMMENT ON COLUMN @extschema@.autobuild_unfilled.next_attempt_at IS 'When it is tried again: after 1, 2, 4 ... 60 minutes.';
 

@@ -7,24 +7,78 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 
-use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
+use pgrx::guc::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 use pgrx::{PgLogLevel, pg_guard, pg_sys};
 
 use crate::instant::SECOND;
 use crate::lifecycle::signs::{ActingRule, Policy};
 
 /// What a tick does with what is due (`workspace_autobuild.action`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Write the builds.
-    #[name = c"build"]
     Build,
     /// Decide and record what would be done; write nothing of the product's.
-    #[name = c"observe"]
     Observe,
     /// Do nothing.
-    #[name = c"off"]
     Off,
+}
+
+impl Action {
+    /// As the setting is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Build => "build",
+            Action::Observe => "observe",
+            Action::Off => "off",
+        }
+    }
+}
+
+/// A word that a setting takes; a hidden one is taken and not named in lists. Of several
+/// with one value the first is shown.
+const fn word(name: &'static CStr, value: i32, hidden: bool) -> pg_sys::config_enum_entry {
+    pg_sys::config_enum_entry {
+        name: name.as_ptr(),
+        val: value,
+        hidden,
+    }
+}
+
+/// What ends a list of words.
+const END_OF_WORDS: pg_sys::config_enum_entry = pg_sys::config_enum_entry {
+    name: std::ptr::null(),
+    val: 0,
+    hidden: false,
+};
+
+/// YAML turns `off` into `False`, and so what configures servers by YAML writes that: as
+/// with the server's own settings, every word for "off" is one.
+const ACTIONS: &[pg_sys::config_enum_entry] = &[
+    word(c"build", 0, false),
+    word(c"observe", 1, false),
+    word(c"off", 2, false),
+    word(c"false", 2, true),
+    word(c"no", 2, true),
+    word(c"0", 2, true),
+    END_OF_WORDS,
+];
+
+// SAFETY: the list is a constant of constant C strings, and ends with a NULL name.
+unsafe impl GucEnum for Action {
+    fn from_ordinal(ordinal: i32) -> Action {
+        match ordinal {
+            0 => Action::Build,
+            1 => Action::Observe,
+            _ => Action::Off,
+        }
+    }
+
+    fn to_ordinal(&self) -> i32 {
+        *self as i32
+    }
+
+    const CONFIG_ENUM_ENTRY: *const pg_sys::config_enum_entry = ACTIONS.as_ptr();
 }
 
 /// At which level a tick that did something is logged (`workspace_autobuild.log_level`).

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_sys};
+use pgrx::{PgLogLevel, pg_sys};
 use uuid::Uuid;
 
 use crate::instant::Instant;
@@ -14,6 +14,7 @@ use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
+use crate::server::log::log_at;
 
 use super::entries;
 use super::marks::{self, Marks};
@@ -135,14 +136,7 @@ impl Pass<'_> {
             state.ready = true;
             state.audited_at = Some(clock::now());
             if state.drift > 0 {
-                ereport!(
-                    PgLogLevel::LOG,
-                    PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
-                    format!(
-                        "workspace-autobuild: {}",
-                        state.drift_sentence().unwrap_or_default()
-                    )
-                );
+                log_at(PgLogLevel::LOG, &state.drift_sentence().unwrap_or_default());
             }
         }
         state.write(self.extension)?;

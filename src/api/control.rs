@@ -3,7 +3,7 @@
 //! None is for PUBLIC; whoever has EXECUTE needs no right on our tables, which are
 //! written as their owner.
 
-use pgrx::{PgSqlErrorCode, extension_sql_file, pg_extern, search_path};
+use pgrx::{PgSqlErrorCode, default, extension_sql_file, pg_extern, search_path};
 
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::{self, Extension};
@@ -45,7 +45,7 @@ pub fn pause(extension: &Extension) -> Result<Option<Pause>, Error> {
 /// Stops the worker's ticks in this database until autobuild_resume().
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
-fn autobuild_pause(reason: Option<&str>) {
+fn autobuild_pause(reason: default!(Option<&str>, "NULL")) {
     set_pause(reason).or_raise();
 }
 

@@ -7,14 +7,17 @@ use serde_json::{Value, json};
 
 use crate::executor::report::{KINDS, OUTCOMES};
 use crate::instant::{Instant, SECOND};
+use crate::product::waiting::STATES;
 use crate::server::clock;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::Extension;
 use crate::server::query::{Access, run};
+use crate::server::subtransaction::attempt;
 use crate::server::transaction::in_recovery;
 use crate::settings;
 use crate::worker::state::{BUCKETS_MS, Counters, Slot, TICKS};
 
+use super::waiting::waiting;
 use super::{control, status};
 
 /// The rows, in the making.
@@ -44,9 +47,28 @@ impl Rows {
             self.gauge("last_tick_built", f64::from(tick.built));
             self.gauge("last_tick_blocked", f64::from(tick.blocked));
             self.gauge("last_tick_failed", f64::from(tick.failed));
+            self.gauge("last_tick_observed", f64::from(tick.observed));
+            self.gauge("last_tick_locked", f64::from(tick.locked));
             self.gauge("last_tick_held_back", f64::from(tick.held_back));
         }
         self.counters(&slot.counters);
+    }
+
+    /// The builds that are not done. Where they can't be read (the product's tables or a
+    /// right are not there) nothing is said of them.
+    fn waiting(&mut self) {
+        let Ok(builds) = attempt(waiting) else {
+            return;
+        };
+        let now = clock::now();
+        for state in STATES {
+            let in_state = || builds.iter().filter(|build| build.state == state);
+            let oldest = in_state().map(|build| build.since).min();
+            let age = oldest.map_or(0, |since| now.micros().saturating_sub(since.micros()));
+            let labels = json!({"state": state});
+            self.add("waiting_builds", labels.clone(), in_state().count() as f64);
+            self.add("waiting_oldest_seconds", labels, seconds(age.max(0)));
+        }
     }
 
     fn counters(&mut self, counters: &Counters) {
@@ -123,6 +145,7 @@ fn metrics() -> Result<Rows, Error> {
         "blocked",
         extension.as_owner(|| blocked(&extension))? as f64,
     );
+    rows.waiting();
     if let Some(slot) = seen.and_then(|seen| seen.slot) {
         rows.slot(&slot);
     }

@@ -12,3 +12,4 @@ pub mod rules;
 pub mod schedules;
 pub mod status;
 pub mod tick;
+mod waiting;

@@ -10,30 +10,39 @@ use pgrx::{extension_sql_file, name, pg_extern, search_path};
 
 use crate::agenda;
 use crate::agenda::state::Agenda;
-use crate::instant::Instant;
+use crate::instant::{Instant, SECOND};
 use crate::product::copies::{dump_problem, not_subscribed};
 use crate::product::role::executor_role;
 use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
-use crate::server::extension::Extension;
+use crate::server::extension::{Extension, database_name};
 use crate::server::identity::role_name;
-use crate::server::query::{Access, run};
+use crate::server::query::{Access, Arg, run};
 use crate::server::transaction::in_recovery;
 use crate::server::{clock, scope};
 use crate::settings::{self, Action, Settings};
 use crate::worker::configured::workers_settings;
+use crate::worker::launcher::MAX_WORKERS;
+use crate::worker::roster::Database;
 use crate::worker::state::{Health, LastTick, Phase, Slot};
 use crate::worker::{process, region, spawn};
 
 use super::blockers;
 use super::control::{self, Pause};
 
+/// A tick that is so late says why; and so long a launcher may take to appear.
+const LATE: i64 = 5 * SECOND;
+
 /// What the shared state says of this database.
 pub struct Seen {
     /// The launcher lives.
     pub launcher: bool,
+    /// There was one since shared memory was made.
+    pub launched: bool,
     /// There was no worker slot for it.
     pub starved: bool,
+    /// The databases in which tick workers are at work, if these are as many as may be.
+    pub busy_with: Vec<Database>,
     /// The database's slot.
     pub slot: Option<Slot>,
 }
@@ -41,15 +50,25 @@ pub struct Seen {
 /// Looks at the shared state; `None` without any.
 pub fn seen() -> Result<Option<Seen>, Error> {
     region::visit(|region| {
-        let (launcher, starved, slot) = region.with(|state| {
-            let slot = state.slot(region::this_database()).map(|slot| *slot);
-            (state.launcher_pid, state.starved, slot)
+        let mut pid = 0;
+        let mut seen = region.with(|state| {
+            pid = state.launcher_pid;
+            let at_work = |slot: &&mut Slot| slot.worker_pid != 0;
+            Seen {
+                launcher: false,
+                launched: state.launched,
+                starved: state.starved,
+                busy_with: if state.busy {
+                    let slots = state.slots().filter(at_work);
+                    slots.map(|slot| slot.database).collect()
+                } else {
+                    Vec::new()
+                },
+                slot: state.slot(region::this_database()).map(|slot| *slot),
+            }
         });
-        Seen {
-            launcher: process::lives(launcher),
-            starved,
-            slot,
-        }
+        seen.launcher = process::lives(pid);
+        seen
     })
 }
 
@@ -105,6 +124,22 @@ struct Status {
     blockers: Vec<String>,
     /// What is in the way of a dump.
     dump_problem: Option<String>,
+    /// The workspaces that can't move.
+    stuck: Stuck,
+    /// The database's collation version isn't the system's.
+    collation_problem: Option<String>,
+    /// The server has just become one in which a launcher is to run, and has none yet.
+    launcher_comes: bool,
+}
+
+/// The workspaces of `autobuild_blocked`, counted.
+#[derive(Clone, Debug, Default)]
+struct Stuck {
+    all: i64,
+    /// Those that failed; what somebody held may be free at any time, and isn't among them.
+    failed: i64,
+    /// The SQLSTATE of the last that failed.
+    sqlstate: String,
 }
 
 impl Status {
@@ -120,6 +155,11 @@ impl Status {
         let blockers = match seen.as_ref().and_then(|seen| seen.slot.as_ref()) {
             Some(slot) => blockers::problems(&settings, slot)?,
             None => Vec::new(),
+        };
+        let stuck = extension.as_owner(|| stuck(&extension))?;
+        let launcher_comes = match &seen {
+            Some(seen) => !seen.launcher && !seen.launched && has_just_begun()?,
+            None => false,
         };
         // Without the product's tables there is none.
         let found = Product::find(&settings.product_schema).ok();
@@ -140,6 +180,9 @@ impl Status {
             agenda,
             blockers,
             settings,
+            stuck,
+            collation_problem: collation_problem()?,
+            launcher_comes,
             extension,
             pause,
             seen,
@@ -166,6 +209,7 @@ impl Status {
         }
         match &seen.slot {
             Some(slot) if slot.phase == Phase::Ticking => WorkerState::Running,
+            _ if self.launcher_comes => WorkerState::Idle,
             _ if !seen.launcher || seen.starved => WorkerState::Failing,
             Some(slot) if slot.failures > 0 => WorkerState::Failing,
             Some(slot) if matches!(slot.health, Health::Waiting | Health::Busy) => {
@@ -188,6 +232,7 @@ impl Status {
         problems.extend(self.agenda_problem.clone());
         problems.extend(self.blockers.clone());
         problems.extend(self.dump_problem.clone());
+        problems.extend(self.collation_problem.clone());
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
@@ -207,6 +252,9 @@ impl Status {
             }
             _ => {}
         }
+        if self.launcher_comes {
+            return None;
+        }
         if !seen.launcher {
             return Some(
                 "the launcher is not running: the server's log says why; it is started again after 5 seconds, and needs a free slot of max_worker_processes"
@@ -214,12 +262,17 @@ impl Status {
             );
         }
         if seen.starved {
-            return Some(
-                "no background worker slot is free, ticks are late: raise max_worker_processes and restart the server"
-                    .into(),
-            );
+            return Some(format!(
+                "no background worker slot is free, ticks are late: {}",
+                spawn::MORE_SLOTS
+            ));
         }
-        self.slot().and_then(problem_of).or_else(|| {
+        let of_slot = self.slot().and_then(|slot| {
+            waits_for_standby(slot)
+                .or_else(|| waits_its_turn(slot, &seen.busy_with))
+                .or_else(|| problem_of(slot))
+        });
+        of_slot.or_else(|| self.all_fail()).or_else(|| {
             region::preloaded().is_none().then(|| {
                 format!(
                     "the worker was started by hand and ends with the server; {}",
@@ -228,6 +281,50 @@ impl Status {
             })
         })
     }
+}
+
+impl Status {
+    /// Ticks are made, and all that is due fails in them; at most of the ticks nothing is
+    /// tried, since those that failed wait for their next attempt.
+    fn all_fail(&self) -> Option<String> {
+        let tick = self.last_tick.filter(|tick| tick.due > 0)?;
+        let Stuck {
+            all,
+            failed,
+            sqlstate,
+        } = &self.stuck;
+        let none_moved = tick.built == 0 && tick.observed == 0 && tick.held_back == 0;
+        (none_moved && *failed > 0 && *all >= i64::from(tick.due)).then(|| {
+            format!(
+                "nothing that is due can be built: {failed} of {all} workspaces fail (SQLSTATE {sqlstate}), \
+                 the others are blocked; SELECT * FROM autobuild_blocked says why"
+            )
+        })
+    }
+}
+
+/// The worker has written, and its commit waits for a standby.
+fn waits_for_standby(slot: &Slot) -> Option<String> {
+    process::waits_for_standby(slot.worker_pid).then(|| {
+        "the worker's commit waits for a synchronous standby, and nobody sees its builds until one answers: \
+         bring one back, or take it out of synchronous_standby_names and reload"
+            .to_owned()
+    })
+}
+
+/// A tick is late because as many workers as may be are at work elsewhere.
+fn waits_its_turn(slot: &Slot, busy_with: &[Database]) -> Option<String> {
+    let late = clock::now().micros().saturating_sub(slot.next_at);
+    let waits = slot.worker_pid == 0 && slot.next_at != 0 && late >= LATE;
+    (waits && !busy_with.is_empty()).then(|| {
+        let names = busy_with.iter().filter_map(|&other| database_name(other));
+        format!(
+            "the tick is {} s late and waits for its turn: {MAX_WORKERS} workers, which is all, are at work in other databases ({}); \
+             autobuild_status there says how they fare",
+            late / SECOND,
+            names.collect::<Vec<_>>().join(", ")
+        )
+    })
 }
 
 /// The problem that a slot tells of.
@@ -270,13 +367,85 @@ fn preload_advice() -> String {
     format!("set shared_preload_libraries = '{value}'{kept} and restart the server")
 }
 
+/// Counts the workspaces that can't move.
+fn stuck(extension: &Extension) -> Result<Stuck, Error> {
+    let mut stuck = Stuck::default();
+    run(
+        &format!(
+            "SELECT pg_catalog.count(*), pg_catalog.count(f.sqlstate), \
+             (pg_catalog.array_agg(f.sqlstate ORDER BY a.last_attempt_at USING OPERATOR(pg_catalog.>)) \
+              FILTER (WHERE f.sqlstate IS NOT NULL))[1] \
+             FROM {} a, \
+             LATERAL (SELECT CASE WHEN a.outcome OPERATOR(pg_catalog.=) 'failed' \
+              AND a.sqlstate OPERATOR(pg_catalog.<>) ALL (ARRAY['55P03', '40001', '40P01']) THEN a.sqlstate END AS sqlstate) f",
+            extension.table("autobuild_attempts")
+        ),
+        Access::Read,
+        Vec::new(),
+        |row| {
+            stuck = Stuck {
+                all: row.bigint(0)?.unwrap_or(0),
+                failed: row.bigint(1)?.unwrap_or(0),
+                sqlstate: row.text(2)?.unwrap_or_default(),
+            };
+            Ok(())
+        },
+    )?;
+    Ok(stuck)
+}
+
+/// Was the server started or promoted so lately that its launcher may still be on its way?
+/// The control file is written when recovery ends.
+fn has_just_begun() -> Result<bool, Error> {
+    let mut began = None;
+    run(
+        "SELECT c.pg_control_last_modified FROM pg_catalog.pg_control_system() c",
+        Access::Read,
+        Vec::new(),
+        |row| {
+            began = row.time(0)?;
+            Ok(())
+        },
+    )?;
+    let age = began.map(|at| clock::now().micros().saturating_sub(at.micros()));
+    Ok(age.is_some_and(|age| (0..LATE).contains(&age)))
+}
+
+/// What the server says to whoever connects, and the log has only once.
+fn collation_problem() -> Result<Option<String>, Error> {
+    let mut problem = None;
+    run(
+        "SELECT pg_catalog.quote_ident(d.datname), d.datcollversion, v.actual \
+         FROM pg_catalog.pg_database d, \
+         LATERAL (SELECT pg_catalog.pg_database_collation_actual_version(d.oid) AS actual) v \
+         WHERE d.oid OPERATOR(pg_catalog.=) CAST($1 AS pg_catalog.oid) \
+         AND d.datcollversion IS NOT NULL \
+         AND (v.actual IS NULL OR v.actual OPERATOR(pg_catalog.<>) d.datcollversion)",
+        Access::Read,
+        vec![Arg::BigInt(Some(i64::from(region::this_database())))],
+        |row| {
+            let name = row.text(0)?.unwrap_or_default();
+            let made = row.text(1)?.unwrap_or_default();
+            let now = row
+                .text(2)?
+                .unwrap_or_else(|| "without a version".to_owned());
+            problem = Some(format!(
+                "the database was made with collation version {made}, and the system's is {now}: indexes on text may be \
+                 out of order; REINDEX DATABASE {name}, then ALTER DATABASE {name} REFRESH COLLATION VERSION"
+            ));
+            Ok(())
+        },
+    )?;
+    Ok(problem)
+}
+
 /// The last tick in the history.
 fn last_recorded_tick(extension: &Extension) -> Result<Option<LastTick>, Error> {
     let mut last = None;
     run(
         &format!(
             "SELECT t.tick_at, t.started_at, t.finished_at, t.due, t.built, t.blocked, t.failed, \
-             t.sqlstate IS NOT NULL \
+             t.sqlstate IS NOT NULL, t.observed \
              FROM {} t ORDER BY t.tick_id USING OPERATOR(pg_catalog.>) LIMIT 1",
             extension.table("autobuild_ticks")
         ),
@@ -293,6 +462,8 @@ fn last_recorded_tick(extension: &Extension) -> Result<Option<LastTick>, Error> 
                 built: row.int(4)?.unwrap_or(0),
                 blocked: row.int(5)?.unwrap_or(0),
                 failed: row.int(6)?.unwrap_or(0),
+                observed: row.int(8)?.unwrap_or(0),
+                locked: 0,
                 held_back: 0,
                 troubled: row.bool(7)?,
             });
@@ -323,6 +494,7 @@ fn autobuild_worker_status() -> TableIterator<
         name!(worker_pid, Option<i32>),
         name!(worker_state, String),
         name!(mode, String),
+        name!(action, String),
         name!(paused, bool),
         name!(pause_reason, Option<String>),
         name!(role, Option<String>),
@@ -332,10 +504,14 @@ fn autobuild_worker_status() -> TableIterator<
         name!(last_tick_built, Option<i32>),
         name!(last_tick_blocked, Option<i32>),
         name!(last_tick_failed, Option<i32>),
+        name!(last_tick_observed, Option<i32>),
+        name!(locked, Option<i32>),
+        name!(held_back, Option<i32>),
         name!(next_tick_at, Option<TimestampWithTimeZone>),
         name!(lag, Option<Interval>),
         name!(consecutive_failures, i32),
         name!(last_error, Option<String>),
+        name!(last_error_at, Option<TimestampWithTimeZone>),
         name!(problem, Option<String>),
         name!(extension_version, String),
     ),
@@ -345,6 +521,8 @@ fn autobuild_worker_status() -> TableIterator<
     let problem = status.problem(state);
     let slot = status.slot();
     let tick = status.last_tick;
+    // The history has no such numbers.
+    let workers_tick = slot.map(|slot| slot.last_tick).filter(|tick| tick.made);
     let lag = slot
         .filter(|_| state.ticks())
         .map(|slot| slot.lag(clock::now(), settings::tick_interval()))
@@ -353,6 +531,7 @@ fn autobuild_worker_status() -> TableIterator<
         slot.map(|slot| slot.worker_pid).filter(|&pid| pid != 0),
         state.name().to_owned(),
         status.agenda.mode().to_owned(),
+        status.settings.action.name().to_owned(),
         status.pause.is_some(),
         status.pause.as_ref().and_then(|pause| pause.reason.clone()),
         status
@@ -365,11 +544,16 @@ fn autobuild_worker_status() -> TableIterator<
         tick.map(|tick| tick.built),
         tick.map(|tick| tick.blocked),
         tick.map(|tick| tick.failed),
+        tick.map(|tick| tick.observed),
+        workers_tick.map(|tick| tick.locked),
+        workers_tick.map(|tick| tick.held_back),
         slot.filter(|slot| state.ticks() && slot.next_at != 0)
             .and_then(|slot| time(slot.next_at)),
         lag,
         slot.map_or(0, |slot| i32::try_from(slot.failures).unwrap_or(i32::MAX)),
         slot.and_then(|slot| slot.last_error.get()),
+        slot.filter(|slot| slot.last_error_at != 0)
+            .and_then(|slot| time(slot.last_error_at)),
         problem,
         status.extension.version.clone(),
     ))

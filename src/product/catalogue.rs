@@ -48,6 +48,10 @@ pub enum Use {
     Read,
     /// It is read for people only, as the caller: never by the executor.
     Show,
+    /// It is read for people only, as the executor's role: what becomes of its builds.
+    Watch,
+    /// It is read so, and written by an INSERT.
+    WatchInsert,
     /// It is written by an INSERT, and never read.
     Write,
     /// It is read, and written by an INSERT.
@@ -101,7 +105,7 @@ const fn optional(table: &'static str, name: &'static str, kind: Kind, usage: Us
 }
 
 use Kind::{Bool, Bytes, Enum, Integer, Json, Text, Time, Uuid};
-use Use::{Insert, Read, Show, Sign, Update, Write};
+use Use::{Insert, Read, Show, Sign, Update, Watch, WatchInsert, Write};
 
 /// All of them.
 #[rustfmt::skip]
@@ -171,7 +175,7 @@ pub const COLUMNS: &[Column] = &[
     required("workspace_builds", "initiator_id", Uuid, Write),
     required("workspace_builds", "provisioner_state", Bytes, Insert),
     required("workspace_builds", "job_id", Uuid, Insert),
-    required("workspace_builds", "reason", Enum, Write),
+    required("workspace_builds", "reason", Enum, WatchInsert),
     required("workspace_builds", "deadline", Time, Insert),
     required("workspace_builds", "max_deadline", Time, Write),
     required("workspace_builds", "daily_cost", Integer, Write),
@@ -182,8 +186,9 @@ pub const COLUMNS: &[Column] = &[
     required("workspace_build_parameters", "value", Text, Insert),
 
     required("provisioner_jobs", "id", Uuid, Insert),
-    required("provisioner_jobs", "created_at", Time, Write),
-    required("provisioner_jobs", "updated_at", Time, Write),
+    required("provisioner_jobs", "created_at", Time, WatchInsert),
+    required("provisioner_jobs", "updated_at", Time, WatchInsert),
+    optional("provisioner_jobs", "started_at", Time, Watch),
     required("provisioner_jobs", "canceled_at", Time, Read),
     required("provisioner_jobs", "completed_at", Time, Read),
     required("provisioner_jobs", "error", Text, Read),
@@ -196,7 +201,8 @@ pub const COLUMNS: &[Column] = &[
     required("provisioner_jobs", "input", Json, Write),
     required("provisioner_jobs", "tags", Json, Insert),
     required("provisioner_jobs", "trace_metadata", Json, Write),
-    optional("provisioner_jobs", "job_status", Enum, Sign),
+    optional("provisioner_jobs", "worker_id", Uuid, Watch),
+    optional("provisioner_jobs", "job_status", Enum, Watch),
     optional("provisioner_jobs", "logs_overflowed", Bool, Sign),
 
     optional("parameter_schemas", "job_id", Uuid, Read),

@@ -14,4 +14,5 @@ pub mod locks;
 pub mod provisioners;
 pub mod role;
 pub mod schema;
+pub mod waiting;
 pub mod write;

@@ -101,8 +101,8 @@ fn needs(product: &Product) -> Vec<Need> {
             continue;
         }
         let privileges: &[&'static str] = match column.usage {
-            Use::Read => &["SELECT"],
-            Use::Insert => &["SELECT", "INSERT"],
+            Use::Read | Use::Watch => &["SELECT"],
+            Use::Insert | Use::WatchInsert => &["SELECT", "INSERT"],
             Use::Update => &["SELECT", "UPDATE"],
             Use::Write => &["INSERT"],
             Use::Show | Use::Sign => &[],

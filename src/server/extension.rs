@@ -1,5 +1,6 @@
 //! The extension as this database has it: its schema, its owner, its tables.
 
+use std::cell::OnceCell;
 use std::ffi::CStr;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
@@ -90,15 +91,37 @@ impl Extension {
     }
 }
 
-/// The name of the database that this session is connected to.
+/// The name of the database that this process is connected to, which can't change while
+/// it is. Outside of a transaction it is known if it was asked for in one before.
 pub fn database() -> String {
-    // SAFETY: a catalog look-up inside a transaction; the name is palloc'd, or NULL if
-    // the database is gone, which it can't be while we are connected.
-    unsafe {
-        let name = pg_sys::get_database_name(pg_sys::MyDatabaseId);
-        if name.is_null() {
-            return String::new();
+    thread_local! {
+        static NAME: OnceCell<String> = const { OnceCell::new() };
+    }
+    NAME.with(|name| match name.get() {
+        Some(name) => name.clone(),
+        None => {
+            let found = look_up_database();
+            found.map_or_else(String::new, |found| name.get_or_init(|| found).clone())
         }
-        CStr::from_ptr(name).to_string_lossy().into_owned()
+    })
+}
+
+fn look_up_database() -> Option<String> {
+    // SAFETY: reads variables of the process.
+    let (inside, oid) = unsafe { (pg_sys::IsTransactionState(), pg_sys::MyDatabaseId) };
+    if inside { name_of(oid) } else { None }
+}
+
+/// The name of a database, if there is such a one. Inside a transaction.
+pub fn database_name(database: u32) -> Option<String> {
+    name_of(pg_sys::Oid::from(database))
+}
+
+fn name_of(database: pg_sys::Oid) -> Option<String> {
+    // SAFETY: a catalog look-up inside a transaction; the name is palloc'd, or NULL if
+    // the database is gone.
+    unsafe {
+        let name = pg_sys::get_database_name(database);
+        (!name.is_null()).then(|| CStr::from_ptr(name).to_string_lossy().into_owned())
     }
 }

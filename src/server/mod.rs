@@ -11,6 +11,7 @@ pub mod clock;
 pub mod error;
 pub mod extension;
 pub mod identity;
+pub mod log;
 pub mod query;
 pub mod relation;
 pub mod row;

@@ -7,6 +7,7 @@ use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_guard, pg_sys};
 
 use crate::instant::{Instant, MINUTE, SECOND};
 use crate::server::error::check_for_interrupts;
+use crate::server::log::log_of;
 use crate::{server::clock, settings};
 
 use super::configured;
@@ -14,11 +15,11 @@ use super::databases;
 use super::process;
 use super::region::{self, Region};
 use super::roster::{Database, Ending, Errand, Knock, Presence, Roster};
-use super::spawn::{Orders, Worker};
+use super::spawn::{MORE_SLOTS, Orders, Worker};
 use super::state::{Health, SLOTS};
 
 /// Tick workers at a time, of all databases together.
-const MAX_WORKERS: usize = 4;
+pub const MAX_WORKERS: usize = 4;
 /// The list of databases is read at least so often.
 const LIST_EVERY: i64 = 5 * SECOND;
 /// Before ticks are started the list is read if it is older than this.
@@ -36,6 +37,7 @@ const LOOK_AT_STRAYS: i64 = SECOND;
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn workspace_autobuild_launcher(argument: pg_sys::Datum) {
+    process::watch_log(false);
     process::handle_signals();
     // SAFETY: connects to no database: shared catalogs can be scanned, and no more.
     unsafe {
@@ -77,6 +79,8 @@ struct Launcher {
     segment: u32,
     roster: Roster,
     running: HashMap<Database, Running>,
+    /// The names of the databases that it serves, for the log.
+    names: HashMap<Database, String>,
     listed_at: Option<Instant>,
     /// No worker slot is free: since when, when to try again, how long to wait next.
     starved_since: Option<Instant>,
@@ -110,6 +114,7 @@ impl Launcher {
         configured::publish(region);
         let left = region.with(|state| {
             state.launcher_pid = process::my_pid();
+            state.launched = true;
             state.starved = false;
             state
                 .slots()
@@ -135,6 +140,7 @@ impl Launcher {
                 .into_iter()
                 .map(|(database, pid)| (database, Running::Stray(pid)))
                 .collect(),
+            names: HashMap::new(),
             listed_at: None,
             starved_since: None,
             starved_until: None,
@@ -183,6 +189,7 @@ impl Launcher {
     }
 
     fn ended(&mut self, database: Database) {
+        let now = clock::now();
         let told = self.region.with(|state| {
             let slot = state.slot(database)?;
             let ending = slot.ending;
@@ -190,6 +197,7 @@ impl Launcher {
             if ending == Ending::Died {
                 let words = slot.last_words.get();
                 slot.record_death(
+                    now,
                     words
                         .as_deref()
                         .unwrap_or("its process could not be started, or ended without a word"),
@@ -201,14 +209,13 @@ impl Launcher {
             // The slot went with the database.
             return;
         };
-        self.roster.ended(database, ending, clock::now());
+        self.roster.ended(database, ending, now);
         if news {
-            ereport!(
+            let name = self.names.get(&database);
+            log_of(
+                &name.cloned().unwrap_or_else(|| database.to_string()),
                 PgLogLevel::LOG,
-                PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
-                format!(
-                    "workspace-autobuild: the worker in database {database} died; it is tried again, less often if it goes on"
-                )
+                "the worker died; it is tried again, less often if it goes on",
             );
         }
         if ending == Ending::Absent {
@@ -259,14 +266,14 @@ impl Launcher {
         let there = self
             .only
             .is_none_or(|only| all.iter().any(|&(database, _)| database == only));
-        let listed: Vec<Database> = all
+        self.names = all
             .into_iter()
             .filter(|(database, name)| match self.only {
                 Some(only) => *database == only,
                 None => settings::names_database(name),
             })
-            .map(|(database, _)| database)
             .collect();
+        let listed: Vec<Database> = self.names.keys().copied().collect();
         let gone = self.roster.list(now, &listed);
         self.region.with(|state| {
             for &database in &gone {
@@ -346,7 +353,9 @@ impl Launcher {
             ereport!(
                 PgLogLevel::WARNING,
                 PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-                "workspace-autobuild: no background worker slot is free, ticks are late; raise max_worker_processes"
+                format!(
+                    "workspace-autobuild: no background worker slot is free, ticks are late; {MORE_SLOTS}"
+                )
             );
         }
     }
@@ -371,6 +380,7 @@ impl Launcher {
     /// Writes what is next into the slots.
     fn publish(&self) {
         self.region.with(|state| {
+            state.busy = self.running.len() >= MAX_WORKERS;
             for slot in state.slots() {
                 slot.next_at = 0;
             }

@@ -12,7 +12,7 @@ pub mod configured;
 #[cfg(feature = "pgrx")]
 mod databases;
 #[cfg(feature = "pgrx")]
-mod launcher;
+pub mod launcher;
 #[cfg(feature = "pgrx")]
 mod notice;
 #[cfg(feature = "pgrx")]

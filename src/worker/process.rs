@@ -4,11 +4,12 @@
 //! Termination is the server's own `die`, so that it works in every wait of the
 //! server's and not only where our loops look.
 
+use std::borrow::Cow;
 use std::cell::Cell;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_char};
 
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
-use pgrx::{pg_guard, pg_sys};
+use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 
 use crate::server::cancel;
 
@@ -87,6 +88,18 @@ pub fn lives(pid: i32) -> bool {
     pid != 0 && unsafe { !pg_sys::BackendPidGetProc(pid).is_null() }
 }
 
+/// Does this process's commit wait for a synchronous standby?
+pub fn waits_for_standby(pid: i32) -> bool {
+    // SAFETY: as in `wake`; one int is read, which may be of a moment ago.
+    unsafe {
+        let process = pg_sys::BackendPidGetProc(pid);
+        pid != 0
+            && !process.is_null()
+            && (&raw const (*process).syncRepState).read_volatile()
+                == pg_sys::SYNC_REP_WAITING as i32
+    }
+}
+
 /// This process's id.
 pub fn my_pid() -> i32 {
     // SAFETY: reads a variable of the process.
@@ -137,11 +150,17 @@ static mut PREVIOUS_LOG: pg_sys::emit_log_hook_type = None;
 
 thread_local! {
     static LAST_WORDS: Cell<Option<String>> = const { Cell::new(None) };
+    static HUSHED: Cell<bool> = const { Cell::new(false) };
+    static WARNED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From now on the message with which this process dies is kept for [`last_words`].
-/// Called once.
-pub fn keep_last_words() {
+/// From now on the message with which this process dies is kept for [`last_words`]. That it
+/// was told to end is kept out of the log: it is no fault, the server's own launchers end
+/// without a word too, and the postmaster says that it ended. So is, if `hushed`, what the
+/// server says of the database each time that somebody connects: its collation version isn't
+/// the system's. Called once.
+pub fn watch_log(hushed: bool) {
+    HUSHED.set(hushed);
     // SAFETY: one thread; the hook before ours is kept and called.
     unsafe {
         PREVIOUS_LOG = pg_sys::emit_log_hook;
@@ -154,20 +173,42 @@ pub fn last_words() -> Option<String> {
     LAST_WORDS.take()
 }
 
+/// Did the server say something of the database as this process connected?
+pub fn was_warned() -> bool {
+    WARNED.get()
+}
+
 #[pg_guard]
 unsafe extern "C-unwind" fn on_log(error_pointer: *mut pg_sys::ErrorData) {
-    // SAFETY: the server calls the hook with the error that it is about to log; its
-    // message is a C string or NULL.
+    // SAFETY: the server calls the hook with the error that it is about to log, which may
+    // be kept out of the log here; its texts are C strings or NULL.
     unsafe {
-        if let Some(error) = error_pointer.as_ref()
-            && error.elevel >= pg_sys::FATAL as i32
-            && !error.message.is_null()
-        {
-            let message = CStr::from_ptr(error.message).to_string_lossy();
-            LAST_WORDS.set(Some(message.into_owned()));
+        if let Some(error) = error_pointer.as_mut() {
+            look_at(error);
         }
         if let Some(previous) = PREVIOUS_LOG {
             pg_guard_ffi_boundary(|| previous(error_pointer));
         }
+    }
+}
+
+/// # Safety
+/// The error is one of the server's: its texts are C strings or NULL.
+unsafe fn look_at(error: &mut pg_sys::ErrorData) {
+    // SAFETY: see above.
+    let text = |text: *const c_char| unsafe {
+        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy())
+    };
+    if error.elevel >= pg_sys::FATAL as i32 {
+        LAST_WORDS.set(text(error.message).map(Cow::into_owned));
+        if error.sqlerrcode == PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN as i32 {
+            error.output_to_server = false;
+        }
+    } else if error.elevel == pg_sys::WARNING as i32
+        // Messages are translated, the names of the server's functions are not.
+        && text(error.funcname).as_deref() == Some("CheckMyDatabase")
+    {
+        WARNED.set(true);
+        error.output_to_server &= !HUSHED.get();
     }
 }

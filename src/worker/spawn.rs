@@ -13,6 +13,8 @@ use super::roster::{Database, Errand};
 
 /// The library's name, as in `shared_preload_libraries`.
 pub const LIBRARY: &str = "workspace-autobuild";
+/// What to do where no worker slot is free.
+pub const MORE_SLOTS: &str = "lower max_parallel_workers and reload, so that parallel queries leave slots free, or raise max_worker_processes and restart the server";
 /// `backend_type` of the launcher.
 const LAUNCHER: &str = "workspace-autobuild launcher";
 /// `backend_type` of the tick workers.
@@ -56,7 +58,7 @@ fn no_slot() -> Error {
         PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
         "no background worker slot is free",
     )
-    .hint("Raise max_worker_processes and restart the server.")
+    .hint(format!("For more: {MORE_SLOTS}."))
 }
 
 /// What a tick worker is told when it starts.

@@ -103,6 +103,10 @@ pub struct LastTick {
     pub blocked: i32,
     /// Unexpected errors.
     pub failed: i32,
+    /// Recorded under `action = observe`.
+    pub observed: i32,
+    /// Left out, since somebody held their lock.
+    pub locked: i32,
     /// Held back by the cap.
     pub held_back: i32,
     /// A batch of it ended on an error.
@@ -176,6 +180,10 @@ pub struct Slot {
     pub problem: Text<600>,
     /// The last error.
     pub last_error: Text<600>,
+    /// When it came; 0 for none.
+    pub last_error_at: i64,
+    /// The log has what the server says of the database's collation version.
+    pub told_of_collation: bool,
     /// The FATAL message with which the last worker ended.
     pub last_words: Text<200>,
     /// Sums.
@@ -207,6 +215,8 @@ impl Slot {
                 built: 0,
                 blocked: 0,
                 failed: 0,
+                observed: 0,
+                locked: 0,
                 held_back: 0,
                 troubled: false,
             },
@@ -219,6 +229,8 @@ impl Slot {
                 len: 0,
                 bytes: [0; 600],
             },
+            last_error_at: 0,
+            told_of_collation: false,
             last_words: Text {
                 len: 0,
                 bytes: [0; 200],
@@ -245,7 +257,7 @@ impl Slot {
     }
 
     /// A tick was made.
-    pub fn record_tick(&mut self, at: Instant, ms: i64, report: &TickReport) {
+    pub fn record_tick(&mut self, at: Instant, now: Instant, ms: i64, report: &TickReport) {
         self.last_tick = LastTick {
             made: true,
             at: at.micros(),
@@ -254,6 +266,8 @@ impl Slot {
             built: report.built,
             blocked: report.blocked,
             failed: report.failed,
+            observed: report.observed,
+            locked: report.locked,
             held_back: report.held_back,
             troubled: report.error.is_some(),
         };
@@ -262,7 +276,7 @@ impl Slot {
         self.count_tick(0);
         self.measure(ms);
         if let Some((sqlstate, message)) = &report.error {
-            self.record_error(sqlstate, message);
+            self.record_error(now, sqlstate, message);
         }
         self.problem.set("");
         self.ending = Ending::Ticked;
@@ -303,10 +317,10 @@ impl Slot {
     }
 
     /// A tick met a lock that was not to be had, or took too long.
-    pub fn record_busy(&mut self, ms: i64, sqlstate: &str, message: &str) {
+    pub fn record_busy(&mut self, now: Instant, ms: i64, sqlstate: &str, message: &str) {
         self.count_tick(4);
         self.measure(ms);
-        self.record_error(sqlstate, message);
+        self.record_error(now, sqlstate, message);
         self.problem
             .set(&format!("the last tick came to nothing: {message}"));
         self.ending = Ending::Busy;
@@ -314,24 +328,26 @@ impl Slot {
     }
 
     /// A tick failed.
-    pub fn record_failure(&mut self, ms: i64, sqlstate: &str, message: &str) {
+    pub fn record_failure(&mut self, now: Instant, ms: i64, sqlstate: &str, message: &str) {
         self.count_tick(2);
         self.measure(ms);
-        self.record_error(sqlstate, message);
+        self.record_error(now, sqlstate, message);
         self.ending = Ending::Failed;
         self.health = Health::Failing;
     }
 
     /// A worker ended without a word.
-    pub fn record_death(&mut self, why: &str) {
+    pub fn record_death(&mut self, now: Instant, why: &str) {
         self.count_tick(3);
         self.last_error.set(why);
+        self.last_error_at = now.micros();
         self.health = Health::Failing;
     }
 
     /// An error that did not fail a tick.
-    pub fn record_error(&mut self, sqlstate: &str, message: &str) {
+    pub fn record_error(&mut self, now: Instant, sqlstate: &str, message: &str) {
         self.last_error.set(&format!("{sqlstate}: {message}"));
+        self.last_error_at = now.micros();
         self.count_errors(sqlstate, 1);
     }
 
@@ -418,6 +434,10 @@ impl Configured {
 pub struct State {
     /// The launcher's process id; 0 for none.
     pub launcher_pid: i32,
+    /// There was a launcher since shared memory was made.
+    pub launched: bool,
+    /// As many tick workers are at work as may be at a time.
+    pub busy: bool,
     /// What the server's configuration says.
     pub configured: Configured,
     /// The server has no worker slot left for us.

@@ -89,9 +89,9 @@ fn ticks_are_counted_by_time_and_outcome() {
         tried: [[1, 0, 1, 0, 0], [2, 0, 0, 1, 0], [0; 5], [0; 5]],
         ..TickReport::default()
     };
-    slot.record_tick(at(60), 5, &report);
-    slot.record_tick(at(120), 6, &report);
-    slot.record_tick(at(180), 60_001, &report);
+    slot.record_tick(at(60), at(61), 5, &report);
+    slot.record_tick(at(120), at(121), 6, &report);
+    slot.record_tick(at(180), at(241), 60_001, &report);
     assert_eq!(slot.counters.ticks, [3, 0, 0, 0, 0]);
     assert_eq!(
         slot.counters.tried,
@@ -111,7 +111,7 @@ fn errors_are_counted_by_sqlstate_as_far_as_there_is_room() {
     let mut state = empty();
     let slot = state.claim(1, at(0)).unwrap();
     for state in ["40001", "57014", "40001"] {
-        slot.record_failure(1, state, "no");
+        slot.record_failure(at(1), 1, state, "no");
     }
     let counted = |slot: &Slot, index: usize| {
         let (state, count) = slot.counters.errors[index];
@@ -122,7 +122,7 @@ fn errors_are_counted_by_sqlstate_as_far_as_there_is_room() {
     // Four more kinds than there is room for.
     let room = slot.counters.errors.len();
     for n in 0..room + 2 {
-        slot.record_failure(1, &format!("XX0{n:02}"), "no");
+        slot.record_failure(at(2), 1, &format!("XX0{n:02}"), "no");
     }
     assert_eq!(slot.counters.other_errors, 4);
     let last = format!("XX0{:02}: no", room + 1);
@@ -166,7 +166,26 @@ fn lag_is_the_age_of_the_first_tick_that_was_not_made() {
     let slot = state.claim(1, at(30)).unwrap();
     assert_eq!(slot.lag(at(59), 60), 0);
     assert_eq!(slot.lag(at(75), 60), 15 * SECOND);
-    slot.record_tick(at(60), 1, &TickReport::default());
+    slot.record_tick(at(60), at(61), 1, &TickReport::default());
     assert_eq!(slot.lag(at(119), 60), 0);
     assert_eq!(slot.lag(at(300), 60), 180 * SECOND);
+}
+
+#[test]
+fn an_error_has_its_time_and_keeps_it_when_ticks_are_made_again() {
+    let mut state = empty();
+    let slot = state.claim(1, at(0)).unwrap();
+    assert_eq!(slot.last_error_at, 0);
+    slot.record_failure(at(61), 1, "40001", "no");
+    assert_eq!(slot.last_error_at, at(61).micros());
+    slot.record_tick(at(120), at(121), 1, &TickReport::default());
+    assert_eq!(slot.last_error_at, at(61).micros());
+    slot.record_death(at(185), "gone");
+    assert_eq!(slot.last_error_at, at(185).micros());
+    let troubled = TickReport {
+        error: Some(("57014".into(), "too long".into())),
+        ..TickReport::default()
+    };
+    slot.record_tick(at(240), at(250), 1, &troubled);
+    assert_eq!(slot.last_error_at, at(250).micros());
 }

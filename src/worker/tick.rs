@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use pgrx::bgworkers::BackgroundWorker;
-use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_guard, pg_sys};
+use pgrx::{PgLogLevel, PgSqlErrorCode, pg_guard, pg_sys};
 
 use crate::api::control;
 use crate::executor::agenda::{relieve, worker_pass};
@@ -15,8 +15,12 @@ use crate::executor::holders;
 use crate::executor::report::{Progress, Tick};
 use crate::executor::tick::{is_busy, worker as worker_tick};
 use crate::instant::{Instant, SECOND};
+use crate::product::schema::quoted;
 use crate::server::error::Error;
-use crate::server::extension::Extension;
+use crate::server::extension::{Extension, database};
+use crate::server::identity::role_name;
+use crate::server::log::log_at;
+use crate::server::query::{Access, run};
 use crate::server::{clock, transaction};
 use crate::settings::{self, Action, Settings};
 
@@ -69,7 +73,6 @@ unsafe extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
-    process::keep_last_words();
     process::handle_signals();
     let database = argument.value() as Database;
     let Some(orders) = Orders::from_extra(BackgroundWorker::get_extra()) else {
@@ -84,11 +87,14 @@ pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
         return;
     };
     let desk = Desk { region, database };
-    region.with(|state| {
-        if let Some(slot) = state.slot(database) {
-            slot.worker_pid = process::my_pid();
-        }
+    let told = region.with(|state| {
+        let slot = state.slot(database)?;
+        slot.worker_pid = process::my_pid();
+        Some(slot.told_of_collation)
     });
+    // Each errand connects anew: what the server says to whoever connects is said once,
+    // and not at all of a database that may not even have the extension.
+    process::watch_log(orders.errand == Errand::Probe || told == Some(true));
     DESK.set(Some(desk));
     process::at_exit(at_exit);
 
@@ -101,6 +107,9 @@ pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
             pg_sys::InvalidOid,
             0,
         );
+    }
+    if orders.errand != Errand::Probe && process::was_warned() {
+        desk.with(|slot| slot.told_of_collation = true);
     }
     process::set("search_path", "pg_catalog, pg_temp");
     // For sessions, as the server's other timeouts are; this one would act on us, too.
@@ -117,7 +126,13 @@ pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
 /// Is the extension here?
 fn probe(desk: Desk) {
     process::show(Some("looking for the extension"));
-    let found = transaction::repeatable_read(|| Ok(()), |()| Extension::find());
+    let found = transaction::repeatable_read(
+        || Ok(()),
+        |()| {
+            let _ = database();
+            Extension::find()
+        },
+    );
     match found {
         Ok(found) => {
             let ending = if found.is_some() {
@@ -135,17 +150,86 @@ fn probe(desk: Desk) {
 enum Standing {
     Absent,
     Paused,
+    /// Nothing can be written; how that is mended.
+    ReadOnly(Error),
     Free,
 }
 
 fn standing() -> Result<Standing, Error> {
+    // Known for the log's lines from here on.
+    let _ = database();
     let Some(extension) = Extension::find()? else {
         return Ok(Standing::Absent);
     };
-    Ok(match control::pause(&extension)? {
-        Some(_) => Standing::Paused,
-        None => Standing::Free,
+    let read_only = read_only()?;
+    Ok(match (control::pause(&extension)?, read_only) {
+        (Some(_), _) => Standing::Paused,
+        (None, Some(error)) => Standing::ReadOnly(error),
+        (None, None) => Standing::Free,
     })
+}
+
+/// Is the database set to be read only? Whoever may set that keeps ticks from being made.
+fn read_only() -> Result<Option<Error>, Error> {
+    // SAFETY: reads the variable of a setting.
+    if !unsafe { pg_sys::DefaultXactReadOnly } {
+        return Ok(None);
+    }
+    let mut source = String::new();
+    let mut line = String::new();
+    run(
+        "SELECT s.source, pg_catalog.regexp_replace(s.sourcefile, '^.*/', ''), s.sourceline \
+         FROM pg_catalog.pg_settings s WHERE s.name = 'default_transaction_read_only'",
+        Access::Read,
+        Vec::new(),
+        |row| {
+            source = row.text(0)?.unwrap_or_default();
+            let file = row.text(1)?.unwrap_or_default();
+            line = format!("{file}, line {}", row.int(2)?.unwrap_or(0));
+            Ok(())
+        },
+    )?;
+    let (role, database) = (bootstrap_superuser(), quoted(&database()));
+    let reset = |of: &str| format!("ALTER {of} RESET default_transaction_read_only;");
+    let (place, mend) = match source.as_str() {
+        "database" => (
+            "for the database".to_owned(),
+            reset(&format!("DATABASE {database}")),
+        ),
+        "user" => (
+            "for the worker's role".to_owned(),
+            reset(&format!("ROLE {role}")),
+        ),
+        "database user" => (
+            "for the worker's role in this database".to_owned(),
+            reset(&format!("ROLE {role} IN DATABASE {database}")),
+        ),
+        "global" => ("for every role".to_owned(), reset("ROLE ALL")),
+        "configuration file" if line.starts_with("postgresql.auto.conf") => (
+            "for the server by ALTER SYSTEM".to_owned(),
+            format!("{} SELECT pg_reload_conf();", reset("SYSTEM")),
+        ),
+        "configuration file" => (
+            format!("for the server in {line}"),
+            "Take it out there and reload.".to_owned(),
+        ),
+        other => (
+            format!("for the server ({other})"),
+            "Take it out there.".to_owned(),
+        ),
+    };
+    Ok(Some(
+        Error::new(
+            PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+            format!("nothing can be written: default_transaction_read_only is on, set {place}"),
+        )
+        .hint(mend),
+    ))
+}
+
+/// The role that workers connect as, quoted for SQL.
+fn bootstrap_superuser() -> String {
+    quoted(&role_name(pg_sys::BOOTSTRAP_SUPERUSERID.into()).unwrap_or_default())
 }
 
 /// Also when no tick is made, so that marks don't pile up for ever.
@@ -171,8 +255,12 @@ fn tick(desk: Desk, at: Instant) {
     process::show(Some("beginning a tick"));
     let settings = settings::read();
     process::set("lock_timeout", &settings.lock_timeout.to_string());
-    let standing =
-        relieve_agenda().and_then(|()| transaction::repeatable_read(|| Ok(()), |()| standing()));
+    let mut standing = transaction::repeatable_read(|| Ok(()), |()| standing());
+    if matches!(standing, Ok(Standing::Free | Standing::Paused))
+        && let Err(error) = relieve_agenda()
+    {
+        standing = Err(error);
+    }
     match standing {
         Err(error) if !is_gone() => return ended_by(desk, begun, &settings, &error),
         Err(_) | Ok(Standing::Absent) => {
@@ -180,9 +268,10 @@ fn tick(desk: Desk, at: Instant) {
             return;
         }
         Ok(Standing::Paused) => return skipped(desk, Ending::Paused, Health::Paused),
-        Ok(Standing::Free) if settings.action == Action::Off => {
+        Ok(Standing::Free | Standing::ReadOnly(_)) if settings.action == Action::Off => {
             return skipped(desk, Ending::Off, Health::Off);
         }
+        Ok(Standing::ReadOnly(error)) => return waits(desk, &error.to_string()),
         Ok(Standing::Free) => {}
     }
     let database = desk.database;
@@ -222,7 +311,7 @@ fn tick(desk: Desk, at: Instant) {
             let ms = milliseconds_since(begun);
             let before = desk.with(|slot| {
                 let before = (slot.health, slot.last_tick.troubled, slot.last_error.get());
-                slot.record_tick(at, ms, &report);
+                slot.record_tick(at, clock::now(), ms, &report);
                 if let Some(ending) = broken_off.get() {
                     slot.ending = ending;
                 }
@@ -240,7 +329,7 @@ fn tick(desk: Desk, at: Instant) {
             if report.tried != [[0; 5]; 4] || report.locked > 0 {
                 log_at(
                     settings.log_level,
-                    format!(
+                    &format!(
                         "tick={at} due={} built={} conflict={} blocked={} failed={} observed={} held_back={} locked={} ms={ms}",
                         report.due,
                         report.built,
@@ -254,16 +343,7 @@ fn tick(desk: Desk, at: Instant) {
                 );
             }
         }
-        Ok(Tick::Waiting { problem, .. }) => {
-            let news = desk.with(|slot| {
-                let before = (slot.health, slot.problem.get());
-                slot.record_waiting(&problem);
-                before != (Health::Waiting, slot.problem.get())
-            });
-            if news == Some(true) {
-                log(format!("waiting: {problem}"));
-            }
-        }
+        Ok(Tick::Waiting { problem, .. }) => waits(desk, &problem),
         Ok(Tick::Canceled(report)) => {
             desk.with(|slot| slot.add_up(&report));
             let error = Error::new(
@@ -314,7 +394,7 @@ fn pass(desk: Desk, at: Instant, until: Instant, settings: &Settings) {
         && !is_gone()
     {
         let sqlstate = error.sqlstate();
-        desk.with(|slot| slot.record_error(&sqlstate, &error.message));
+        desk.with(|slot| slot.record_error(clock::now(), &sqlstate, &error.message));
         log(format!("looking after the agenda failed: {error}"));
     }
 }
@@ -342,7 +422,7 @@ fn busy(desk: Desk, begun: Instant, settings: &Settings, error: &Error) {
     let ms = milliseconds_since(begun);
     let before = desk.with(|slot| {
         let before = slot.health;
-        slot.record_busy(ms, &error.sqlstate(), &error.message);
+        slot.record_busy(clock::now(), ms, &error.sqlstate(), &error.message);
         before
     });
     // It is told of when it begins; while it lasts autobuild_status says who it is.
@@ -357,12 +437,24 @@ fn busy(desk: Desk, begun: Instant, settings: &Settings, error: &Error) {
     }
 }
 
+/// The tick waits for something; the log has once what for.
+fn waits(desk: Desk, problem: &str) {
+    let news = desk.with(|slot| {
+        let before = (slot.health, slot.problem.get());
+        slot.record_waiting(problem);
+        before != (Health::Waiting, slot.problem.get())
+    });
+    if news == Some(true) {
+        log(format!("waiting: {problem}"));
+    }
+}
+
 /// The tick failed as a whole.
 fn failed(desk: Desk, begun: Instant, error: &Error) {
     let ms = milliseconds_since(begun);
     let news = desk.with(|slot| {
         let before = (slot.health, slot.last_error.get());
-        slot.record_failure(ms, &error.sqlstate(), &error.message);
+        slot.record_failure(clock::now(), ms, &error.sqlstate(), &error.message);
         before != (Health::Failing, slot.last_error.get())
     });
     // The same failure again is in the counters; the log has it once.
@@ -372,15 +464,7 @@ fn failed(desk: Desk, begun: Instant, error: &Error) {
 }
 
 fn log(message: String) {
-    log_at(PgLogLevel::LOG, message);
-}
-
-fn log_at(level: PgLogLevel, message: String) {
-    ereport!(
-        level,
-        PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
-        format!("workspace-autobuild: {message}")
-    );
+    log_at(PgLogLevel::LOG, &message);
 }
 
 fn milliseconds_since(begun: Instant) -> i64 {

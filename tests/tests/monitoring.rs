@@ -353,8 +353,9 @@ fn a_tick_that_did_something_is_logged_at_the_level_that_is_set_and_told_of_on_t
             received.next().and_then(Result::ok)
         })
     };
+    let database = product.database();
     let lines = |level: &str| {
-        let line = format!("{level}:  workspace-autobuild: tick=");
+        let line = format!("{level}:  workspace-autobuild: database \"{database}\": tick=");
         server.log().lines().filter(|l| l.contains(&line)).count()
     };
     let quiet = stop("quiet");

@@ -1,7 +1,11 @@
-//! The stand-in provisioner writes what the product writes when a build is complete.
+//! The stand-in provisioner writes what the product writes when a build is complete;
+//! `autobuild_waiting` shows what no provisioner has come to an end with.
 
 use serde_json::{Value as Json, json};
-use workspace_autobuild_tests::product::{Build, Fields, HOUR, MINUTE, NewWorkspace, Template};
+use workspace_autobuild_tests::autobuild::refusal;
+use workspace_autobuild_tests::product::{
+    Build, Fields, HOUR, MINUTE, NewWorkspace, Template, texts,
+};
 use workspace_autobuild_tests::{Product, Provisioner, Server, Transition, Version};
 
 /// The builds' deadlines and the workspaces' `deleted`, by name.
@@ -170,4 +174,122 @@ fn the_next_start_is_the_next_run_on_an_allowed_day() {
         assert_eq!(next_start(&every_day, ", 9 * * *"), None);
         assert_eq!(next_start(&every_day, "no schedule"), None);
     }
+}
+
+#[test]
+fn builds_that_are_not_done_are_listed_with_their_state_since_when_and_their_heartbeat() {
+    for version in Version::ALL {
+        let product = Product::with_extension(Server::shared(), version);
+        let template = product.template("docker").create();
+        let daemon = "0d0d0d0d-0000-4000-8000-000000000001";
+        let build = |name: &str, transition| {
+            let workspace = template.workspace(name).create();
+            workspace
+                .build(transition)
+                .created_at("2024-03-01 10:00:00+00")
+        };
+        let pending = build("pending", Transition::Start).job_pending().create();
+        let running = build("running", Transition::Stop)
+            .job_running()
+            .job("started_at", "2024-03-01 10:01:00+00")
+            .job("updated_at", "2024-03-01 10:05:00+00")
+            .job("worker_id", daemon)
+            .create();
+        let canceling = build("canceling", Transition::Delete)
+            .job_running()
+            .job("canceled_at", "2024-03-01 10:02:00+00")
+            .create();
+        build("done", Transition::Start).create();
+        build("failed", Transition::Start).job_failed("no").create();
+        build("canceled", Transition::Start).job_canceled().create();
+
+        // Who watches needs no right on the product's tables; nobody else may.
+        let (watcher, stranger) = (
+            format!("watcher of {}", product.database()),
+            format!("stranger of {}", product.database()),
+        );
+        product
+            .superuser()
+            .batch_execute(&format!(
+                "CREATE ROLE \"{watcher}\" LOGIN IN ROLE pg_monitor; CREATE ROLE \"{stranger}\" LOGIN"
+            ))
+            .expect("roles");
+        let address = Server::shared().address();
+        let mut client = address.connect(product.database(), &watcher);
+        let rows = texts(
+            &mut client,
+            "SELECT build_id, state, transition, build_number, reason,
+                    to_char(since AT TIME ZONE 'UTC', 'HH24:MI'),
+                    to_char(heartbeat_at AT TIME ZONE 'UTC', 'HH24:MI'), worker_id
+               FROM autobuild_waiting",
+        );
+        let row = |build: &Build<'_>, rest: [&str; 6], worker: Option<&str>| {
+            let mut row = vec![Some(build.id.to_string())];
+            row.extend(rest.map(|text| Some(text.to_owned())));
+            row.push(worker.map(str::to_owned));
+            row
+        };
+        assert_eq!(
+            rows,
+            [
+                row(
+                    &pending,
+                    ["pending", "start", "1", "initiator", "10:00", "10:00"],
+                    None
+                ),
+                row(
+                    &running,
+                    ["running", "stop", "1", "initiator", "10:01", "10:05"],
+                    Some(daemon)
+                ),
+                row(
+                    &canceling,
+                    ["canceling", "delete", "1", "initiator", "10:02", "10:00"],
+                    None
+                ),
+            ],
+            "{version}"
+        );
+        let oldest = texts(
+            &mut client,
+            "SELECT m.labels->>'state', b.value,
+                    abs(m.value - extract(epoch FROM now() - w.since)) < 60
+               FROM autobuild_metrics m
+               JOIN autobuild_metrics b ON b.labels = m.labels
+                AND b.metric = 'workspace_autobuild_waiting_builds'
+               JOIN autobuild_waiting w ON w.state = m.labels->>'state'
+              WHERE m.metric = 'workspace_autobuild_waiting_oldest_seconds' ORDER BY w.since",
+        );
+        let metric = |state: &str| [state, "1", "t"].map(|text| Some(text.to_owned())).to_vec();
+        assert_eq!(
+            oldest,
+            ["pending", "running", "canceling"].map(metric),
+            "{version}"
+        );
+        let mut client = address.connect(product.database(), &stranger);
+        for query in [
+            "SELECT * FROM autobuild_waiting",
+            "SELECT autobuild_list_waiting()",
+        ] {
+            assert_eq!(refusal(&mut client, query).sqlstate, "42501", "{query}");
+        }
+    }
+}
+
+#[test]
+fn without_the_products_tables_the_list_of_builds_says_what_is_missing_and_the_metrics_go_on() {
+    let product = Product::with_extension(Server::shared(), Version::NEWEST);
+    let mut client = product.superuser();
+    client
+        .batch_execute("ALTER TABLE provisioner_jobs RENAME TO away")
+        .expect("ALTER TABLE");
+    let refusal = refusal(&mut client, "SELECT * FROM autobuild_waiting");
+    assert_eq!(refusal.sqlstate, "42P01");
+    assert_ne!(refusal.hint, "");
+    let metrics = |like: &str| {
+        let sql = format!("SELECT FROM autobuild_metrics WHERE metric LIKE '{like}'");
+        texts(&mut product.superuser(), &sql).len()
+    };
+    assert_eq!(metrics("workspace\\_autobuild\\_waiting%"), 0);
+    assert_eq!(metrics("workspace\\_autobuild\\_up"), 1);
 }

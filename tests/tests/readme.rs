@@ -12,15 +12,22 @@
 //! - a `text` block that follows one of these two is its output: in a line, `...` stands
 //!   for anything; alone on a line, for any lines. Without one, the block must not fail.
 //!
-//! A block of another language is not run.
+//! A block of another language is not run; the one of the README that schedules a job of
+//! pg_cron's has a test of its own.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use workspace_autobuild_tests::product::{Value, texts};
 use workspace_autobuild_tests::server::SUPERUSER;
-use workspace_autobuild_tests::{Product, Server, StopMode, Version, scene};
+use workspace_autobuild_tests::{
+    Product, Server, StopMode, Transition, Version, await_some, scene,
+};
 
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// Long enough for a busy machine.
+const SOON: Duration = Duration::from_secs(60);
 /// What stands for anything in an expected output.
 const ANYTHING: &str = "...";
 
@@ -260,6 +267,61 @@ fn every_command_of_the_operations_page_runs() {
     let database = product.database().to_owned();
     drop(product);
     run_page("docs/OPERATIONS.md", &mut Reader { server, database });
+}
+
+/// Here the job runs once at each start of the server, so that nobody waits for a minute.
+#[test]
+fn the_readmes_job_ticks_with_pg_cron_in_both_of_its_modes() {
+    let mut server = Server::options().start();
+    if !server
+        .installation()
+        .extension_dir()
+        .join("pg_cron.control")
+        .exists()
+    {
+        eprintln!("SKIPPED: `make setup` found no pg_cron for this PostgreSQL");
+        return;
+    }
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    server.append_conf(&format!(
+        "shared_preload_libraries = 'pg_cron'\ncron.database_name = '{}'\n",
+        product.database()
+    ));
+    server.restart(StopMode::Fast);
+    product.reconnect();
+    let readme = std::fs::read_to_string(format!("{REPOSITORY}/README.md")).expect("the README");
+    let job: Vec<Block> = blocks(&readme)
+        .into_iter()
+        .filter(|block| block.text.contains("cron.schedule"))
+        .collect();
+    assert_eq!(job.len(), 1);
+    product
+        .superuser()
+        .batch_execute(&format!(
+            "CREATE EXTENSION pg_cron; {}; UPDATE cron.job SET schedule = '@reboot'",
+            job[0].text.trim().trim_end_matches(';')
+        ))
+        .expect("a job");
+    let template = product.template("docker").create();
+    for (round, by_workers) in [(1, "off"), (2, "on")] {
+        let workspace = template.workspace(&format!("dev-{round}")).create();
+        workspace
+            .build(Transition::Start)
+            .deadline(Value::sql("now() - interval '1 hour'"))
+            .create();
+        server.append_conf(&format!("cron.use_background_workers = {by_workers}\n"));
+        server.restart(StopMode::Fast);
+        product.reconnect();
+        let runs = "SELECT status || ' ' || coalesce(return_message, '') FROM cron.job_run_details
+                     WHERE status NOT IN ('starting', 'running') ORDER BY runid";
+        let ended = await_some("the job ends", SOON, || {
+            let ended = texts(&mut product.superuser(), runs);
+            (ended.len() == round).then_some(ended)
+        });
+        let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
+        assert_eq!(product.value(stops), Some(round.to_string()), "{ended:?}");
+    }
 }
 
 #[test]

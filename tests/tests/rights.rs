@@ -4,7 +4,7 @@
 use postgres::Client;
 use workspace_autobuild_tests::autobuild::{
     Attempt, NINE, Refusal, TODAY_AT_NINE, YESTERDAY, install, preview, records, refusal, tick,
-    try_tick,
+    try_records, try_tick,
 };
 use workspace_autobuild_tests::product::{Fields, HOUR, Template, parameter, quote_ident, texts};
 use workspace_autobuild_tests::{Product, Transition, Version};
@@ -93,7 +93,11 @@ fn trial(client: &mut Client) -> Result<Vec<Attempt>, Refusal> {
         .batch_execute("SAVEPOINT trial")
         .expect("a savepoint");
     let sql = format!("SELECT * FROM autobuild_tick('{TODAY_AT_NINE}')");
-    let result = workspace_autobuild_tests::autobuild::try_records(client, &sql);
+    // And, as the same role, a look at what becomes of the builds.
+    let result = try_records(client, &sql).and_then(|attempts| {
+        client.simple_query("SELECT FROM autobuild_waiting")?;
+        Ok(attempts)
+    });
     client
         .batch_execute("ROLLBACK TO trial")
         .expect("a savepoint");

@@ -141,3 +141,40 @@ fn the_statements_of_a_tick_do_not_grow_with_the_workspaces() {
         assert_eq!(few, many, "{version}");
     }
 }
+
+/// The planner takes 1,000 rows for what says nothing of itself, and so a join over a few
+/// thousand workspaces for one over millions.
+#[test]
+fn the_planner_is_told_how_many_rows_a_function_gives_and_what_it_costs() {
+    let product = Product::install(Server::shared(), Version::NEWEST);
+    product.create_extension();
+    let template = product.template("docker").create();
+    template.workspaces(300, Transition::Stop).create();
+    product.execute("ANALYZE");
+    let mut client = product.superuser();
+    let mut expects = |sql: &str| -> f64 {
+        let plan = texts(&mut client, &format!("EXPLAIN (FORMAT JSON) {sql}"));
+        let plan: Vec<String> = plan.into_iter().flatten().flatten().collect();
+        let plan: serde_json::Value = serde_json::from_str(&plan.concat()).expect("JSON");
+        plan[0]["Plan"]["Plan Rows"].as_f64().expect("a number")
+    };
+    for (sql, rows) in [
+        (
+            "SELECT FROM workspaces w, autobuild_next_transition(w.id)",
+            300.0,
+        ),
+        (
+            "SELECT FROM workspaces w, autobuild_schedule_next(w.autostart_schedule)",
+            300.0,
+        ),
+        ("SELECT FROM autobuild_status", 1.0),
+    ] {
+        assert_eq!(expects(sql), rows, "{sql}");
+    }
+    let untold = "
+        SELECT p.oid::regprocedure FROM pg_proc p
+          JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+          JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'workspace-autobuild'
+         WHERE p.proretset AND (p.prorows = 1000 OR p.procost <= 1)";
+    assert_eq!(texts(&mut client, untold), [] as [Vec<Option<String>>; 0]);
+}

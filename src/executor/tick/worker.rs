@@ -128,7 +128,8 @@ pub fn worker(
     }
     // Once more in this tick; who is overtaken again is the next one's.
     for ids in overtaken.chunks(executor.batch_size()) {
-        broken_off = broken_off || progress(Progress::Recording).is_break();
+        let (done, of) = (due.len() - overtaken.len(), due.len());
+        broken_off = broken_off || progress(Progress::Building { done, of }).is_break();
         if broken_off {
             break;
         }

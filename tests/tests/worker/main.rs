@@ -11,3 +11,4 @@ mod standby;
 mod started;
 mod support;
 mod switches;
+mod told;

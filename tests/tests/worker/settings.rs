@@ -60,6 +60,64 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
     );
 }
 
+/// Patroni, Ansible and Helm read YAML, in which `off` is a boolean, and write `False`.
+#[test]
+fn whatever_takes_on_or_off_takes_what_yaml_makes_of_it() {
+    let server = ticking().start();
+    let mut client = server.client("postgres");
+    let switches = texts(
+        &mut client,
+        "SELECT name FROM pg_settings WHERE name LIKE 'workspace\\_autobuild.%'
+            AND (vartype = 'bool' OR 'off' = ANY (enumvals))",
+    );
+    let switches: Vec<String> = switches.into_iter().flatten().flatten().collect();
+    assert!(
+        switches.contains(&"workspace_autobuild.action".to_owned()) && switches.len() > 3,
+        "{switches:?}"
+    );
+    for name in &switches {
+        let words = format!(
+            "SELECT enumvals IS NULL OR 'on' = ANY (enumvals) FROM pg_settings WHERE name = '{name}'"
+        );
+        let mut meanings = vec![("off", ["off", "False", "false", "no", "0"])];
+        if value(&mut client, &words).as_deref() == Some("t") {
+            meanings.push(("on", ["on", "True", "true", "yes", "1"]));
+        }
+        for (meaning, words) in meanings {
+            for word in words {
+                texts(&mut client, &format!("SET {name} = '{word}'"));
+                let shown = value(&mut client, &format!("SHOW {name}"));
+                assert_eq!(shown.as_deref(), Some(meaning), "{name} = {word}");
+            }
+        }
+    }
+    // None of these words is shown as a choice of its own.
+    let listed = "SELECT enumvals::text FROM pg_settings WHERE name = 'workspace_autobuild.action'";
+    assert_eq!(
+        value(&mut client, listed).as_deref(),
+        Some("{build,observe,off}")
+    );
+}
+
+#[test]
+fn the_emergency_switch_as_yaml_writes_it_stops_the_worker() {
+    let server = ticking().start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    server.set("workspace_autobuild.action", "False");
+    await_status(&mut client, "worker_state", "off");
+    await_status(&mut client, "action", "off");
+    overdue(&product, 1);
+    server.set("workspace_autobuild.action", "build");
+    await_until("the stop", SOON, || {
+        let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
+        product.value(stops).as_deref() == Some("1")
+    });
+    assert_eq!(log_lines(&server, "invalid value"), 0);
+}
+
 #[test]
 fn a_value_or_a_name_that_makes_no_sense_is_refused_with_the_reason() {
     let server = ticking().start();

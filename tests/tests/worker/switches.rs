@@ -79,8 +79,11 @@ fn a_pause_holds_across_a_restart_until_it_is_ended() {
         Some("paused")
     );
     // A second reason takes the place of the first, also none at all.
-    texts(&mut client, "SELECT autobuild_pause(NULL)");
-    assert_eq!(status(&mut client, "pause_reason"), None);
+    for without in ["autobuild_pause(NULL)", "autobuild_pause()"] {
+        texts(&mut client, "SELECT autobuild_pause('so')");
+        texts(&mut client, &format!("SELECT {without}"));
+        assert_eq!(status(&mut client, "pause_reason"), None, "{without}");
+    }
     assert_eq!(status(&mut client, "paused").as_deref(), Some("t"));
     // The worker has looked at least once since.
     await_until("the launcher knows the database", SOON, || {

@@ -1,0 +1,73 @@
+//! `autobuild_waiting`: the builds that are in the queue or run, whoever asked for them.
+//!
+//! Read as the executor's role: whoever watches needs no right on the product's tables,
+//! and sees no more of them than ids and times.
+
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::iter::TableIterator;
+use pgrx::{extension_sql_file, name, pg_extern, search_path};
+
+use crate::product::role::{executor_role, missing_rights};
+use crate::product::schema::Product;
+use crate::product::waiting::{self, Waiting};
+use crate::server::clock::timestamptz;
+use crate::server::error::{Error, OrRaise};
+use crate::server::identity::acting_as;
+use crate::server::query::sql_uuid;
+use crate::server::subtransaction::attempt;
+use crate::settings;
+
+/// The builds that are not done. A right that the role lacks is named.
+pub fn waiting() -> Result<Vec<Waiting>, Error> {
+    let settings = settings::read();
+    let product = Product::find(&settings.product_schema)?;
+    let role = executor_role(&product, &settings)?;
+    match attempt(|| acting_as(role, || waiting::read(&product))) {
+        Err(error) if error.is("42501") => Err(match missing_rights(&product, role)? {
+            Some(named) => named.detail(error.message),
+            None => error,
+        }),
+        read => read,
+    }
+}
+
+/// The rows of the view autobuild_waiting.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)]
+fn autobuild_list_waiting() -> TableIterator<
+    'static,
+    (
+        name!(workspace_id, pgrx::Uuid),
+        name!(build_id, pgrx::Uuid),
+        name!(job_id, pgrx::Uuid),
+        name!(build_number, i32),
+        name!(transition, String),
+        name!(reason, String),
+        name!(state, String),
+        name!(since, TimestampWithTimeZone),
+        name!(heartbeat_at, Option<TimestampWithTimeZone>),
+        name!(worker_id, Option<pgrx::Uuid>),
+    ),
+> {
+    TableIterator::new(waiting().or_raise().into_iter().map(|build| {
+        (
+            sql_uuid(build.workspace_id),
+            sql_uuid(build.build_id),
+            sql_uuid(build.job_id),
+            build.build_number,
+            build.transition,
+            build.reason,
+            build.state,
+            timestamptz(build.since),
+            build.heartbeat_at.map(timestamptz),
+            build.worker_id.map(sql_uuid),
+        )
+    }))
+}
+
+extension_sql_file!(
+    "../../sql/waiting.sql",
+    name = "waiting",
+    requires = [autobuild_list_waiting],
+);
