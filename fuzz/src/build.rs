@@ -161,6 +161,7 @@ fn version(import: Option<ImportJob>) -> Version {
         legacy_parameter_schemas: false,
         workspace_tags: false,
         classic_flow: Some(true),
+        provisioner: "terraform".to_owned(),
         provisionerd_version: None,
         parameters: Vec::new(),
         presets: Vec::new(),

@@ -264,7 +264,8 @@ fn payloads(items: &[Item<'_>]) -> Vec<String> {
         .filter_map(|item| {
             let build = item.build.as_ref()?;
             let template = item.planned.due.facts.template.as_ref()?;
-            job_posted_payload(template.organization_id, &build.tags)
+            let plan = item.planned.work.as_ref().ok()?.as_ref()?;
+            job_posted_payload(template.organization_id, &plan.provisioner, &build.tags)
         })
         .collect();
     payloads.sort_unstable();

@@ -53,7 +53,8 @@ skips! {
     NotRunning { build: Build } = "not_running", "The latest build is not a start, so there is nothing to stop.";
     NotStopped { build: Build } = "not_stopped", "The latest build is not a stop, so there is nothing to start.";
     Dormant { since: Instant } = "dormant", "The workspace is dormant: it is neither started nor stopped.";
-    NoDeadline { build: Build } = "no_deadline", "The workspace runs without a deadline.";
+    NoDeadline { build: Build, canceled: bool } = "no_deadline",
+        "The latest build is a start without a deadline, so nothing stops it.";
     NoSchedule = "no_schedule", "The workspace has no autostart schedule.";
     AutostartForbidden = "autostart_forbidden", "The template does not allow its users autostart.";
     OwnerNotActive { status: OwnerStatus } = "owner_not_active",
@@ -147,7 +148,18 @@ impl fmt::Display for Skip {
                 write!(f, "The latest, {build}, did not stop the workspace.")
             }
             Skip::Dormant { since } => write!(f, "The workspace is dormant since {since}."),
-            Skip::NoDeadline { build } => write!(
+            Skip::NoDeadline {
+                build,
+                canceled: true,
+            } => write!(
+                f,
+                "The latest, {build}, was canceled, and has no deadline at which the workspace \
+                 would be stopped."
+            ),
+            Skip::NoDeadline {
+                build,
+                canceled: false,
+            } => write!(
                 f,
                 "The workspace runs since {build}, which has no deadline."
             ),

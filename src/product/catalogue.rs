@@ -54,6 +54,8 @@ pub enum Use {
     Insert,
     /// It is read, and written by an UPDATE.
     Update,
+    /// It is written by an UPDATE, and never read.
+    Overwrite,
     /// It is looked for, never read: a sign.
     Sign,
 }
@@ -94,7 +96,7 @@ const fn optional(table: &'static str, name: &'static str, kind: Kind, usage: Us
 }
 
 use Kind::{Bool, Bytes, Enum, Integer, Json, Text, Time, Uuid};
-use Use::{Insert, Read, Show, Sign, Update, Write};
+use Use::{Insert, Overwrite, Read, Show, Sign, Update, Write};
 
 /// All of them.
 #[rustfmt::skip]
@@ -215,8 +217,10 @@ pub const COLUMNS: &[Column] = &[
     optional("tasks", "id", Uuid, Read),
     optional("tasks", "workspace_id", Uuid, Read),
     optional("tasks", "deleted_at", Time, Read),
-    optional("task_workspace_apps", "task_id", Uuid, Write),
-    optional("task_workspace_apps", "workspace_build_number", Integer, Write),
+    optional("task_workspace_apps", "task_id", Uuid, Insert),
+    optional("task_workspace_apps", "workspace_build_number", Integer, Insert),
+    optional("task_workspace_apps", "workspace_agent_id", Uuid, Overwrite),
+    optional("task_workspace_apps", "workspace_app_id", Uuid, Overwrite),
 ];
 
 /// The tables that must be there.

@@ -62,7 +62,7 @@ fn read_versions(
     let sql = format!(
         "SELECT v.id, v.template_id, i.id, i.completed_at IS NOT NULL, i.error <> '',
                 i.canceled_at IS NOT NULL, {tags}, {schemas}, {workspace_tags}, {classic},
-                {values_column}, {external_agent}, {presets}
+                {values_column}, {external_agent}, {presets}, {provisioner}
            FROM {template_versions} v
            LEFT JOIN {jobs} i ON i.id = v.job_id
            LEFT JOIN {templates} t ON t.id = v.template_id
@@ -76,6 +76,7 @@ fn read_versions(
             "v.id"
         ),
         external_agent = product.read("v", "template_versions", "has_external_agent"),
+        provisioner = product.read("t", "templates", "provisioner"),
         classic = product.read("t", "templates", "use_classic_parameter_flow"),
         // Where presets are not matched their table is no business of the executor's.
         presets = if product.signs.provisioner {
@@ -115,6 +116,7 @@ fn read_versions(
                     external_agent: row.bool(11)?,
                     legacy_parameter_schemas: row.bool(7)?,
                     workspace_tags: row.bool(8)?,
+                    provisioner: row.text(13)?.unwrap_or_default(),
                     classic_flow: row.optional_bool(9)?,
                     provisionerd_version: row.text(10)?,
                     parameters: Vec::new(),

@@ -105,6 +105,7 @@ fn needs(product: &Product) -> Vec<Need> {
             Use::Insert => &["SELECT", "INSERT"],
             Use::Update => &["SELECT", "UPDATE"],
             Use::Write => &["INSERT"],
+            Use::Overwrite => &["UPDATE"],
             Use::Show | Use::Sign => &[],
         };
         for privilege in privileges {
