@@ -11,6 +11,7 @@ use pgrx::{extension_sql_file, name, pg_extern, search_path};
 use crate::agenda;
 use crate::agenda::state::Agenda;
 use crate::instant::Instant;
+use crate::product::licence;
 use crate::product::role::executor_role;
 use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
@@ -99,6 +100,8 @@ struct Status {
     agenda: Agenda,
     /// What is wrong with the agenda.
     agenda_problem: Option<String>,
+    /// What is wrong between `licensed_rules` and the product's licences.
+    licence_problem: Option<String>,
 }
 
 impl Status {
@@ -110,9 +113,16 @@ impl Status {
             Some(slot) if slot.last_tick.made => Some(slot.last_tick),
             _ => extension.as_owner(|| last_recorded_tick(&extension))?,
         };
-        let settings = workers_settings(&extension)?;
+        let mut settings = workers_settings(&extension)?;
         // Without the product's tables there is none.
         let found = Product::find(&settings.product_schema).ok();
+        let licence_problem = match &found {
+            Some(product) => {
+                licence::follow(product, &mut settings)?;
+                licence::problem(product, &settings)?
+            }
+            None => None,
+        };
         let agenda = match &found {
             Some(product) => Agenda::find(&extension, product, &settings, Access::Read)?,
             None => Agenda::Detached,
@@ -123,6 +133,7 @@ impl Status {
                 Some(product) => agenda::problem(&extension, &agenda, product)?,
                 None => None,
             },
+            licence_problem,
             agenda,
             settings,
             extension,
@@ -169,6 +180,7 @@ impl Status {
             problems.push(problem.clone());
         }
         problems.extend(self.agenda_problem.clone());
+        problems.extend(self.licence_problem.clone());
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 

@@ -55,7 +55,7 @@ block_codes! {
     ImportJobCanceled "import_job_canceled"
         "The import of the template version was canceled."
     UnlicensedExternalAgent "unlicensed_external_agent"
-        "The template version has an external agent, and workspace_autobuild.licensed_rules is off."
+        "The template version has an external agent, and by workspace_autobuild.licensed_rules there is no licence for it."
     LegacyParameterSchemas "legacy_parameter_schemas"
         "The template version uses legacy parameters, which the product no longer starts."
     ParameterFlowUnknown "parameter_flow_unknown"

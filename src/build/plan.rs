@@ -84,7 +84,7 @@ impl PreparedVersion {
             .map(|definition| Parameter::of(definition, signs))
             .collect();
         let presets = std::mem::take(&mut version.presets);
-        let presets = if signs.provisioner {
+        let presets = if signs.preset {
             preset::in_order(presets)
         } else {
             Vec::new()

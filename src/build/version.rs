@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::lifecycle::signs::UNLICENSED;
 use crate::lifecycle::verdict::Transition;
 
 use super::codes::BlockCode;
@@ -66,7 +67,7 @@ pub(super) fn check(request: &Request<'_>, version: &Version) -> Result<(), Bloc
     if !request.policy.licensed && version.external_agent {
         return Err(BlockCode::UnlicensedExternalAgent.block(format!(
             "template version {id} has an external agent, which the product does not build \
-             without its licence (workspace_autobuild.licensed_rules is off)"
+             without its licence ({UNLICENSED})"
         )));
     }
     if request.next.transition == Transition::Start

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::instant::Instant;
 
 use super::facts::{BuildTransition, OwnerStatus};
-use super::signs::ActingRule;
+use super::signs::{ActingRule, UNLICENSED};
 use super::verdict::Transition;
 
 /// Declares [`Skip`] and its codes from one list.
@@ -79,7 +79,7 @@ skips! {
     NoAutodeleteTtl { since: Instant } = "no_autodelete_ttl",
         "The workspace is dormant, and the template does not have dormant workspaces deleted.";
     Unlicensed { option: &'static str } = "unlicensed",
-        "The template sets an option that counts only under the product's licence, and workspace_autobuild.licensed_rules is off.";
+        "The template sets an option that counts only under the product's licence, and by workspace_autobuild.licensed_rules there is none.";
     RuleOff { rule: ActingRule, transition: Transition, at: Instant } = "rule_off",
         "A rule that would act is left out of workspace_autobuild.rules.";
 }
@@ -220,8 +220,7 @@ impl fmt::Display for Skip {
             ),
             Skip::Unlicensed { option } => write!(
                 f,
-                "The template sets {option}, which does not count: \
-                 workspace_autobuild.licensed_rules is off."
+                "The template sets {option}, which does not count: {UNLICENSED}."
             ),
             Skip::RuleOff {
                 rule,

@@ -56,6 +56,8 @@ pub enum Use {
     Update,
     /// It is written by an UPDATE, and never read.
     Overwrite,
+    /// It is read where the role may: no right that must be there.
+    IfGranted,
     /// It is looked for, never read: a sign.
     Sign,
 }
@@ -96,7 +98,7 @@ const fn optional(table: &'static str, name: &'static str, kind: Kind, usage: Us
 }
 
 use Kind::{Bool, Bytes, Enum, Integer, Json, Text, Time, Uuid};
-use Use::{Insert, Overwrite, Read, Show, Sign, Update, Write};
+use Use::{IfGranted, Insert, Overwrite, Read, Show, Sign, Update, Write};
 
 /// All of them.
 #[rustfmt::skip]
@@ -193,6 +195,8 @@ pub const COLUMNS: &[Column] = &[
     required("provisioner_jobs", "trace_metadata", Json, Write),
     optional("provisioner_jobs", "job_status", Enum, Sign),
     optional("provisioner_jobs", "logs_overflowed", Bool, Sign),
+
+    optional("licenses", "exp", Time, IfGranted),
 
     optional("parameter_schemas", "job_id", Uuid, Read),
     optional("parameter_values", "scope", Enum, Read),

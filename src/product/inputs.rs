@@ -21,10 +21,7 @@ pub fn versions(product: &Product, ids: &HashSet<Uuid>) -> Result<HashMap<Uuid, 
     }
     let with_presets = read_versions(product, ids, &mut versions)?;
     read_definitions(product, ids, &mut versions)?;
-    if !with_presets.is_empty()
-        && product.signs.provisioner
-        && product.has("workspace_builds", "template_version_preset_id")
-    {
+    if !with_presets.is_empty() {
         read_presets(product, &with_presets, &mut versions)?;
     }
     Ok(versions)
@@ -79,7 +76,7 @@ fn read_versions(
         provisioner = product.read("t", "templates", "provisioner"),
         classic = product.read("t", "templates", "use_classic_parameter_flow"),
         // Where presets are not matched their table is no business of the executor's.
-        presets = if product.signs.provisioner {
+        presets = if product.signs.preset {
             exists("template_version_presets", "template_version_id", "v.id")
         } else {
             "false".to_owned()
@@ -194,10 +191,6 @@ fn read_presets(
     ids: &HashSet<Uuid>,
     versions: &mut HashMap<Uuid, Version>,
 ) -> Result<(), Error> {
-    let parameters = "template_version_preset_parameters";
-    if !product.has("template_version_presets", "id") || !product.has(parameters, "value") {
-        return Ok(());
-    }
     let sql = format!(
         "SELECT s.template_version_id, s.id, q.name::pg_catalog.text, q.value::pg_catalog.text
            FROM {} s
@@ -205,7 +198,7 @@ fn read_presets(
           WHERE s.template_version_id = ANY ($1)
           ORDER BY s.template_version_id, s.id, q.name",
         product.table("template_version_presets"),
-        product.table(parameters),
+        product.table("template_version_preset_parameters"),
     );
     run(
         &sql,

@@ -9,6 +9,7 @@
 pub mod catalogue;
 pub mod facts;
 pub mod inputs;
+pub mod licence;
 pub mod provisioners;
 pub mod role;
 pub mod schema;

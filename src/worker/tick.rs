@@ -15,6 +15,7 @@ use crate::executor::agenda::worker_pass;
 use crate::executor::report::{Progress, Tick};
 use crate::executor::tick::worker as worker_tick;
 use crate::instant::{Instant, SECOND};
+use crate::product::licence;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::subtransaction::attempt;
@@ -171,9 +172,19 @@ fn is_gone() -> bool {
 fn tick(desk: Desk, at: Instant) {
     let begun = clock::now();
     process::show(Some("beginning a tick"));
-    let settings = settings::read();
+    let mut settings = settings::read();
     process::set("lock_timeout", &settings.lock_timeout.to_string());
-    match transaction::repeatable_read(|| Ok(()), |()| standing()) {
+    let stood = transaction::repeatable_read(
+        || {
+            licence::lock();
+            Ok(())
+        },
+        |()| {
+            settings = licence::settings()?;
+            standing()
+        },
+    );
+    match stood {
         Err(error) if !is_gone() => return failed(desk, begun, &error),
         Err(_) | Ok(Standing::Absent) => {
             desk.with(|slot| slot.ending = Ending::Absent);

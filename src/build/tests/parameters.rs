@@ -160,7 +160,7 @@ fn only_values_that_something_looks_at_are_asked_for() {
         prepared.needed_values().iter().cloned().collect::<Vec<_>>()
     };
     assert_eq!(needed(&case), ["checked", "old"]);
-    case.signs.provisioner = true;
+    case.signs.preset = true;
     assert_eq!(needed(&case), ["checked", "chosen", "old"]);
 }
 
@@ -204,7 +204,7 @@ fn the_fullest_preset_whose_every_parameter_fits_is_taken() {
         preset(13, &[("gone", "3"), ("a", "1"), ("b", "2")]),
     ];
     assert_eq!(chosen(&case), None, "before presets are matched");
-    case.signs.provisioner = true;
+    case.signs.preset = true;
     assert_eq!(chosen(&case), Some(11));
     case.version()
         .presets
