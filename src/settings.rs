@@ -310,7 +310,7 @@ pub fn register() {
     GucRegistry::define_bool_guc(
         c"workspace_autobuild.notify_transitions",
         c"NOTIFY workspace_autobuild for each transition made.",
-        c"Off by default: anyone who can connect may LISTEN, and a full notification queue would fail builds.",
+        c"Off by default: anyone who can connect may LISTEN. Nothing is said while the server's notification queue is full.",
         &NOTIFY_TRANSITIONS,
         GucContext::Suset,
         GucFlags::default(),

@@ -413,21 +413,6 @@ fn fill_next_start_at(
     )
 }
 
-/// Tells provisioner daemons that wait for jobs, at commit: a posting for each distinct
-/// payload, on the product's own channel.
-pub fn post_jobs(payloads: Vec<String>) -> Result<(), Error> {
-    if payloads.is_empty() {
-        return Ok(());
-    }
-    run(
-        "SELECT pg_catalog.pg_notify('provisioner_job_posted', p) FROM pg_catalog.unnest($1) AS p",
-        Access::Write,
-        vec![Arg::Texts(payloads.into_iter().map(Some).collect())],
-        |_| Ok(()),
-    )?;
-    Ok(())
-}
-
 fn check_written(product: &Product, table: &str, written: u64, wanted: usize) -> Result<(), Error> {
     if usize::try_from(written) == Ok(wanted) {
         return Ok(());

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod error;
 pub mod extension;
 pub mod identity;
+pub mod notify;
 pub mod query;
 pub mod row;
 pub mod scope;
