@@ -117,6 +117,58 @@ impl From<LogLevel> for PgLogLevel {
     }
 }
 
+/// Whether the product has its licence for advanced scheduling
+/// (`workspace_autobuild.licensed_rules`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LicensedRules {
+    /// It has: the template's options count.
+    On,
+    /// It has none.
+    Off,
+    /// It has one while its table has one that has not expired.
+    Auto,
+}
+
+/// Makes an enum the type of a setting: for each value the name that is shown, then others
+/// that are taken as well.
+macro_rules! setting_enum {
+    ($type:ident { $($value:ident: $name:literal $(, $other:literal)*;)+ }) => {
+        // SAFETY: the entries are a constant array that ends with a NULL name.
+        unsafe impl GucEnum for $type {
+            fn from_ordinal(ordinal: i32) -> $type {
+                match ordinal {
+                    $(ordinal if ordinal == $type::$value as i32 => $type::$value,)+
+                    _ => unreachable!("the server has only the values of the entries"),
+                }
+            }
+
+            fn to_ordinal(&self) -> i32 {
+                *self as i32
+            }
+
+            const CONFIG_ENUM_ENTRY: *const pg_sys::config_enum_entry = [
+                $(
+                    enum_entry($name.as_ptr(), $type::$value as i32, false),
+                    $(enum_entry($other.as_ptr(), $type::$value as i32, true),)*
+                )+
+                enum_entry(std::ptr::null(), 0, false),
+            ]
+            .as_ptr();
+        }
+    };
+}
+
+const fn enum_entry(name: *const c_char, val: i32, hidden: bool) -> pg_sys::config_enum_entry {
+    pg_sys::config_enum_entry { name, val, hidden }
+}
+
+// It was a boolean at first: whatever was one is taken.
+setting_enum!(LicensedRules {
+    On: c"on", c"true", c"tru", c"tr", c"t", c"yes", c"ye", c"y", c"1";
+    Off: c"off", c"of", c"false", c"fals", c"fal", c"fa", c"f", c"no", c"n", c"0";
+    Auto: c"auto";
+});
+
 static DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
 static TICK_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
 static PRODUCT_SCHEMA: GucSetting<Option<CString>> =
@@ -125,7 +177,8 @@ static ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(So
 static ACTION: GucSetting<Action> = GucSetting::<Action>::new(Action::Build);
 static RULES: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"autostop, autostart, failed, dormancy"));
-static LICENSED_RULES: GucSetting<bool> = GucSetting::<bool>::new(true);
+static LICENSED_RULES: GucSetting<LicensedRules> =
+    GucSetting::<LicensedRules>::new(LicensedRules::On);
 static FAILED_STOP_RETRY: GucSetting<bool> = GucSetting::<bool>::new(true);
 static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(500);
 static MAX_BUILDS_PER_TICK: GucSetting<i32> = GucSetting::<i32>::new(0);
@@ -214,10 +267,10 @@ pub fn register() {
         GucContext::Suset,
         Some(check_rules),
     );
-    GucRegistry::define_bool_guc(
+    GucRegistry::define_enum_guc(
         c"workspace_autobuild.licensed_rules",
-        c"The product has its licence for advanced scheduling.",
-        c"Off: the template's options (allow_user_autostart, blocked days, TTLs of failure, dormancy and deletion, require_active_version) don't count, as in the product.",
+        c"The product has its licence for advanced scheduling: on, off, or auto (as its table licenses says).",
+        c"Without it the template's options (allow_user_autostart, blocked days, TTLs of failure, dormancy and deletion, require_active_version) don't count, as in the product. auto is on where the executor's role may not read licenses.exp.",
         &LICENSED_RULES,
         GucContext::Suset,
         GucFlags::default(),
@@ -311,7 +364,7 @@ pub fn register() {
     GucRegistry::define_bool_guc(
         c"workspace_autobuild.notify_transitions",
         c"NOTIFY workspace_autobuild for each transition made.",
-        c"Off by default: anyone who can connect may LISTEN, and a full notification queue would fail builds.",
+        c"Off by default: anyone who can connect may LISTEN. Nothing is said while the server's notification queue is full.",
         &NOTIFY_TRANSITIONS,
         GucContext::Suset,
         GucFlags::default(),
@@ -362,7 +415,10 @@ pub struct Settings {
     pub role: Option<String>,
     /// `action`.
     pub action: Action,
-    /// The settings that the rules look at.
+    /// `licensed_rules`.
+    pub licensed_rules: LicensedRules,
+    /// The settings that the rules look at. Whether the licence is there is as set; `auto`
+    /// is [`crate::product::licence`]'s matter, and `on` until it was asked.
     pub policy: Policy,
     /// `batch_size`, at least 1.
     pub batch_size: usize,
@@ -416,9 +472,10 @@ pub fn read() -> Settings {
         product_schema: text(&PRODUCT_SCHEMA),
         role: (!role.is_empty()).then_some(role),
         action: ACTION.get(),
+        licensed_rules: LICENSED_RULES.get(),
         policy: Policy {
             rules,
-            licensed: LICENSED_RULES.get(),
+            licensed: LICENSED_RULES.get() != LicensedRules::Off,
             failed_stop_retry: FAILED_STOP_RETRY.get(),
             max_start_delay: i64::from(MAX_START_DELAY.get()) * SECOND,
         },

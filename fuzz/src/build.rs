@@ -53,7 +53,7 @@ fn try_tags(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let again = crate::build::version(Some(import(Some(tags.clone()))));
         let again = self::planned(&again, &signs, &[], None).expect("a plan");
         assert_eq!(again.tags, tags);
-        if let Some(payload) = job_posted_payload(Uuid::from_u128(5), &tags) {
+        if let Some(payload) = job_posted_payload(Uuid::from_u128(5), &again.provisioner, &tags) {
             let payload: Value = serde_json::from_str(&payload).expect("JSON");
             assert!(payload["tags"].is_object());
         }
@@ -161,6 +161,7 @@ fn version(import: Option<ImportJob>) -> Version {
         legacy_parameter_schemas: false,
         workspace_tags: false,
         classic_flow: Some(true),
+        provisioner: "terraform".to_owned(),
         provisionerd_version: None,
         parameters: Vec::new(),
         presets: Vec::new(),

@@ -83,6 +83,7 @@ pub fn signs(u: &mut Unstructured<'_>) -> Result<Signs> {
         next_start_at: bit(12),
         dynamic: bit(13),
         provisioner: bit(14),
+        preset: bit(17),
         task_row: bit(15),
         task_pause: bit(16),
     })

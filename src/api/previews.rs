@@ -15,12 +15,13 @@ use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::verdict::{Next, Verdict};
 use crate::product::facts::{self, Scope};
+use crate::product::licence;
 use crate::product::locks::hold_for_preview;
 use crate::product::schema::Product;
 use crate::server::clock::{argument, timestamptz};
 use crate::server::error::{Error, OrRaise};
 use crate::server::query::{Access, run, sql_uuid, uuids};
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 
 /// The facts of one workspace. Errors: P0002 there is no such workspace (or the caller
 /// may not see it).
@@ -85,7 +86,7 @@ fn autobuild_next_transition(
     ),
 > {
     let at = argument("at", at).or_raise();
-    let settings = settings::read();
+    let settings = licence::settings().or_raise();
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
     let Verdict { outcome, .. } =
@@ -138,7 +139,7 @@ fn autobuild_explain(
     ),
 > {
     let at = argument("at", at).or_raise();
-    let settings = settings::read();
+    let settings = licence::settings().or_raise();
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
     let tick = at.truncate_to_minute();
@@ -151,18 +152,11 @@ fn autobuild_explain(
     if let Ok(next) = judge(&product, &settings.policy, &facts, tick).outcome
         && next.due
     {
-        steps.push(
-            match block(&product, &settings, facts, next, at).or_raise() {
-                None => (
-                    "build".to_owned(),
-                    true,
-                    "Nothing speaks against writing it now.".to_owned(),
-                ),
-                Some((code, message)) => {
-                    ("buildable".to_owned(), false, format!("{code}: {message}"))
-                }
-            },
-        );
+        let (passed, observed) = match block(&product, &settings, facts, next, at).or_raise() {
+            None => (true, "Nothing speaks against writing it now.".to_owned()),
+            Some((code, message)) => (false, format!("{code}: {message}")),
+        };
+        steps.push(("buildable".to_owned(), passed, observed));
     }
     TableIterator::new(
         (1..)
@@ -213,7 +207,7 @@ fn autobuild_upcoming(
 > {
     let at = argument("at", at).or_raise();
     let until = at.saturating_add_micros(horizon_micros(&horizon).or_raise());
-    let settings = settings::read();
+    let settings = licence::settings().or_raise();
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let tick = at.truncate_to_minute();
     let mut upcoming: Vec<(Uuid, Next)> = Vec::new();

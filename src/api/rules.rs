@@ -4,9 +4,9 @@ use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
 
 use crate::lifecycle::rules::catalogue;
-use crate::lifecycle::signs::Signs;
+use crate::product::licence;
 use crate::product::schema::Product;
-use crate::settings;
+use crate::server::error::OrRaise;
 
 /// Every rule, in order: is it in force here, why, and which setting bears on it.
 #[pg_extern(stable, parallel_restricted)]
@@ -22,15 +22,20 @@ fn autobuild_list_rules() -> TableIterator<
         name!(description, String),
     ),
 > {
-    let settings = settings::read();
+    let settings = licence::settings().or_raise();
     // Where the product's tables are not there yet no rule is in force, and every row
     // says so.
-    let (signs, missing) = match Product::find(&settings.product_schema) {
-        Ok(product) => (product.signs, None),
-        Err(error) => (Signs::default(), Some(error.message)),
+    let (product, missing) = match Product::find(&settings.product_schema) {
+        Ok(product) => (Some(product), None),
+        Err(error) => (None, Some(error.message)),
+    };
+    let has = |part| {
+        product
+            .as_ref()
+            .is_some_and(|product| product.has_part(part))
     };
     TableIterator::new(
-        catalogue(&signs, &settings.policy)
+        catalogue(has, &settings.policy)
             .into_iter()
             .map(move |rule| {
                 (

@@ -12,6 +12,7 @@ use crate::agenda;
 use crate::agenda::state::Agenda;
 use crate::instant::{Instant, SECOND};
 use crate::product::copies::{dump_problem, not_subscribed};
+use crate::product::licence;
 use crate::product::role::executor_role;
 use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
@@ -120,6 +121,8 @@ struct Status {
     agenda: Agenda,
     /// What is wrong with the agenda.
     agenda_problem: Option<String>,
+    /// What is wrong between `licensed_rules` and the product's licences.
+    licence_problem: Option<String>,
     /// Who is in a tick's way.
     blockers: Vec<String>,
     /// What is in the way of a dump.
@@ -151,7 +154,7 @@ impl Status {
             Some(slot) if slot.last_tick.made => Some(slot.last_tick),
             _ => extension.as_owner(|| last_recorded_tick(&extension))?,
         };
-        let settings = workers_settings(&extension)?;
+        let mut settings = workers_settings(&extension)?;
         let blockers = match seen.as_ref().and_then(|seen| seen.slot.as_ref()) {
             Some(slot) => blockers::problems(&settings, slot)?,
             None => Vec::new(),
@@ -163,6 +166,13 @@ impl Status {
         };
         // Without the product's tables there is none.
         let found = Product::find(&settings.product_schema).ok();
+        let licence_problem = match &found {
+            Some(product) => {
+                licence::follow(product, &mut settings)?;
+                licence::problem(product, &settings)?
+            }
+            None => None,
+        };
         let agenda = match &found {
             Some(product) => Agenda::find(&extension, product, &settings, Access::Read)?,
             None => Agenda::Detached,
@@ -177,6 +187,7 @@ impl Status {
                 Some(product) => dump_problem(&extension, product)?,
                 None => None,
             },
+            licence_problem,
             agenda,
             blockers,
             settings,
@@ -233,6 +244,7 @@ impl Status {
         problems.extend(self.blockers.clone());
         problems.extend(self.dump_problem.clone());
         problems.extend(self.collation_problem.clone());
+        problems.extend(self.licence_problem.clone());
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 

@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 
 use crate::executor::outcome::Attempt;
 use crate::executor::tick;
+use crate::product::licence;
 use crate::product::role::grants;
 use crate::product::schema::Product;
 use crate::server::clock::{argument, timestamptz};
@@ -42,7 +43,7 @@ fn autobuild_tick(
     ),
 > {
     let at = argument("at", at).or_raise();
-    let attempts = tick::manual(at, &settings::read()).or_raise();
+    let attempts = tick::manual(at, &licence::settings().or_raise()).or_raise();
     TableIterator::new(attempts.into_iter().map(row))
 }
 
@@ -71,7 +72,7 @@ fn autobuild_preview(
     ),
 > {
     let at = argument("at", at).or_raise();
-    let attempts = tick::preview(at, &settings::read()).or_raise();
+    let attempts = tick::preview(at, &licence::settings().or_raise()).or_raise();
     TableIterator::new(attempts.into_iter().map(row))
 }
 

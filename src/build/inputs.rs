@@ -17,6 +17,9 @@ pub struct Version {
     pub legacy_parameter_schemas: bool,
     /// `template_version_workspace_tags` has rows for the version.
     pub workspace_tags: bool,
+    /// `templates.provisioner` of the version's template, which its jobs are for; empty
+    /// without a template.
+    pub provisioner: String,
     /// `templates.use_classic_parameter_flow` of the version's template; `None` where
     /// the column does not exist, or is NULL (which the product can't read: it blocks).
     pub classic_flow: Option<bool>,

@@ -2,6 +2,7 @@
 //!
 //! The product's own daemons read them, so each is exactly what the product writes.
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::lifecycle::signs::Signs;
@@ -27,13 +28,14 @@ pub fn trace_metadata(signs: &Signs) -> &'static str {
     }
 }
 
-/// The notification that wakes the daemons which may take jobs with these tags
-/// (JSON text, as in [`Plan::tags`](super::plan::Plan)). One for each distinct payload is
-/// enough. `None` where PostgreSQL would refuse it as too long: daemons poll as well,
+/// The notification that wakes the daemons which may take jobs for this provisioner with
+/// these tags (JSON text, as in [`Plan::tags`](super::plan::Plan)). One for each distinct
+/// payload is enough. `None` where PostgreSQL would refuse it as too long: daemons poll as well,
 /// so a build must not fail for it.
-pub fn job_posted_payload(organization_id: Uuid, tags: &str) -> Option<String> {
+pub fn job_posted_payload(organization_id: Uuid, provisioner: &str, tags: &str) -> Option<String> {
+    let provisioner = Value::from(provisioner);
     let payload =
-        format!(r#"{{"organization_id":"{organization_id}","type":"terraform","tags":{tags}}}"#);
+        format!(r#"{{"organization_id":"{organization_id}","type":{provisioner},"tags":{tags}}}"#);
     (payload.len() < PAYLOAD_LIMIT).then_some(payload)
 }
 
@@ -65,8 +67,8 @@ mod tests {
     #[test]
     fn a_posting_names_organization_type_and_tags() {
         assert_eq!(
-            job_posted_payload(ID, r#"{"owner":"","scope":"organization"}"#).unwrap(),
-            r#"{"organization_id":"12345678-9abc-4def-8123-456789abcdef","type":"terraform","tags":{"owner":"","scope":"organization"}}"#
+            job_posted_payload(ID, "echo", r#"{"owner":"","scope":"organization"}"#).unwrap(),
+            r#"{"organization_id":"12345678-9abc-4def-8123-456789abcdef","type":"echo","tags":{"owner":"","scope":"organization"}}"#
         );
     }
 
@@ -75,9 +77,9 @@ mod tests {
         let tags = |n: usize| format!(r#"{{"k":"{}"}}"#, "x".repeat(n));
         let longest = (0..8000)
             .rev()
-            .find_map(|n| job_posted_payload(ID, &tags(n)))
+            .find_map(|n| job_posted_payload(ID, "terraform", &tags(n)))
             .unwrap();
         assert_eq!(longest.len(), 7999);
-        assert_eq!(job_posted_payload(ID, &tags(8000)), None);
+        assert_eq!(job_posted_payload(ID, "terraform", &tags(8000)), None);
     }
 }

@@ -6,7 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::check::Check;
+use crate::lifecycle::signs::Signs;
+
+use super::check::{Check, Order};
 use super::codes::{BlockCode, quoted};
 use super::inputs::{Block, Definition, PreviousSource, PreviousValue, ValueSource};
 
@@ -19,6 +21,7 @@ pub(super) struct Parameter {
     required: bool,
     ephemeral: bool,
     check: Check,
+    order: Option<Order>,
 }
 
 /// A row to be written, with what is known of its value.
@@ -85,9 +88,10 @@ impl<'a> Previous<'a> {
 }
 
 impl Parameter {
-    pub(super) fn of(definition: Definition, check: Check) -> Parameter {
+    pub(super) fn of(definition: Definition, signs: &Signs) -> Parameter {
         Parameter {
-            check,
+            check: Check::of(&definition, signs),
+            order: Order::of(&definition, signs),
             name: definition.name,
             legacy_name: definition.legacy_variable_name,
             default_value: definition.default_value,
@@ -96,14 +100,21 @@ impl Parameter {
         }
     }
 
-    /// The names by which the check finds the previous value that it looks at.
-    pub(super) fn names_looked_at(&self) -> impl Iterator<Item = &str> {
-        let looks = self.check.looks_at_value() && !self.ephemeral;
+    /// The names by which the previous value is found where something looks at it. An
+    /// ephemeral one is never carried, but compared: with the default's place in an order,
+    /// and where the tags of the workspace (`tagged`) may depend on it.
+    pub(super) fn names_looked_at(
+        &self,
+        classic: bool,
+        tagged: bool,
+    ) -> impl Iterator<Item = &str> {
+        let carried = !self.ephemeral && classic && self.check.looks_at_value();
+        let compared = self.ephemeral && (tagged || self.order.is_some());
         // Only of the legacy name does an empty one mean that there is none.
-        let legacy = Some(self.legacy_name.as_str()).filter(|name| !name.is_empty());
+        let legacy = Some(self.legacy_name.as_str()).filter(|name| carried && !name.is_empty());
         std::iter::once(self.name.as_str())
+            .filter(move |_| carried || compared)
             .chain(legacy)
-            .filter(move |_| looks)
     }
 
     fn row<'a>(&'a self, source: ValueSource, value: KnownValue<'a>) -> Row<'a> {
@@ -141,8 +152,8 @@ impl Parameter {
         match previous {
             Some(row) => Ok(row),
             None if self.required => Err(BlockCode::ParameterRequired.block(format!(
-                "parameter {} is required and has no previous value; the owner can give one by \
-                 starting the workspace in the product",
+                "parameter {} is required and has no previous value; the owner can give one on \
+                 the workspace's page of parameters in the product",
                 quoted(&self.name)
             ))),
             None => Ok(self.default_row()),
@@ -170,7 +181,21 @@ impl Parameter {
         let unchanged = same_version && row.source == ValueSource::Build;
         self.check
             .apply(&self.name, || looked_at.value(), unchanged)?;
+        self.check_order(previous)?;
         Ok(row)
+    }
+
+    /// What is carried keeps its place; an ephemeral parameter's default may go back from
+    /// what the latest build had.
+    fn check_order(&self, previous: &Previous<'_>) -> Result<(), Block> {
+        let last = previous.get(PreviousSource::Build, &self.name);
+        match (self.order, last) {
+            (Some(order), Some(last)) if self.ephemeral => {
+                let last = self.row(ValueSource::Build, KnownValue::Previous(last));
+                order.check(&self.name, last.value()?, &self.default_value)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -186,6 +211,26 @@ pub(super) fn classic<'a>(
         .collect()
 }
 
+/// The first row whose value is not that of the latest build's row of its name.
+pub(super) fn changed<'r, 'a>(
+    rows: &'r [Row<'a>],
+    previous: &Previous<'a>,
+) -> Result<Option<&'r Row<'a>>, Block> {
+    for row in rows.iter().filter(|row| row.source != ValueSource::Build) {
+        let Some(last) = previous.get(PreviousSource::Build, row.name) else {
+            return Ok(Some(row));
+        };
+        let last = Row {
+            value: KnownValue::Previous(last),
+            ..*row
+        };
+        if last.value()? != row.value()? {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}
+
 /// The latest build's rows, also those that the stored definitions do not know; ephemeral
 /// ones get their default, as does a defined one that has no row.
 pub(super) fn dynamic<'a>(
@@ -199,9 +244,11 @@ pub(super) fn dynamic<'a>(
                 .get(PreviousSource::Build, &parameter.name)
                 .filter(|_| !parameter.ephemeral)
                 .map(|row| parameter.row(ValueSource::Build, KnownValue::Previous(row)));
-            parameter.or_default(carried)
+            let row = parameter.or_default(carried)?;
+            parameter.check_order(previous)?;
+            Ok(row)
         })
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<Vec<_>, Block>>()?;
     let mut named: HashSet<&str> = rows.iter().map(|row| row.name).collect();
     for row in previous.rows {
         if row.source == PreviousSource::Build && named.insert(&row.name) {

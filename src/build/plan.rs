@@ -12,7 +12,6 @@ use crate::lifecycle::facts::Facts;
 use crate::lifecycle::signs::{Policy, Signs};
 use crate::lifecycle::verdict::Next;
 
-use super::check::Check;
 use super::codes::BlockCode;
 use super::inputs::{Block, ParameterRow, Preset, PreviousValue, Version};
 use super::parameters::{self, Parameter, Previous};
@@ -40,6 +39,8 @@ pub struct Plan {
     pub template_version_id: Uuid,
     /// `provisioner_jobs.tags`, as JSON text.
     pub tags: String,
+    /// `provisioner_jobs.provisioner`.
+    pub provisioner: String,
     /// `workspace_builds.template_version_preset_id`.
     pub preset_id: Option<Uuid>,
     /// The rows of `workspace_build_parameters`; no name twice.
@@ -80,21 +81,19 @@ impl PreparedVersion {
         let parameters: Vec<Parameter> = std::mem::take(&mut version.parameters)
             .into_iter()
             .filter(|definition| names.insert(definition.name.clone()))
-            .map(|definition| {
-                let check = Check::of(&definition, signs);
-                Parameter::of(definition, check)
-            })
+            .map(|definition| Parameter::of(definition, signs))
             .collect();
         let presets = std::mem::take(&mut version.presets);
-        let presets = if signs.provisioner {
+        let presets = if signs.preset {
             preset::in_order(presets)
         } else {
             Vec::new()
         };
+        let classic = flow == Flow::Classic;
+        let tagged = version.workspace_tags;
         let checked = parameters
             .iter()
-            .filter(|_| flow == Flow::Classic)
-            .flat_map(Parameter::names_looked_at);
+            .flat_map(|parameter| parameter.names_looked_at(classic, tagged));
         let in_presets = presets
             .iter()
             .flat_map(|preset| preset.parameters.iter().map(|(name, _)| name.as_str()));
@@ -180,12 +179,6 @@ pub fn plan(
     if !same_version {
         only_the_product_can(prepared)?;
     }
-    let tags = if version.workspace_tags {
-        tags::latest_job_tags(latest_job_tags)?
-    } else {
-        prepared.tags.for_owner(request.facts.owner_id)?
-    };
-
     let previous = Previous::of(previous);
     let rows = match prepared.flow {
         Flow::Classic => parameters::classic(&prepared.parameters, &previous, same_version)?,
@@ -197,9 +190,18 @@ pub fn plan(
             ));
         }
     };
+    let tags = if version.workspace_tags {
+        if let Some(row) = parameters::changed(&rows, &previous)? {
+            return Err(tags::of_other_values(row.name));
+        }
+        tags::latest_job_tags(latest_job_tags)?
+    } else {
+        prepared.tags.for_owner(request.facts.owner_id)?
+    };
     Ok(Plan {
         template_version_id: version.id,
         tags,
+        provisioner: version.provisioner.clone(),
         preset_id: preset::fitting(&prepared.presets, &rows)?,
         parameters: rows
             .iter()

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::lifecycle::signs::Signs;
 
-use super::codes::BlockCode;
+use super::codes::{BlockCode, quoted};
 use super::inputs::Block;
 
 const SCOPE: &str = "scope";
@@ -74,6 +74,15 @@ pub(super) fn latest_job_tags(text: Option<&str>) -> Result<String, Block> {
         Some(_) if !is_null(text) => Ok(text.to_owned()),
         _ => Err(unreadable("the job of the latest build")),
     }
+}
+
+/// The latest job's tags were evaluated with another value of this parameter, or without.
+pub(super) fn of_other_values(parameter: &str) -> Block {
+    BlockCode::WorkspaceTagsUnknown.block(format!(
+        "the template version has workspace tags, and those of the latest build were evaluated \
+         with another value of parameter {}; a build made in the product evaluates them",
+        quoted(parameter)
+    ))
 }
 
 fn unreadable(job: &str) -> Block {

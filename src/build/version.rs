@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::lifecycle::signs::UNLICENSED;
 use crate::lifecycle::verdict::Transition;
 
 use super::codes::BlockCode;
@@ -62,8 +63,12 @@ pub(super) fn check(request: &Request<'_>, version: &Version) -> Result<(), Bloc
             import.id
         )));
     }
-    if !request.policy.licensed {
-        licence(request, version)?;
+    // What the product refuses without its licence.
+    if !request.policy.licensed && version.external_agent {
+        return Err(BlockCode::UnlicensedExternalAgent.block(format!(
+            "template version {id} has an external agent, which the product does not build \
+             without its licence ({UNLICENSED})"
+        )));
     }
     if request.next.transition == Transition::Start
         && request.signs.failed_stop
@@ -73,25 +78,6 @@ pub(super) fn check(request: &Request<'_>, version: &Version) -> Result<(), Bloc
             "template version {id} uses legacy parameters, which the product no longer starts; \
              the workspace needs a newer version of its template"
         )));
-    }
-    Ok(())
-}
-
-/// What the product refuses without its licence.
-fn licence(request: &Request<'_>, version: &Version) -> Result<(), Block> {
-    if version.external_agent {
-        return Err(BlockCode::UnlicensedExternalAgent.block(format!(
-            "template version {} has an external agent, which the product does not build \
-             without its licence (workspace_autobuild.licensed_rules is off)",
-            version.id
-        )));
-    }
-    let starts = request.next.transition == Transition::Start;
-    if starts && request.signs.task_row && request.facts.has_task {
-        return Err(BlockCode::UnlicensedTask.block(
-            "the workspace is a task's, which the product does not start without its licence \
-             (workspace_autobuild.licensed_rules is off)",
-        ));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use crate::build::job_input::job_posted_payload;
+use crate::build::job_input::{JOB_POSTED_CHANNEL, job_posted_payload};
 use crate::build::plan::Plan;
 use crate::instant::Instant;
 use crate::product::role::missing_rights;
@@ -19,6 +19,7 @@ use crate::product::schema::Product;
 use crate::product::write::{self, NewBuild};
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
+use crate::server::notify::notify;
 use crate::server::query::{Access, run};
 use crate::server::scope::with_settings;
 use crate::server::subtransaction::attempt;
@@ -155,7 +156,8 @@ impl Writer<'_> {
             .collect();
         write::next_start_at(self.product, &fills)?;
         if self.notify_jobs {
-            write::post_jobs(payloads(items))?;
+            // A daemon that isn't told finds the job when it polls.
+            notify(JOB_POSTED_CHANNEL, payloads(items))?;
         }
         Ok(())
     }
@@ -265,7 +267,8 @@ fn payloads(items: &[Item<'_>]) -> Vec<String> {
         .filter_map(|item| {
             let build = item.build.as_ref()?;
             let template = item.planned.due.facts.template.as_ref()?;
-            job_posted_payload(template.organization_id, &build.tags)
+            let plan = item.planned.work.as_ref().ok()?.as_ref()?;
+            job_posted_payload(template.organization_id, &plan.provisioner, &build.tags)
         })
         .collect();
     payloads.sort_unstable();

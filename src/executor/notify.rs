@@ -9,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, run};
+use crate::server::notify::notify;
 
 use super::outcome::{Attempt, Outcome};
 use super::plan::Planned;
@@ -74,7 +74,7 @@ pub fn transitions(
         .iter()
         .map(|planned| (planned.due.facts.workspace_id, planned))
         .collect();
-    let payloads: Vec<Option<String>> = attempts
+    let payloads: Vec<String> = attempts
         .iter()
         .filter(|attempt| attempt.outcome == Outcome::Built)
         .filter_map(|attempt| {
@@ -84,16 +84,7 @@ pub fn transitions(
                 .map_or(&[][..], Vec::as_slice);
             serde_json::to_string(&Payload::of(attempt, planned, tasks)).ok()
         })
-        .map(Some)
         .collect();
-    if payloads.is_empty() {
-        return Ok(());
-    }
-    run(
-        "SELECT pg_catalog.pg_notify('workspace_autobuild', p) FROM pg_catalog.unnest($1) AS p",
-        Access::Write,
-        vec![Arg::Texts(payloads)],
-        |_| Ok(()),
-    )?;
-    Ok(())
+    // A listener that isn't told finds it in autobuild_transitions.
+    notify("workspace_autobuild", payloads).map(drop)
 }

@@ -68,7 +68,7 @@ pub(super) fn look_again_at<S: Schedules>(
     schedules: &S,
 ) -> Option<Instant> {
     let limit = candidate.policy.max_start_delay;
-    if limit <= 0 || !candidate.policy.allows(ActingRule::Autostart) {
+    if limit <= 0 || candidate.in_progress || !candidate.policy.allows(ActingRule::Autostart) {
         return None;
     }
     match next_run(candidate, schedules) {
@@ -84,7 +84,8 @@ pub(super) fn look_again_at<S: Schedules>(
 pub(super) fn search_from(candidate: &Candidate<'_>) -> Instant {
     let created_at = candidate.latest.created_at;
     let limit = candidate.policy.max_start_delay;
-    if limit > 0 {
+    // A start that can't be built while a build is under way is not given up either.
+    if limit > 0 && !candidate.in_progress {
         created_at.max(candidate.tick.saturating_add_micros(-limit))
     } else {
         created_at

@@ -23,6 +23,7 @@ pub(super) fn evaluate(candidate: &Candidate<'_>) -> Outcome {
     } else {
         candidate.latest.deadline.ok_or(Skip::NoDeadline {
             build: candidate.build(),
+            canceled: candidate.was_canceled(),
         })?
     };
     Ok(Next {

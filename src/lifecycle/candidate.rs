@@ -2,11 +2,16 @@
 //!
 //! A workspace that fails a condition is left alone by every rule, on every version of
 //! the product, with the skip of the first that it fails. What is left has an owner, a
-//! template, a latest build and a complete job, so that the rules need not ask again.
+//! template, a latest build and its job, so that the rules need not ask again.
+//!
+//! Its job has ended, too, with one exception: the dormancy mark of a workspace that does
+//! not run needs no build, and so does not wait for one that is under way.
 
 use crate::instant::Instant;
 
-use super::facts::{Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template};
+use super::facts::{
+    BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
+};
 use super::signs::{Policy, Signs};
 use super::skip::{Build, Skip};
 
@@ -25,7 +30,7 @@ pub enum Condition {
     Build,
     /// That build's job exists.
     Job,
-    /// And is complete.
+    /// And has ended.
     Complete,
     /// And did not fail. Asked only where the product has no rule for failed builds.
     Succeeded,
@@ -71,8 +76,10 @@ pub(super) struct Candidate<'a> {
     pub template: &'a Template,
     pub latest: &'a LatestBuild,
     pub job: &'a Job,
-    /// The job's `completed_at`.
-    pub completed_at: Instant,
+    /// The job waits or runs: nothing can be built, but a mark alone can be made.
+    pub in_progress: bool,
+    /// The job failed.
+    pub failed: bool,
     pub signs: &'a Signs,
     pub policy: &'a Policy,
     pub tick: Instant,
@@ -109,20 +116,23 @@ impl<'a> Candidate<'a> {
             .job
             .as_ref()
             .ok_or((Condition::Job, Skip::NoJob { build }))?;
-        let completed_at = job.completed_at.ok_or((
-            Condition::Complete,
-            Skip::BuildInProgress {
-                build,
-                canceled_at: job.canceled_at,
-            },
-        ))?;
-        if job.failed && Condition::Succeeded.in_force(signs) {
-            let completed_at = Some(completed_at);
+        // The product's own word for how the job fares, where it has one, calls a job with
+        // an error failed, complete or not.
+        let failed = job.failed && (job.completed_at.is_some() || signs.job_status);
+        let in_progress = job.completed_at.is_none() && !failed;
+        let may_be_marked = signs.dormancy
+            && signs.failed_stop
+            && facts.dormant_at.is_none()
+            && latest.transition != BuildTransition::Start;
+        if in_progress && !may_be_marked {
+            return Err((Condition::Complete, in_progress_skip(latest, job)));
+        }
+        if failed && Condition::Succeeded.in_force(signs) {
             return Err((
                 Condition::Succeeded,
                 Skip::BuildFailed {
                     build,
-                    completed_at,
+                    completed_at: job.completed_at,
                 },
             ));
         }
@@ -132,7 +142,8 @@ impl<'a> Candidate<'a> {
             template,
             latest,
             job,
-            completed_at,
+            in_progress,
+            failed,
             signs,
             policy,
             tick,
@@ -144,6 +155,17 @@ impl<'a> Candidate<'a> {
         build_of(self.latest)
     }
 
+    /// What is said where the job has not ended.
+    pub(super) fn in_progress_skip(&self) -> Skip {
+        in_progress_skip(self.latest, self.job)
+    }
+
+    /// Did somebody cancel the latest build? It counts for what it was to do, but did not
+    /// do it.
+    pub(super) fn was_canceled(&self) -> bool {
+        !self.failed && self.job.canceled_at.is_some()
+    }
+
     /// Since when the workspace is dormant, where there is dormancy.
     pub(super) fn dormant_at(&self) -> Option<Instant> {
         self.facts.dormant_at.filter(|_| self.signs.dormancy)
@@ -151,10 +173,10 @@ impl<'a> Candidate<'a> {
 
     /// The first two reasons for which deadlines and schedules don't count.
     pub(super) fn failed_or_dormant(&self) -> Option<Skip> {
-        if self.job.failed {
+        if self.failed {
             return Some(Skip::BuildFailed {
                 build: self.build(),
-                completed_at: Some(self.completed_at),
+                completed_at: self.job.completed_at,
             });
         }
         self.dormant_at().map(|since| Skip::Dormant { since })
@@ -216,6 +238,13 @@ impl<'a> Candidate<'a> {
 
 /// All seven days in [`Candidate::blocked_days`].
 pub(super) const EVERY_DAY: i32 = 0b111_1111;
+
+fn in_progress_skip(latest: &LatestBuild, job: &Job) -> Skip {
+    Skip::BuildInProgress {
+        build: build_of(latest),
+        canceled_at: job.canceled_at,
+    }
+}
 
 fn build_of(latest: &LatestBuild) -> Build {
     Build {

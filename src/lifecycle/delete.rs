@@ -7,7 +7,7 @@
 use crate::instant::{HOUR, Instant};
 
 use super::candidate::Candidate;
-use super::facts::BuildTransition;
+use super::facts::{BuildTransition, Job};
 use super::signs::ActingRule;
 use super::skip::Skip;
 use super::verdict::{Next, Outcome, Transition};
@@ -33,7 +33,7 @@ pub(super) fn evaluate(candidate: &Candidate<'_>) -> Outcome {
         .facts
         .deleting_at
         .ok_or(Skip::NoDeletingAt { since })?;
-    let at = match retry_after(candidate) {
+    let at = match retry_after(candidate)? {
         Some(retry_after) => deleting_at.max(retry_after),
         None => deleting_at,
     };
@@ -47,18 +47,28 @@ pub(super) fn evaluate(candidate: &Candidate<'_>) -> Outcome {
     })
 }
 
-/// The instant after which a failed delete may be tried again. The product asks for a
-/// day since the job was canceled and a day since it was completed.
-pub(super) fn retry_after(candidate: &Candidate<'_>) -> Option<Instant> {
+/// The instant after which a failed delete may be tried again: a day since the job was
+/// completed, or, where it was not, since it was to be canceled. From `next_start_at` on
+/// the product asks for a day since both. Without either time nobody can say when.
+pub(super) fn retry_after(candidate: &Candidate<'_>) -> Result<Option<Instant>, Skip> {
     let waits = candidate.signs.job_status
-        && candidate.job.failed
+        && candidate.failed
         && candidate.latest.transition == BuildTransition::Delete;
-    let ended = candidate.completed_at;
-    waits.then(|| {
-        candidate
-            .job
-            .canceled_at
-            .map_or(ended, |canceled_at| ended.max(canceled_at))
-            .saturating_add_micros(RETRY)
-    })
+    if !waits {
+        return Ok(None);
+    }
+    let Job {
+        completed_at,
+        canceled_at,
+        ..
+    } = *candidate.job;
+    let ended = if candidate.signs.next_start_at {
+        completed_at.max(canceled_at)
+    } else {
+        completed_at.or(canceled_at)
+    };
+    match ended {
+        Some(ended) => Ok(Some(ended.saturating_add_micros(RETRY))),
+        None => Err(candidate.in_progress_skip()),
+    }
 }

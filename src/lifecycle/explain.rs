@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::schedules::Schedules;
 use super::signs::{ActingRule, Policy, Signs};
 use super::skip::{Skip, day_name};
-use super::verdict::{Next, decide};
+use super::verdict::{Next, Outcome, decided};
 use super::{autostart, autostop, delete, rules};
 
 /// One step of the explanation of a verdict.
@@ -34,8 +34,8 @@ pub fn explain<S: Schedules>(
     tick: Instant,
     schedules: &S,
 ) -> Vec<Step> {
-    let candidate = Candidate::new(facts, signs, policy, tick);
-    let stopped_at = candidate.as_ref().err();
+    let decided = decided(facts, signs, policy, tick, schedules);
+    let stopped_at = decided.as_ref().err();
     let mut steps: Vec<Step> = Condition::ALL
         .into_iter()
         .filter(|condition| condition.in_force(signs))
@@ -43,29 +43,33 @@ pub fn explain<S: Schedules>(
         .map(|condition| Step {
             rule: condition.name(),
             passed: true,
-            observed: passes(condition, facts),
+            observed: passes(condition, facts, signs),
         })
         .collect();
-    match candidate {
+    match decided {
         Err((condition, skip)) => steps.push(Step {
             rule: condition.name(),
             passed: false,
             observed: skip.to_string(),
         }),
-        Ok(candidate) => rule_steps(&candidate, schedules, &mut steps),
+        Ok((candidate, outcome)) => rule_steps(&candidate, &outcome, schedules, &mut steps),
     }
     steps
 }
 
-fn rule_steps<S: Schedules>(candidate: &Candidate<'_>, schedules: &S, steps: &mut Vec<Step>) {
-    let decided = decide(candidate, schedules);
+fn rule_steps<S: Schedules>(
+    candidate: &Candidate<'_>,
+    decided: &Outcome,
+    schedules: &S,
+    steps: &mut Vec<Step>,
+) {
     for rule in ActingRule::ALL {
         if !candidate.signs.bring(rule) {
             continue;
         }
         if !candidate.policy.allows(rule) {
             let mut observed = "workspace_autobuild.rules leaves this rule out.".to_owned();
-            if let Err(skip @ Skip::RuleOff { rule: left_out, .. }) = &decided
+            if let Err(skip @ Skip::RuleOff { rule: left_out, .. }) = decided
                 && *left_out == rule
             {
                 observed = skip.to_string();
@@ -102,7 +106,7 @@ fn rule_steps<S: Schedules>(candidate: &Candidate<'_>, schedules: &S, steps: &mu
 }
 
 /// What was seen where a condition holds.
-fn passes(condition: Condition, facts: &Facts) -> String {
+fn passes(condition: Condition, facts: &Facts, signs: &Signs) -> String {
     let latest = facts.latest.as_ref();
     match condition {
         Condition::Deleted => "The workspace is not deleted.".to_owned(),
@@ -126,15 +130,20 @@ fn passes(condition: Condition, facts: &Facts) -> String {
         Condition::Job => "The build's job is there.".to_owned(),
         Condition::Complete => {
             let job = latest.and_then(|latest| latest.job);
-            let completed = job.and_then(|job| job.completed_at);
             let how = match job {
                 Some(job) if job.failed => "failed",
                 Some(job) if job.canceled_at.is_some() => "was canceled",
                 _ => "succeeded",
             };
-            completed.map_or_else(String::new, |at| {
-                format!("The build's job is complete since {at}: it {how}.")
-            })
+            match job.and_then(|job| job.completed_at) {
+                Some(at) => format!("The build's job is complete since {at}: it {how}."),
+                None if how == "failed" && signs.job_status => {
+                    "The build's job failed, though it is not complete.".to_owned()
+                }
+                None => "The build's job is not complete, and a dormancy mark alone does not \
+                         wait for it."
+                    .to_owned(),
+            }
         }
         Condition::Succeeded => "The build's job has no error.".to_owned(),
     }
@@ -147,18 +156,19 @@ fn acts<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules: &S) -> 
     let tick = candidate.tick;
     match next.rule {
         ActingRule::Autostop if autostop::owner_is_suspended(candidate) => format!(
-            "The workspace runs since {build} and its owner is suspended: {} at once, at the tick \
-             ({tick}).",
+            "{} and its owner is suspended: {} at once, at the tick ({tick}).",
+            since_build("The workspace runs", candidate),
             next.transition.name()
         ),
-        ActingRule::Autostop => {
-            format!("The workspace runs since {build}, whose deadline is {at}; the tick is {tick}.")
-        }
+        ActingRule::Autostop => format!(
+            "{}, whose deadline is {at}; the tick is {tick}.",
+            since_build("The workspace runs", candidate)
+        ),
         ActingRule::Autostart => autostarts(candidate, schedules, at),
         ActingRule::Failed => format!(
             "The latest, {build}, failed at {}; failure_ttl ({}) has passed after {at}; the tick \
              is {tick}.",
-            candidate.completed_at,
+            candidate.job.completed_at.unwrap_or(at),
             span(candidate.template.failure_ttl)
         ),
         ActingRule::Dormancy => format!(
@@ -179,7 +189,7 @@ fn acts<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules: &S) -> 
             if let Some(deleting_at) = candidate.facts.deleting_at {
                 observed.push_str(&format!(", to be deleted after {deleting_at}"));
             }
-            if let Some(retry_after) = delete::retry_after(candidate) {
+            if let Ok(Some(retry_after)) = delete::retry_after(candidate) {
                 observed.push_str(&format!(
                     "; the latest, {build}, failed and is not tried again until after \
                      {retry_after}"
@@ -191,12 +201,26 @@ fn acts<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules: &S) -> 
     }
 }
 
+/// In which state the latest build left the workspace: one that was canceled left it in
+/// none that is known.
+fn since_build(state: &str, candidate: &Candidate<'_>) -> String {
+    let build = candidate.build();
+    if candidate.was_canceled() {
+        format!(
+            "The latest, {build}, was canceled, but counts as a {}",
+            build.transition.name()
+        )
+    } else {
+        format!("{state} since {build}")
+    }
+}
+
 /// What was seen where a schedule starts the workspace.
 fn autostarts<S: Schedules>(candidate: &Candidate<'_>, schedules: &S, at: Instant) -> String {
     let run = autostart::next_run(candidate, schedules).unwrap_or(at);
     let mut observed = format!(
-        "The workspace is stopped since {}; the first run of its schedule {} after {}",
-        candidate.build(),
+        "{}; the first run of its schedule {} after {}",
+        since_build("The workspace is stopped", candidate),
         quote(candidate.schedule().unwrap_or_default()),
         autostart::search_from(candidate),
     );

@@ -12,7 +12,7 @@ use super::verdict::{Next, Outcome, Transition};
 
 pub(super) fn evaluate(candidate: &Candidate<'_>) -> Outcome {
     let build = candidate.build();
-    if !candidate.job.failed {
+    if !candidate.failed {
         return Err(Skip::NotFailed { build });
     }
     match candidate.latest.transition {
@@ -26,7 +26,11 @@ pub(super) fn evaluate(candidate: &Candidate<'_>) -> Outcome {
         "failure_ttl",
         Skip::NoFailureTtl { build },
     )?;
-    let (at, due) = candidate.after(candidate.completed_at, ttl);
+    let completed_at = candidate
+        .job
+        .completed_at
+        .ok_or_else(|| candidate.in_progress_skip())?;
+    let (at, due) = candidate.after(completed_at, ttl);
     Ok(Next {
         rule: ActingRule::Failed,
         transition: Transition::Stop,

@@ -16,6 +16,7 @@ mod dormancy;
 pub mod explain;
 pub mod facts;
 mod failed;
+pub mod needs;
 pub mod rules;
 pub mod schedules;
 pub mod signs;

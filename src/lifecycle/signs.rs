@@ -2,7 +2,8 @@
 //!
 //! The product changed its rules over the years, and each change left a sign in
 //! the schema: a column, a table or an enum value. The signs are looked for, a
-//! version number never is. Settings of the operator's stand beside them.
+//! version number never is. Settings of the operator's stand beside them. All that each
+//! of them needs is listed in [`super::needs`].
 
 /// The signs found in the product's schema, a field each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,8 +38,10 @@ pub struct Signs {
     pub next_start_at: bool,
     /// `templates.use_classic_parameter_flow`: templates may be dynamic.
     pub dynamic: bool,
-    /// `provisioner_jobs.logs_overflowed`: a provisioner must be there, presets match.
+    /// `provisioner_jobs.logs_overflowed`: a provisioner must be there.
     pub provisioner: bool,
+    /// `provisioner_jobs.logs_overflowed` and the tables of presets: presets match.
+    pub preset: bool,
     /// `task_workspace_apps.workspace_build_number`.
     pub task_row: bool,
     /// `templates.disable_module_cache`: a task's stop says `task_auto_pause`.
@@ -107,6 +110,10 @@ pub struct Policy {
     /// `workspace_autobuild.max_start_delay` in microseconds; 0 for no limit.
     pub max_start_delay: i64,
 }
+
+/// Why there is no licence, for sentences.
+pub const UNLICENSED: &str =
+    "workspace_autobuild.licensed_rules is off, or is auto and finds no licence";
 
 impl Policy {
     /// May this rule act?

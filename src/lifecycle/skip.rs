@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::instant::Instant;
 
 use super::facts::{BuildTransition, OwnerStatus};
-use super::signs::ActingRule;
+use super::signs::{ActingRule, UNLICENSED};
 use super::verdict::Transition;
 
 /// Declares [`Skip`] and its codes from one list.
@@ -53,7 +53,8 @@ skips! {
     NotRunning { build: Build } = "not_running", "The latest build is not a start, so there is nothing to stop.";
     NotStopped { build: Build } = "not_stopped", "The latest build is not a stop, so there is nothing to start.";
     Dormant { since: Instant } = "dormant", "The workspace is dormant: it is neither started nor stopped.";
-    NoDeadline { build: Build } = "no_deadline", "The workspace runs without a deadline.";
+    NoDeadline { build: Build, canceled: bool } = "no_deadline",
+        "The latest build is a start without a deadline, so nothing stops it.";
     NoSchedule = "no_schedule", "The workspace has no autostart schedule.";
     AutostartForbidden = "autostart_forbidden", "The template does not allow its users autostart.";
     OwnerNotActive { status: OwnerStatus } = "owner_not_active",
@@ -78,7 +79,7 @@ skips! {
     NoAutodeleteTtl { since: Instant } = "no_autodelete_ttl",
         "The workspace is dormant, and the template does not have dormant workspaces deleted.";
     Unlicensed { option: &'static str } = "unlicensed",
-        "The template sets an option that counts only under the product's licence, and workspace_autobuild.licensed_rules is off.";
+        "The template sets an option that counts only under the product's licence, and by workspace_autobuild.licensed_rules there is none.";
     RuleOff { rule: ActingRule, transition: Transition, at: Instant } = "rule_off",
         "A rule that would act is left out of workspace_autobuild.rules.";
 }
@@ -147,7 +148,18 @@ impl fmt::Display for Skip {
                 write!(f, "The latest, {build}, did not stop the workspace.")
             }
             Skip::Dormant { since } => write!(f, "The workspace is dormant since {since}."),
-            Skip::NoDeadline { build } => write!(
+            Skip::NoDeadline {
+                build,
+                canceled: true,
+            } => write!(
+                f,
+                "The latest, {build}, was canceled, and has no deadline at which the workspace \
+                 would be stopped."
+            ),
+            Skip::NoDeadline {
+                build,
+                canceled: false,
+            } => write!(
                 f,
                 "The workspace runs since {build}, which has no deadline."
             ),
@@ -208,8 +220,7 @@ impl fmt::Display for Skip {
             ),
             Skip::Unlicensed { option } => write!(
                 f,
-                "The template sets {option}, which does not count: \
-                 workspace_autobuild.licensed_rules is off."
+                "The template sets {option}, which does not count: {UNLICENSED}."
             ),
             Skip::RuleOff {
                 rule,

@@ -3,7 +3,7 @@
 use crate::instant::Instant;
 
 use super::autostart;
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Condition};
 use super::facts::{BuildTransition, Facts};
 use super::rules;
 use super::schedules::Schedules;
@@ -90,15 +90,12 @@ pub fn verdict<S: Schedules>(
     tick: Instant,
     schedules: &S,
 ) -> Verdict {
-    match Candidate::new(facts, signs, policy, tick) {
-        Ok(candidate) => {
-            let outcome = decide(&candidate, schedules);
-            Verdict {
-                fill_next_start_at: fill_next_start_at(&candidate, &outcome, schedules),
-                look_again_at: look_again_at(&candidate, &outcome, schedules),
-                outcome,
-            }
-        }
+    match decided(facts, signs, policy, tick, schedules) {
+        Ok((candidate, outcome)) => Verdict {
+            fill_next_start_at: fill_next_start_at(&candidate, &outcome, schedules),
+            look_again_at: look_again_at(&candidate, &outcome, schedules),
+            outcome,
+        },
         Err((_, skip)) => Verdict {
             outcome: Err(skip),
             fill_next_start_at: None,
@@ -107,8 +104,27 @@ pub fn verdict<S: Schedules>(
     }
 }
 
+/// The workspace as it is put before the rules, with what they come to; or the condition
+/// that it fails.
+pub(super) fn decided<'a, S: Schedules>(
+    facts: &'a Facts,
+    signs: &'a Signs,
+    policy: &'a Policy,
+    tick: Instant,
+    schedules: &S,
+) -> Result<(Candidate<'a>, Outcome), (Condition, Skip)> {
+    let candidate = Candidate::new(facts, signs, policy, tick)?;
+    let outcome = decide(&candidate, schedules);
+    // A rule that comes first and can't build now keeps the mark away, as in the product.
+    let is_mark = |next: &Next| next.transition == Transition::Dormant;
+    if candidate.in_progress && !outcome.as_ref().is_ok_and(is_mark) {
+        return Err((Condition::Complete, candidate.in_progress_skip()));
+    }
+    Ok((candidate, outcome))
+}
+
 /// The outcome for a workspace that passed the conditions.
-pub(super) fn decide<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Outcome {
+fn decide<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Outcome {
     let policy = candidate.policy;
     let allowed = first(candidate, schedules, |rule| policy.allows(rule));
     if let Some(next) = allowed.next {
@@ -200,7 +216,7 @@ fn first<S: Schedules>(
 fn rule_about(candidate: &Candidate<'_>) -> ActingRule {
     match candidate.latest.transition {
         BuildTransition::Delete => ActingRule::Delete,
-        _ if candidate.job.failed => ActingRule::Failed,
+        _ if candidate.failed => ActingRule::Failed,
         BuildTransition::Start => ActingRule::Autostop,
         BuildTransition::Stop => ActingRule::Autostart,
     }
@@ -226,7 +242,8 @@ fn fill_next_start_at<S: Schedules>(
         Ok(next) if next.due => !next.mark_dormant,
         _ => {
             candidate.latest.transition == BuildTransition::Stop
-                && !candidate.job.failed
+                && !candidate.failed
+                && !candidate.in_progress
                 && candidate.owner_may_start()
         }
     };

@@ -58,6 +58,10 @@ pub enum Use {
     Insert,
     /// It is read, and written by an UPDATE.
     Update,
+    /// It is written by an UPDATE, and never read.
+    Overwrite,
+    /// It is read where the role may: no right that must be there.
+    IfGranted,
     /// It is looked for, never read: a sign.
     Sign,
 }
@@ -65,7 +69,10 @@ pub enum Use {
 impl Use {
     /// Is it written?
     pub fn writes(self) -> bool {
-        matches!(self, Use::Write | Use::Insert | Use::Update)
+        matches!(
+            self,
+            Use::Write | Use::Insert | Use::WatchInsert | Use::Update | Use::Overwrite
+        )
     }
 }
 
@@ -105,7 +112,7 @@ const fn optional(table: &'static str, name: &'static str, kind: Kind, usage: Us
 }
 
 use Kind::{Bool, Bytes, Enum, Integer, Json, Text, Time, Uuid};
-use Use::{Insert, Read, Show, Sign, Update, Watch, WatchInsert, Write};
+use Use::{IfGranted, Insert, Overwrite, Read, Show, Sign, Update, Watch, WatchInsert, Write};
 
 /// All of them.
 #[rustfmt::skip]
@@ -205,6 +212,8 @@ pub const COLUMNS: &[Column] = &[
     optional("provisioner_jobs", "job_status", Enum, Watch),
     optional("provisioner_jobs", "logs_overflowed", Bool, Sign),
 
+    optional("licenses", "exp", Time, IfGranted),
+
     optional("parameter_schemas", "job_id", Uuid, Read),
     optional("parameter_values", "scope", Enum, Read),
     optional("parameter_values", "scope_id", Uuid, Read),
@@ -228,8 +237,10 @@ pub const COLUMNS: &[Column] = &[
     optional("tasks", "id", Uuid, Read),
     optional("tasks", "workspace_id", Uuid, Read),
     optional("tasks", "deleted_at", Time, Read),
-    optional("task_workspace_apps", "task_id", Uuid, Write),
-    optional("task_workspace_apps", "workspace_build_number", Integer, Write),
+    optional("task_workspace_apps", "task_id", Uuid, Insert),
+    optional("task_workspace_apps", "workspace_build_number", Integer, Insert),
+    optional("task_workspace_apps", "workspace_agent_id", Uuid, Overwrite),
+    optional("task_workspace_apps", "workspace_app_id", Uuid, Overwrite),
 ];
 
 /// The tables that must be there.

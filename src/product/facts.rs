@@ -234,6 +234,10 @@ fn candidates(product: &Product, at_tick: bool) -> String {
         product.read("w", "workspaces", "locked_at")
     };
     let templates = product.table("templates");
+    let mut ended = "j.completed_at IS NOT NULL".to_owned();
+    if signs.job_status {
+        ended.push_str(" OR j.error <> ''");
+    }
     // What a rule asks, the first time and the second.
     let mut arms: Vec<(String, String)> = Vec::new();
 
@@ -298,6 +302,10 @@ fn candidates(product: &Product, at_tick: bool) -> String {
                 before(&format!("t.{ttl}"))
             ));
         }
+        if signs.failed_stop {
+            // The mark alone needs no build, and so does not wait for one.
+            ended.push_str(&format!(" OR b.transition <> 'start' AND {second}"));
+        }
         arms.push((first, second));
     }
     if signs.deletion {
@@ -319,7 +327,7 @@ fn candidates(product: &Product, at_tick: bool) -> String {
     };
     let (first, second): (Vec<String>, Vec<String>) = arms.into_iter().unzip();
     format!(
-        "w.owner_id <> '{PREBUILDS_OWNER}' AND j.completed_at IS NOT NULL
+        "w.owner_id <> '{PREBUILDS_OWNER}' AND ({ended})
          AND (({})) AND (({})){tick}",
         first.join(") OR ("),
         second.join(") OR ("),

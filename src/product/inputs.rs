@@ -21,10 +21,7 @@ pub fn versions(product: &Product, ids: &HashSet<Uuid>) -> Result<HashMap<Uuid, 
     }
     let with_presets = read_versions(product, ids, &mut versions)?;
     read_definitions(product, ids, &mut versions)?;
-    if !with_presets.is_empty()
-        && product.signs.provisioner
-        && product.has("workspace_builds", "template_version_preset_id")
-    {
+    if !with_presets.is_empty() {
         read_presets(product, &with_presets, &mut versions)?;
     }
     Ok(versions)
@@ -62,7 +59,7 @@ fn read_versions(
     let sql = format!(
         "SELECT v.id, v.template_id, i.id, i.completed_at IS NOT NULL, i.error <> '',
                 i.canceled_at IS NOT NULL, {tags}, {schemas}, {workspace_tags}, {classic},
-                {values_column}, {external_agent}, {presets}
+                {values_column}, {external_agent}, {presets}, {provisioner}
            FROM {template_versions} v
            LEFT JOIN {jobs} i ON i.id = v.job_id
            LEFT JOIN {templates} t ON t.id = v.template_id
@@ -76,9 +73,10 @@ fn read_versions(
             "v.id"
         ),
         external_agent = product.read("v", "template_versions", "has_external_agent"),
+        provisioner = product.read("t", "templates", "provisioner"),
         classic = product.read("t", "templates", "use_classic_parameter_flow"),
         // Where presets are not matched their table is no business of the executor's.
-        presets = if product.signs.provisioner {
+        presets = if product.signs.preset {
             exists("template_version_presets", "template_version_id", "v.id")
         } else {
             "false".to_owned()
@@ -115,6 +113,7 @@ fn read_versions(
                     external_agent: row.bool(11)?,
                     legacy_parameter_schemas: row.bool(7)?,
                     workspace_tags: row.bool(8)?,
+                    provisioner: row.text(13)?.unwrap_or_default(),
                     classic_flow: row.optional_bool(9)?,
                     provisionerd_version: row.text(10)?,
                     parameters: Vec::new(),
@@ -192,10 +191,6 @@ fn read_presets(
     ids: &HashSet<Uuid>,
     versions: &mut HashMap<Uuid, Version>,
 ) -> Result<(), Error> {
-    let parameters = "template_version_preset_parameters";
-    if !product.has("template_version_presets", "id") || !product.has(parameters, "value") {
-        return Ok(());
-    }
     let sql = format!(
         "SELECT s.template_version_id, s.id, q.name::pg_catalog.text, q.value::pg_catalog.text
            FROM {} s
@@ -203,7 +198,7 @@ fn read_presets(
           WHERE s.template_version_id = ANY ($1)
           ORDER BY s.template_version_id, s.id, q.name",
         product.table("template_version_presets"),
-        product.table(parameters),
+        product.table("template_version_preset_parameters"),
     );
     run(
         &sql,

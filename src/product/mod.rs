@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod copies;
 pub mod facts;
 pub mod inputs;
+pub mod licence;
 pub mod locks;
 pub mod provisioners;
 pub mod role;

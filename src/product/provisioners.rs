@@ -19,7 +19,7 @@ pub type Demand = (Uuid, Option<String>);
 
 /// For each demand: is there a daemon that was seen lately and takes such jobs?
 ///
-/// A daemon takes a job whose tags its own contain; but a job with exactly the tags
+/// A daemon takes a job whose tags its own contain, where JSON `null` stands for no tags; but a job with exactly the tags
 /// `{"scope": "organization", "owner": ""}` goes only to a daemon with just these.
 pub fn available(
     product: &Product,
@@ -40,13 +40,16 @@ pub fn available(
     let sql = format!(
         r#"SELECT d.n
              FROM unnest($1, $2) WITH ORDINALITY AS d (organization_id, tags, n)
+            CROSS JOIN LATERAL (
+                  SELECT CASE WHEN d.tags::pg_catalog.jsonb = 'null' THEN '{{}}'
+                              ELSE d.tags::pg_catalog.jsonb END AS tags) AS t
             WHERE EXISTS (
                   SELECT FROM {} p
                    WHERE p.organization_id = d.organization_id
                      AND {} >= $3
-                     AND CASE WHEN d.tags::pg_catalog.jsonb = '{{"scope": "organization", "owner": ""}}'
-                              THEN p.tags::pg_catalog.jsonb = d.tags::pg_catalog.jsonb
-                              ELSE p.tags::pg_catalog.jsonb @> d.tags::pg_catalog.jsonb END)"#,
+                     AND CASE WHEN t.tags = '{{"scope": "organization", "owner": ""}}'
+                              THEN p.tags::pg_catalog.jsonb = t.tags
+                              ELSE p.tags::pg_catalog.jsonb @> t.tags END)"#,
         product.table("provisioner_daemons"),
         product.read("p", "provisioner_daemons", "last_seen_at"),
     );

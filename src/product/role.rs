@@ -82,8 +82,9 @@ struct Need {
     columns: Vec<&'static str>,
 }
 
-/// Every privilege that the executor needs on the product's tables as they are.
-fn needs(product: &Product) -> Vec<Need> {
+/// Every privilege that the executor uses on the product's tables as they are; with
+/// `required`, those without which it can't work.
+fn needs(product: &Product, required: bool) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
     let mut add = |privilege: &'static str, table, column| match needs
         .iter_mut()
@@ -105,7 +106,9 @@ fn needs(product: &Product) -> Vec<Need> {
             Use::Insert | Use::WatchInsert => &["SELECT", "INSERT"],
             Use::Update => &["SELECT", "UPDATE"],
             Use::Write => &["INSERT"],
-            Use::Show | Use::Sign => &[],
+            Use::Overwrite => &["UPDATE"],
+            Use::IfGranted if !required => &["SELECT"],
+            Use::IfGranted | Use::Show | Use::Sign => &[],
         };
         for privilege in privileges {
             add(privilege, column.table, column.name);
@@ -119,9 +122,8 @@ fn needs(product: &Product) -> Vec<Need> {
 fn is_used(product: &Product, column: &Column) -> bool {
     match column.table {
         "parameter_values" => has_legacy_values(product),
-        "provisioner_daemons"
-        | "template_version_presets"
-        | "template_version_preset_parameters" => product.signs.provisioner,
+        "provisioner_daemons" => product.signs.provisioner,
+        "template_version_presets" | "template_version_preset_parameters" => product.signs.preset,
         _ => true,
     }
 }
@@ -133,7 +135,7 @@ pub fn grants(product: &Product, role: &str) -> Vec<String> {
         "GRANT USAGE ON SCHEMA {} TO {role}",
         quoted(product.name())
     )];
-    statements.extend(needs(product).iter().map(|need| {
+    statements.extend(needs(product, false).iter().map(|need| {
         format!(
             "GRANT {} ({}) ON {} TO {role}",
             need.privilege,
@@ -164,7 +166,7 @@ pub fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Option<Err
             Ok(())
         },
     )?;
-    for need in needs(product) {
+    for need in needs(product, true) {
         let mut columns = Vec::new();
         run(
             "SELECT c::pg_catalog.text

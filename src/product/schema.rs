@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use crate::lifecycle::needs::Part;
 use crate::lifecycle::signs::Signs;
 use crate::server::catalog;
 use crate::server::error::Error;
@@ -36,6 +37,8 @@ pub struct Product {
     pub tables: Vec<Table>,
     /// What foreign keys of the tables that are written point to.
     pub referenced: Vec<pg_sys::Oid>,
+    /// The table `licenses`, if it is there.
+    pub licenses: pg_sys::Oid,
     /// The unique constraints or indexes on (workspace_id, build_number): whoever
     /// violates one built second.
     pub build_number_keys: Vec<String>,
@@ -43,6 +46,8 @@ pub struct Product {
     /// rewrite its values without a trigger's knowing.
     pub shape: String,
     columns: HashMap<(&'static str, &'static str), Found>,
+    /// The values of the enum `build_reason`.
+    reasons: Vec<String>,
 }
 
 /// A table of the product's, to be locked.
@@ -125,6 +130,11 @@ impl Product {
     /// Is the column there, with a type that serves?
     pub fn has(&self, table: &'static str, column: &'static str) -> bool {
         self.columns.contains_key(&(table, column))
+    }
+
+    /// Is this part of the schema there?
+    pub fn has_part(&self, part: Part) -> bool {
+        has_part(&self.columns, &self.reasons, part)
     }
 
     /// The type of a column, for a cast; `text` where the column is not there.
@@ -340,6 +350,9 @@ fn look_up(schema: &str) -> Result<Product, Error> {
             Ok(())
         },
     )?;
+    let licenses = relations
+        .get("licenses")
+        .map_or(pg_sys::InvalidOid, |relation| relation.oid);
     let (workspaces, owner) = relations
         .get("workspaces")
         .map_or((pg_sys::InvalidOid, pg_sys::InvalidOid), |relation| {
@@ -348,13 +361,15 @@ fn look_up(schema: &str) -> Result<Product, Error> {
     Ok(Product {
         schema: quoted(schema),
         name: schema.to_owned(),
-        signs: signs(&columns, &reasons),
+        signs: Signs::found(|part| has_part(&columns, &reasons, part)),
         owner,
         workspaces,
         tables,
         referenced,
+        licenses,
         build_number_keys,
         columns,
+        reasons,
         shape: format!("{shape:?}"),
     })
 }
@@ -485,41 +500,13 @@ fn list(names: &[impl AsRef<str>]) -> String {
     names.join(", ")
 }
 
-fn signs(columns: &HashMap<(&'static str, &'static str), Found>, reasons: &[String]) -> Signs {
-    let has = |table, column| columns.contains_key(&(table, column));
-    let reason = |name: &str| reasons.iter().any(|label| label == name);
-    let dormant = has("workspaces", "dormant_at") || has("workspaces", "locked_at");
-    Signs {
-        failed_stop: reason("failedstop") && has("templates", "failure_ttl"),
-        dormancy: dormant
-            && (has("templates", "time_til_dormant") || has("templates", "inactivity_ttl"))
-            && (reason("dormancy") || reason("autolock")),
-        dormancy_reason: reason("dormancy"),
-        deletion: dormant
-            && has("workspaces", "deleting_at")
-            && (has("templates", "time_til_dormant_autodelete") || has("templates", "locked_ttl"))
-            && reason("autodelete"),
-        job_status: has("provisioner_jobs", "job_status"),
-        automatic_updates: has("workspaces", "automatic_updates"),
-        require_active_version: has("templates", "require_active_version"),
-        blocked_days: has("templates", "autostart_block_days_of_week"),
-        active_owner: has("provisioner_daemons", "last_seen_at"),
-        empty_owner_tag: has("provisioner_daemons", "api_version"),
-        workspace_tags: has("template_version_workspace_tags", "template_version_id"),
-        suspended_owner: has("users", "github_com_user_id"),
-        next_start_at: has("workspaces", "next_start_at"),
-        dynamic: has("templates", "use_classic_parameter_flow"),
-        provisioner: has("provisioner_jobs", "logs_overflowed")
-            && has("provisioner_daemons", "organization_id")
-            && has("provisioner_daemons", "tags")
-            && has("provisioner_daemons", "last_seen_at"),
-        task_row: has("task_workspace_apps", "workspace_build_number")
-            && has("task_workspace_apps", "task_id")
-            && has("tasks", "id")
-            && has("tasks", "workspace_id")
-            && has("tasks", "deleted_at"),
-        task_pause: has("templates", "disable_module_cache")
-            && reason("task_auto_pause")
-            && has("tasks", "workspace_id"),
+fn has_part(
+    columns: &HashMap<(&'static str, &'static str), Found>,
+    reasons: &[String],
+    part: Part,
+) -> bool {
+    match part {
+        Part::Column(table, column) => columns.contains_key(&(table, column)),
+        Part::Reason(value) => reasons.iter().any(|label| label == value),
     }
 }

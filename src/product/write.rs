@@ -148,7 +148,7 @@ fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
                  provisioner_state, initiator_id, transition, job_id, reason, deadline,
                  max_deadline, daily_cost{preset_column})
          SELECT d.build_id, {at}, {at}, d.workspace_id, d.version_id, d.build_number,
-                l.provisioner_state, d.owner_id, d.transition::{transition}, d.job_id,
+                coalesce(l.provisioner_state, ''::{state}), d.owner_id, d.transition::{transition}, d.job_id,
                 d.reason::{reason}, {deadline}, {max_deadline}, 0{preset_value}
            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) WITH ORDINALITY
                 AS d (workspace_id, owner_id, build_id, job_id, latest_build_id, version_id,
@@ -158,6 +158,8 @@ fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
         at = product.time_value("$11", "workspace_builds", "created_at"),
         deadline = product.time_value(NO_TIME, "workspace_builds", "deadline"),
         max_deadline = product.time_value(NO_TIME, "workspace_builds", "max_deadline"),
+        // The product writes empty bytes where it read NULL.
+        state = b("provisioner_state"),
         transition = b("transition"),
         reason = b("reason"),
         builds = product.table("workspace_builds"),
@@ -299,14 +301,17 @@ fn other_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error
 }
 
 /// The row that ties a task to the workspace's new build, where a task that is not
-/// deleted names the workspace.
+/// deleted names the workspace: one row, also where several do. One that is there already
+/// stays, without the agent and the app of whatever build it was made for.
 fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
     let sql = format!(
         "INSERT INTO {apps} (task_id, workspace_build_number)
-         SELECT k.id, d.build_number
+         SELECT DISTINCT ON (d.place) k.id, d.build_number
            FROM unnest($1, $2) WITH ORDINALITY AS d (workspace_id, build_number, place)
            JOIN {tasks} k ON k.workspace_id = d.workspace_id AND k.deleted_at IS NULL
-          ORDER BY d.place, k.id",
+          ORDER BY d.place, k.id
+         ON CONFLICT (task_id, workspace_build_number) DO UPDATE
+            SET workspace_agent_id = NULL, workspace_app_id = NULL",
         apps = product.table("task_workspace_apps"),
         tasks = product.table("tasks"),
     );
@@ -429,21 +434,6 @@ fn fill_next_start_at(
         ],
         |_| Ok(()),
     )
-}
-
-/// Tells provisioner daemons that wait for jobs, at commit: a posting for each distinct
-/// payload, on the product's own channel.
-pub fn post_jobs(payloads: Vec<String>) -> Result<(), Error> {
-    if payloads.is_empty() {
-        return Ok(());
-    }
-    run(
-        "SELECT pg_catalog.pg_notify('provisioner_job_posted', p) FROM pg_catalog.unnest($1) AS p",
-        Access::Write,
-        vec![Arg::Texts(payloads.into_iter().map(Some).collect())],
-        |_| Ok(()),
-    )?;
-    Ok(())
 }
 
 fn check_written(product: &Product, table: &str, written: u64, wanted: usize) -> Result<(), Error> {

@@ -12,6 +12,7 @@ pub mod error;
 pub mod extension;
 pub mod identity;
 pub mod log;
+pub mod notify;
 pub mod query;
 pub mod relation;
 pub mod row;

@@ -2,6 +2,8 @@
 //!
 //! A session's call runs in its caller's transaction and never comes here.
 
+use std::ffi::{CStr, CString};
+
 use pgrx::pg_sys;
 
 use super::catch::catching;
@@ -127,6 +129,24 @@ pub fn lock_out_others(relation: pg_sys::Oid) {
 pub fn try_lock_relation(relation: pg_sys::Oid) -> bool {
     // SAFETY: as lock_relation, without waiting.
     unsafe { pg_sys::ConditionalLockRelationOid(relation, pg_sys::ExclusiveLock as i32) }
+}
+
+/// Takes the lock that a reader takes on a table, if there is such a table, for the rest of
+/// the transaction, waiting no longer than `lock_timeout`. Needs no snapshot and asks for
+/// no privilege.
+pub fn lock_table_for_reading(schema: &str, table: &CStr) {
+    let Ok(schema) = CString::new(schema) else {
+        return;
+    };
+    // SAFETY: both look-ups are in the catalog's caches, inside a transaction, by names that
+    // live for the call; the lock is a heavyweight one by oid.
+    unsafe {
+        let namespace = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        let relation = pg_sys::get_relname_relid(table.as_ptr(), namespace);
+        if relation != pg_sys::InvalidOid {
+            pg_sys::LockRelationOid(relation, pg_sys::AccessShareLock as i32);
+        }
+    }
 }
 
 /// Takes the lock that an UPDATE takes, if nobody is in its way. Asks for no privilege.

@@ -15,6 +15,7 @@ use crate::executor::holders;
 use crate::executor::report::{Progress, Tick};
 use crate::executor::tick::{is_busy, worker as worker_tick};
 use crate::instant::{Instant, SECOND};
+use crate::product::licence;
 use crate::product::schema::quoted;
 use crate::server::error::Error;
 use crate::server::extension::{Extension, database};
@@ -253,9 +254,18 @@ fn is_gone() -> bool {
 fn tick(desk: Desk, at: Instant) {
     let begun = clock::now();
     process::show(Some("beginning a tick"));
-    let settings = settings::read();
+    let mut settings = settings::read();
     process::set("lock_timeout", &settings.lock_timeout.to_string());
-    let mut standing = transaction::repeatable_read(|| Ok(()), |()| standing());
+    let mut standing = transaction::repeatable_read(
+        || {
+            licence::lock();
+            Ok(())
+        },
+        |()| {
+            settings = licence::settings()?;
+            standing()
+        },
+    );
     if matches!(standing, Ok(Standing::Free | Standing::Paused))
         && let Err(error) = relieve_agenda()
     {

@@ -373,13 +373,101 @@ fn a_failed_delete_waits_for_a_day_where_jobs_have_a_status() {
         );
         failed.update_job("completed_at", "2024-02-01 09:59:59.999999+00");
         assert_eq!(operator.outcome(&workspace, day), delete);
-        // Both the cancel and the end must be a day ago.
+        // Both the cancel and the end must be a day ago, at first only the end.
         failed.update_job("canceled_at", "2024-02-01 10:00:00+00");
-        assert_eq!(operator.outcome(&workspace, day), early);
+        let both = product.version() >= Version::V2_20_0;
+        let then = if both { NOTHING } else { delete };
+        assert_eq!(operator.outcome(&workspace, day), then);
         assert_eq!(
             operator.outcome(&workspace, "2024-02-02 11:00:00+00"),
             delete
         );
+    });
+}
+
+#[test]
+fn without_its_end_a_failed_delete_waits_from_the_cancel_and_without_either_for_ever() {
+    on_versions(&since(Version::V2_5_0), |product, operator| {
+        operator.all_rules();
+        let workspace = dying(product, product.template("docker"));
+        let failed = workspace
+            .build(Transition::Delete)
+            .created_at(THEN)
+            .job_running()
+            .job_failed("boom")
+            .create();
+        let late = "2025-02-01 10:00:00+00";
+        assert_eq!(operator.outcome(&workspace, late), NOTHING);
+        assert_eq!(operator.skip(&workspace, late), "build_in_progress");
+        failed.update_job("canceled_at", THEN);
+        let day = "2024-02-02 10:00:00+00";
+        assert_eq!(operator.outcome(&workspace, day), NOTHING);
+        let delete = "delete autodelete built";
+        assert_eq!(
+            operator.outcome(&workspace, "2024-02-02 10:01:00+00"),
+            delete
+        );
+    });
+}
+
+#[test]
+fn a_mark_waits_for_no_build_that_is_under_way() {
+    on_versions(&since(Version::V2_0_0), |product, operator| {
+        let template = product
+            .template("docker")
+            .set(til_dormant(product), MINUTE)
+            .create();
+        let workspace = template
+            .workspace("dev")
+            .schedule("CRON_TZ=UTC 0 12 * * *")
+            .set("last_used_at", THEN)
+            .create();
+        let build = workspace
+            .build(Transition::Stop)
+            .created_at(THEN)
+            .job_pending()
+            .create();
+        let mark = format!("dormant {} built", dormancy(product));
+        let outcome = |tick: &str| operator.outcome(&workspace, &after(tick));
+        assert_eq!(outcome("10:01"), NOTHING, "used a minute ago");
+        assert_eq!(outcome("10:02"), mark, "pending");
+        build.update_job("started_at", THEN);
+        assert_eq!(outcome("10:02"), mark, "running");
+        build.update_job("canceled_at", THEN);
+        assert_eq!(outcome("10:02"), mark, "canceling");
+        // A start that is due comes before the mark and waits for the build.
+        assert_eq!(outcome("12:00"), NOTHING);
+        assert_eq!(
+            operator.skip(&workspace, &after("12:00")),
+            "build_in_progress"
+        );
+        operator.tick(&after("10:02"));
+        let row = read(product, &workspace);
+        assert_ne!(row[product.dormant_column()], Json::Null);
+        assert_eq!(workspace.builds().len(), 1);
+    });
+}
+
+#[test]
+fn a_job_with_an_error_holds_nothing_up_where_jobs_have_a_status() {
+    on_versions(&since(Version::V2_0_0), |product, operator| {
+        let template = product
+            .template("docker")
+            .set(til_dormant(product), MINUTE)
+            .create();
+        let workspace = template.workspace("dev").set("last_used_at", THEN).create();
+        workspace
+            .build(Transition::Start)
+            .created_at(THEN)
+            .job_running()
+            .job_failed("boom")
+            .create();
+        let expected = if product.version() >= Version::V2_5_0 {
+            format!("stop {} built", dormancy(product))
+        } else {
+            NOTHING.to_owned()
+        };
+        assert_eq!(operator.outcome(&workspace, &after("10:02")), expected);
     });
 }
 

@@ -118,6 +118,29 @@ fn a_provisioner_must_have_the_jobs_tags_and_its_organization() {
 }
 
 #[test]
+fn an_import_without_tags_asks_for_any_provisioner_of_the_organization() {
+    on_versions(&since(Version::V2_30_0), |product, operator| {
+        for (n, tags) in [Json::Null, json!({})].into_iter().enumerate() {
+            let template = product
+                .template(&format!("t{n}"))
+                .version(|version| version.tags(tags.clone()))
+                .create();
+            let workspace = due(&template, &format!("dev{n}"));
+            product.remove_daemons();
+            assert_eq!(operator.outcome(&workspace, RUN), BLOCKED);
+            let other = product.new_organization(&format!("other{n}")).create();
+            let gpu = json!({"scope": "organization", "owner": "", "gpu": "1"});
+            let theirs = product.daemon("theirs").tags(gpu.clone());
+            theirs.organization(other).create();
+            assert_eq!(operator.outcome(&workspace, RUN), BLOCKED);
+            product.daemon("ours").tags(gpu).create();
+            assert_eq!(operator.outcome(&workspace, RUN), START, "{tags}");
+            workspace.update("deleted", true);
+        }
+    });
+}
+
+#[test]
 fn tags_that_are_no_object_are_an_outcome_of_their_own() {
     on_each_version(|product, operator| {
         let healthy = due(&product.template("healthy").create(), "healthy");

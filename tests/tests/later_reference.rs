@@ -86,6 +86,11 @@ fn a_stopped_workspace_starts_at_its_run() {
             NOTHING
         );
         assert_eq!(operator.outcome(&workspace, RUN), START);
+        let last = operator.rows(&format!(
+            "SELECT rule, passed FROM autobuild_explain('{}', '{RUN}') ORDER BY step DESC LIMIT 1",
+            workspace.id
+        ));
+        assert_eq!(last, [["buildable", "t"].map(|text| Some(text.to_owned()))]);
         operator.tick(RUN);
         let build = workspace.latest_build().read();
         assert_eq!(

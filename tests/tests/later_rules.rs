@@ -141,6 +141,48 @@ fn without_the_products_tables_no_rule_is_in_force_and_each_says_why() {
     }
 }
 
+#[test]
+fn a_rule_that_lacks_any_of_its_needs_says_which_and_ticks_go_on() {
+    const LACKING: [(&str, &str); 9] = [
+        ("failed", "templates.failure_ttl"),
+        ("dormancy", "templates.time_til_dormant"),
+        ("delete", "templates.time_til_dormant_autodelete"),
+        ("provisioner", "provisioner_daemons.tags"),
+        ("preset", "template_version_presets.id"),
+        ("preset", "template_version_preset_parameters.name"),
+        ("task_row", "task_workspace_apps.workspace_agent_id"),
+        ("task_row", "tasks.deleted_at"),
+        ("task_pause", "tasks.workspace_id"),
+    ];
+    on_versions(&[Version::NEWEST], |product, operator| {
+        let workspace = stopped(product);
+        workspace.task("fix").create();
+        let template = product.template("small").create();
+        template.first_version().preset("small", &[("size", "s")]);
+        let because = |rule: &str| {
+            operator
+                .rows(&format!(
+                    "SELECT because FROM autobuild_rules WHERE rule = '{rule}'"
+                ))
+                .remove(0)
+                .remove(0)
+                .unwrap_or_default()
+        };
+        for (rule, lacking) in LACKING {
+            let (table, column) = lacking.split_once('.').expect("a column");
+            assert!(in_force(operator, rule), "{rule}");
+            assert!(because(rule).contains(lacking), "{}", because(rule));
+            product.execute(&format!("ALTER TABLE {table} RENAME {column} TO hidden"));
+            assert!(!in_force(operator, rule), "{rule} without {lacking}");
+            let said = because(rule);
+            assert!(said.starts_with("The schema lacks"), "{said}");
+            assert!(said.contains(lacking), "{said}");
+            assert_eq!(operator.outcome(&workspace, RUN), START, "{lacking}");
+            product.execute(&format!("ALTER TABLE {table} RENAME hidden TO {column}"));
+        }
+    });
+}
+
 /// What brings a rule's sign and takes it away again.
 struct Change {
     version: Version,

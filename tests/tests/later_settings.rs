@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use postgres::fallible_iterator::FallibleIterator;
 use workspace_autobuild_tests::by_hand::{on_each_version, on_versions};
-use workspace_autobuild_tests::product::{Fields, MINUTE, Template, Workspace};
-use workspace_autobuild_tests::{NOTHING, Transition, Version};
+use workspace_autobuild_tests::product::{Fields, MINUTE, Template, Workspace, texts};
+use workspace_autobuild_tests::{NOTHING, Product, Transition, Version};
 
 const START: &str = "start autostart built";
 const DAILY: &str = "CRON_TZ=UTC 0 9 * * *";
@@ -136,8 +136,158 @@ fn a_stop_is_never_too_late() {
     });
 }
 
+/// The product's table of licences, as far as anybody looks at it.
+const LICENSES: &str =
+    "CREATE TABLE licenses (id serial PRIMARY KEY, jwt text NOT NULL, exp timestamptz NOT NULL)";
+
+/// What `autobuild_status` says is wrong in a new session.
+fn problem(product: &Product) -> String {
+    let rows = texts(
+        &mut product.superuser(),
+        "SELECT problem FROM autobuild_status",
+    );
+    rows.into_iter().flatten().flatten().collect()
+}
+
+fn set_in_database(product: &Product, setting: &str, value: &str) {
+    product
+        .superuser()
+        .batch_execute(&format!(
+            "ALTER DATABASE {} SET workspace_autobuild.{setting} = '{value}'",
+            product.database()
+        ))
+        .expect("ALTER DATABASE");
+}
+
+#[test]
+fn whatever_a_boolean_takes_says_whether_there_is_a_licence() {
+    on_versions(&[Version::NEWEST], |_, operator| {
+        for (shown, spellings) in [
+            ("on", ["on", "true", "yes", "1", "TRUE", "t", "y"]),
+            ("off", ["off", "false", "no", "0", "False", "f", "n"]),
+            ("auto", ["auto"; 7]),
+        ] {
+            for spelling in spellings {
+                operator.set("licensed_rules", spelling);
+                let rows = operator.rows("SHOW workspace_autobuild.licensed_rules");
+                assert_eq!(rows, [[Some(shown.to_owned())]], "{spelling}");
+            }
+        }
+    });
+}
+
+#[test]
+fn auto_follows_the_products_licences() {
+    on_versions(&[Version::V2_10_0, Version::NEWEST], |product, operator| {
+        let template = product.template("docker").forbids_autostart().create();
+        let workspace = stopped(&template, "dev");
+        let tick = "2024-02-01 09:00:00+00";
+        let outcome = || operator.outcome(&workspace, tick);
+        operator.set("licensed_rules", "auto");
+        assert_eq!(outcome(), NOTHING, "no such table: as on");
+        product.execute(LICENSES);
+        assert_eq!(outcome(), START, "no licence");
+        let because = operator.rows(
+            "SELECT because LIKE '%finds no licence%' FROM autobuild_rules WHERE rule = 'dormancy'",
+        );
+        assert_eq!(because, [[Some("t".to_owned())]]);
+        product.execute("INSERT INTO licenses (jwt, exp) VALUES ('a', now() + interval '1 day')");
+        assert_eq!(outcome(), NOTHING, "a licence");
+        product.execute("UPDATE licenses SET exp = now() - interval '1 second'");
+        assert_eq!(outcome(), START, "an expired one");
+        operator.set("licensed_rules", "on");
+        assert_eq!(outcome(), NOTHING, "on, whatever the table says");
+    });
+}
+
+#[test]
+fn where_licences_can_not_be_read_auto_is_on_and_says_what_helps() {
+    on_versions(&[Version::NEWEST], |product, operator| {
+        let template = product.template("docker").forbids_autostart().create();
+        let workspace = stopped(&template, "dev");
+        let tick = "2024-02-01 09:00:00+00";
+        set_in_database(product, "licensed_rules", "auto");
+        assert!(
+            problem(product).contains("no column exp"),
+            "{}",
+            problem(product)
+        );
+        product.execute(LICENSES);
+        assert!(
+            !problem(product).contains("licensed_rules"),
+            "{}",
+            problem(product)
+        );
+
+        let role = format!("executor_{}", product.database());
+        operator.execute(&format!(
+            "CREATE ROLE {role}; SELECT autobuild_grant('{role}');
+             REVOKE SELECT (exp) ON licenses FROM {role}"
+        ));
+        set_in_database(product, "role", &role);
+        operator.set("role", &role);
+        operator.set("licensed_rules", "auto");
+        let said = problem(product);
+        assert!(said.contains("taken for on"), "{said}");
+        assert_eq!(operator.outcome(&workspace, tick), NOTHING);
+        // No right that is required: nothing else is wrong, and what is asked for helps.
+        let grant = format!("GRANT SELECT (exp) ON \"public\".licenses TO \"{role}\";");
+        assert!(said.contains(&grant), "{said}");
+        operator.execute(&grant);
+        assert!(
+            !problem(product).contains("licensed_rules"),
+            "{}",
+            problem(product)
+        );
+        assert_eq!(operator.outcome(&workspace, tick), START);
+        operator.execute(&format!("REVOKE SELECT (exp) ON licenses FROM {role}"));
+        operator.execute(&format!("SELECT autobuild_grant('{role}')"));
+        assert!(
+            !problem(product).contains("licensed_rules"),
+            "{}",
+            problem(product)
+        );
+    });
+}
+
+#[test]
+fn a_licence_that_is_missed_is_a_problem_where_a_template_needs_one() {
+    on_versions(&[Version::NEWEST], |product, _| {
+        product.execute(LICENSES);
+        let template = product.template("docker").create();
+        let workspace = template.workspace("dev").create();
+        let says = || problem(product).contains("no row of \"public\".licenses");
+        assert!(!says(), "no option needs one");
+        for (column, set, unset) in [
+            ("time_til_dormant", "60000000000", "0"),
+            ("time_til_dormant_autodelete", "60000000000", "0"),
+            ("failure_ttl", "60000000000", "0"),
+            ("autostart_block_days_of_week", "1", "0"),
+            ("require_active_version", "true", "false"),
+            ("allow_user_autostart", "false", "true"),
+        ] {
+            template.update(column, set);
+            assert!(says(), "{column}");
+            workspace.update("deleted", true);
+            assert!(!says(), "nobody uses the template");
+            workspace.update("deleted", false);
+            template.update(column, unset);
+            assert!(!says(), "{column}");
+        }
+        template.update("failure_ttl", "1");
+        product.execute("INSERT INTO licenses (jwt, exp) VALUES ('a', now() + interval '1 day')");
+        assert!(!says(), "a licence");
+        product.execute("UPDATE licenses SET exp = now()");
+        assert!(says(), "expired");
+        set_in_database(product, "licensed_rules", "auto");
+        assert!(!says(), "auto follows the table");
+        set_in_database(product, "licensed_rules", "off");
+        assert!(!says(), "off takes it that there is none");
+    });
+}
+
 /// The payloads that a tick sends on the extension's own channel.
-fn told(product: &workspace_autobuild_tests::Product, tick: impl FnOnce()) -> Vec<Json> {
+fn told(product: &Product, tick: impl FnOnce()) -> Vec<Json> {
     let mut listener = product.superuser();
     listener
         .batch_execute("LISTEN workspace_autobuild")

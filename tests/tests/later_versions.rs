@@ -2,6 +2,7 @@
 //! rows; what only the product can evaluate is blocked with its code.
 
 use serde_json::{Value as Json, json};
+use uuid::Uuid;
 use workspace_autobuild_tests::by_hand::{on_each_version, on_versions, since};
 use workspace_autobuild_tests::product::{
     Fields, NewParameter, NewTemplate, NewVersion, TemplateVersion, Workspace, parameter,
@@ -300,6 +301,57 @@ fn a_tasks_workspace_gets_its_row_and_a_deleted_tasks_only_the_reason() {
         for (workspace, reason) in [(&fixed, pause), (&deleted, pause), (&plain, "autostop")] {
             assert_eq!(workspace.latest_build().read()["reason"], json!(reason));
         }
+    });
+}
+
+#[test]
+fn a_workspace_has_one_row_for_its_task_whatever_was_there() {
+    on_versions(&since(Version::V2_30_0), |product, operator| {
+        let template = product.template("docker").create();
+        let workspace = template.workspace("dev").create();
+        workspace
+            .build(Transition::Start)
+            .created_at(THEN)
+            .deadline(RUN)
+            .create();
+        for (n, name) in ["first", "second"].into_iter().enumerate() {
+            let id = Uuid::from_u128(n as u128 + 1);
+            workspace.task(name).set("id", id).create();
+        }
+        // A row for the build to come, of whatever made it.
+        product.execute(
+            "INSERT INTO task_workspace_apps
+                    (task_id, workspace_build_number, workspace_agent_id, workspace_app_id)
+             SELECT id, 2, gen_random_uuid(), gen_random_uuid() FROM tasks WHERE name = 'first'",
+        );
+        operator.tick(RUN);
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(task_rows(product), [[text("first"), text("2")]]);
+        let rows = product.rows("SELECT FROM task_workspace_apps");
+        assert_eq!(rows.len(), 1);
+        // And where nothing was, one as well.
+        workspace
+            .build(Transition::Start)
+            .created_at(THEN)
+            .deadline(RUN)
+            .create();
+        operator.tick(RUN);
+        assert_eq!(
+            task_rows(product),
+            [[text("first"), text("2")], [text("first"), text("4")]]
+        );
+    });
+}
+
+#[test]
+fn the_start_of_a_task_needs_no_licence() {
+    on_versions(&since(Version::V2_30_0), |product, operator| {
+        let template = product.template("docker").create();
+        let workspace = template.workspace("dev").schedule(HOURLY).create();
+        workspace.build(Transition::Stop).created_at(THEN).create();
+        workspace.task("fix").create();
+        operator.set("licensed_rules", "off");
+        assert_eq!(operator.outcome(&workspace, RUN), START);
     });
 }
 

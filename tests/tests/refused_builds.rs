@@ -328,16 +328,22 @@ fn daemons_are_told_once_for_each_distinct_payload() {
         for n in 0..3 {
             due(product.template(&format!("plain {n}")), &[]);
         }
+        // Of another provisioner: a daemon that has only this one is to hear of it.
+        let echo = product.template("echo").set("provisioner", "echo");
+        due(echo.version(|version| version.tags(gpu.clone())), &[]);
         let template = product.template("gpu").version(|v| v.tags(gpu.clone()));
         due(template, &[]);
         let broken = product
             .template("broken")
             .version(|v| v.import_failed("no"));
         due(broken, &[]);
-        assert_eq!(product.tick(TODAY_AT_NINE).len(), 5);
+        assert_eq!(product.tick(TODAY_AT_NINE).len(), 6);
         let organization = product.organization().id;
         let mut told = postings(&mut listener);
-        told.sort_by_key(|posting| posting["tags"].as_object().map(serde_json::Map::len));
+        told.sort_by_key(|posting| {
+            let tags = posting["tags"].as_object().map(serde_json::Map::len);
+            (posting["type"] != "echo", tags)
+        });
         // Tags are compared as what is written.
         let tags = |job: &str| -> Json {
             let job = product.value(&format!(
@@ -347,10 +353,14 @@ fn daemons_are_told_once_for_each_distinct_payload() {
             ));
             job.expect("a job").parse().expect("JSON")
         };
-        let posting = |tags: Json| json!({"organization_id": organization, "type": "terraform", "tags": tags});
+        let posting = |kind: &str, gpu: &str| json!({"organization_id": organization, "type": kind, "tags": tags(gpu)});
         assert_eq!(
             told,
-            [posting(tags("false")), posting(tags("true"))],
+            [
+                posting("echo", "true"),
+                posting("terraform", "false"),
+                posting("terraform", "true")
+            ],
             "{version}"
         );
     }

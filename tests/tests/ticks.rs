@@ -40,6 +40,37 @@ fn two_ticks_for_the_same_minute_make_one_build() {
 }
 
 #[test]
+fn a_full_notification_queue_costs_no_build() {
+    // Before PostgreSQL 17 the queue has 8 GB, and no setting makes it smaller.
+    if Server::shared().installation().major() < 17 {
+        return;
+    }
+    let server = Server::options_without_worker()
+        .set("max_notify_queue_pages", "64")
+        .start();
+    let product = Product::install(&server, Version::NEWEST);
+    product.create_extension();
+    let mut listener = product.superuser();
+    // A listener in a transaction reads nothing, and the queue keeps everything for it.
+    listener.batch_execute("LISTEN anything").expect("LISTEN");
+    listener.batch_execute("BEGIN; SELECT 1").expect("BEGIN");
+    let mut filler = product.superuser();
+    let words = "SELECT pg_notify('anything', n || repeat('x', 7000)) FROM generate_series(1, 5) n";
+    let full = (0..100)
+        .find_map(|_| filler.batch_execute(words).err())
+        .expect("64 pages are full");
+    assert_eq!(Refusal::of(&full).sqlstate, "54000", "{full:?}");
+
+    due(&product.template("docker").create(), 3);
+    let mut superuser = product.superuser();
+    superuser
+        .batch_execute("SET workspace_autobuild.notify_transitions = on")
+        .expect("SET");
+    assert_eq!(tick(&mut superuser, TODAY_AT_NINE).len(), 3);
+    whole_builds(&product, "2");
+}
+
+#[test]
 fn a_second_session_is_refused_while_the_first_ticks_and_loses_afterwards() {
     for version in VERSIONS {
         let product = install(version);

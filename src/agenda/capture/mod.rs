@@ -59,9 +59,9 @@ pub struct Captured {
     kind: Kind,
     /// The column with its id.
     id: &'static str,
-    /// A column without which a row is of no consequence: NULL in the new row means that
-    /// nothing can be due for its sake.
-    needs: Option<&'static str>,
+    /// Columns without which a row is of no consequence: NULL in all of them in the new row
+    /// means that nothing can be due for its sake.
+    needs: &'static [&'static str],
     /// The columns that matter in an UPDATE.
     watched: &'static [(&'static str, Matters)],
 }
@@ -76,7 +76,7 @@ pub const CAPTURED: &[Captured] = &[
         events: "INSERT OR UPDATE",
         kind: Kind::Template,
         id: "id",
-        needs: None,
+        needs: &[],
         watched: &[
             ("allow_user_autostart", Changed),
             ("autostart_block_days_of_week", Changed),
@@ -92,7 +92,7 @@ pub const CAPTURED: &[Captured] = &[
         events: "INSERT OR UPDATE",
         kind: Kind::User,
         id: "id",
-        needs: None,
+        needs: &[],
         watched: &[("status", Changed)],
     },
     Captured {
@@ -100,7 +100,7 @@ pub const CAPTURED: &[Captured] = &[
         events: "INSERT OR UPDATE",
         kind: Kind::Workspace,
         id: "id",
-        needs: None,
+        needs: &[],
         watched: &[
             ("autostart_schedule", Changed),
             ("deleted", Changed),
@@ -118,7 +118,7 @@ pub const CAPTURED: &[Captured] = &[
         events: "INSERT OR UPDATE OR DELETE",
         kind: Kind::Workspace,
         id: "workspace_id",
-        needs: None,
+        needs: &[],
         watched: &[
             ("build_number", Changed),
             ("transition", Changed),
@@ -133,7 +133,7 @@ pub const CAPTURED: &[Captured] = &[
         events: "INSERT OR UPDATE",
         kind: Kind::Job,
         id: "id",
-        needs: Some("completed_at"),
+        needs: &["completed_at", "error"],
         watched: &[
             ("completed_at", Changed),
             ("canceled_at", Changed),

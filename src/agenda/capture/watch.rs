@@ -30,7 +30,7 @@ pub(super) struct Watch {
     /// What a mark names.
     pub kind: Kind,
     id: usize,
-    needs: Option<usize>,
+    needs: Vec<usize>,
     columns: Vec<Column>,
 }
 
@@ -87,7 +87,7 @@ impl Watch {
             let descriptor = (*trigger.tg_relation).rd_att;
             let mut columns = Vec::new();
             let mut id = None;
-            let mut needs = None;
+            let mut needs = Vec::new();
             for index in 0..width(descriptor) {
                 let column = &*attribute(descriptor, index);
                 if column.attisdropped {
@@ -97,8 +97,8 @@ impl Watch {
                 if name == captured.id && column.atttypid == pg_sys::UUIDOID {
                     id = Some(index);
                 }
-                if captured.needs == Some(name) {
-                    needs = Some(index);
+                if captured.needs.contains(&name) {
+                    needs.push(index);
                 }
                 let Some((_, matters)) = captured
                     .watched
@@ -128,7 +128,7 @@ impl Watch {
 
     /// Can a row as it is now not make anything due?
     pub fn is_of_no_consequence(&self, new: &Values) -> bool {
-        self.needs.is_some_and(|needs| new.get(needs).is_none())
+        !self.needs.is_empty() && self.needs.iter().all(|&index| new.get(index).is_none())
     }
 
     /// Did a column change in a way that matters?

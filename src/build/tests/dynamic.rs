@@ -96,7 +96,7 @@ fn a_template_that_does_not_say_its_flow_blocks() {
 #[test]
 fn presets_match_copied_rows_too() {
     let mut case = dynamic().had("a", "x").had("unknown", "y");
-    case.signs.provisioner = true;
+    case.signs.preset = true;
     case.version()
         .presets
         .push(preset(9, &[("unknown", "y"), ("a", "x")]));

@@ -178,6 +178,7 @@ fn version(id: Uuid) -> Version {
         external_agent: false,
         legacy_parameter_schemas: false,
         workspace_tags: false,
+        provisioner: "terraform".to_owned(),
         classic_flow: None,
         provisionerd_version: None,
         parameters: Vec::new(),

@@ -43,6 +43,56 @@ fn an_ephemeral_parameter_starts_from_its_default() {
 }
 
 #[test]
+fn an_ephemeral_default_does_not_go_back_where_the_rule_forbids_it() {
+    let blocked = "parameter_not_monotonic";
+    for (monotonic, last, expected) in [
+        ("increasing", "5", [blocked; 2]),
+        ("increasing", "0", ["ok"; 2]),
+        ("increasing", "-1", ["ok"; 2]),
+        ("decreasing", "-1", [blocked; 2]),
+        ("decreasing", "5", ["ok"; 2]),
+        ("increasing", "", ["ok"; 2]),
+        ("increasing", "x", [blocked, "ok"]),
+        ("", "5", ["ok"; 2]),
+    ] {
+        // Before there were dynamic parameters; then the classic, static and dynamic flow.
+        for (dynamic, classic, daemon) in [
+            (false, true, "1.6"),
+            (true, true, "1.6"),
+            (true, false, "1.5"),
+            (true, false, "1.6"),
+        ] {
+            let mut a = definition("a", "number");
+            a.ephemeral = true;
+            a.default_value = "0".to_owned();
+            a.validation_monotonic = monotonic.to_owned();
+            let mut case = Case::with(a);
+            assert_eq!(case.outcome(), "ok", "no last value");
+            case = case.had("a", last);
+            case.signs.dynamic = dynamic;
+            case.version().classic_flow = Some(classic);
+            case.version().provisionerd_version = Some(daemon.to_owned());
+            for transition in [Transition::Start, Transition::Stop, Transition::Delete] {
+                case.transition = transition;
+                let expected = expected[usize::from(dynamic)];
+                assert_eq!(case.outcome(), expected, "{monotonic} {last} {dynamic}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_lacks_a_value_is_not_told_to_start_what_runs() {
+    let mut a = definition("a", "string");
+    a.required = true;
+    let mut case = Case::with(a);
+    case.transition = Transition::Stop;
+    let message = case.plan().unwrap_err().message;
+    assert!(message.contains("the owner can give one"), "{message}");
+    assert!(!message.contains("starting"), "{message}");
+}
+
+#[test]
 fn a_legacy_value_is_found_by_the_variables_name_and_counts_as_previous() {
     let mut a = definition("a", "string");
     a.required = true;
@@ -110,7 +160,7 @@ fn only_values_that_something_looks_at_are_asked_for() {
         prepared.needed_values().iter().cloned().collect::<Vec<_>>()
     };
     assert_eq!(needed(&case), ["checked", "old"]);
-    case.signs.provisioner = true;
+    case.signs.preset = true;
     assert_eq!(needed(&case), ["checked", "chosen", "old"]);
 }
 
@@ -154,7 +204,7 @@ fn the_fullest_preset_whose_every_parameter_fits_is_taken() {
         preset(13, &[("gone", "3"), ("a", "1"), ("b", "2")]),
     ];
     assert_eq!(chosen(&case), None, "before presets are matched");
-    case.signs.provisioner = true;
+    case.signs.preset = true;
     assert_eq!(chosen(&case), Some(11));
     case.version()
         .presets

@@ -375,6 +375,31 @@ fn a_failed_delete_is_left_alone_for_a_day() {
         later(0, 5),
         "a day since it was canceled as well"
     );
+    let at = |facts: &Facts, next_start_at| {
+        let verdict = with_signs(facts, |signs| signs.next_start_at = next_start_at);
+        verdict
+            .outcome
+            .map(|next| next.at)
+            .map_err(|skip| skip.code())
+    };
+    assert_eq!(
+        at(&facts, false),
+        Ok(later(0, -1)),
+        "at first only since it was completed"
+    );
+    facts.job().completed_at = None;
+    for next_start_at in [false, true] {
+        assert_eq!(
+            at(&facts, next_start_at),
+            Ok(later(0, 5)),
+            "or else canceled"
+        );
+    }
+    facts.job().canceled_at = None;
+    for next_start_at in [false, true] {
+        assert_eq!(at(&facts, next_start_at), Err("build_in_progress"));
+    }
+    facts.job().completed_at = Some(later(-DAY, -1));
     facts.job().failed = false;
     assert!(due(&facts), "a canceled delete did not fail");
 }

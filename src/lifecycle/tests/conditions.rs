@@ -1,6 +1,7 @@
 //! Who is put before the rules, which rule wins, and what is said if none acts.
 
 use super::*;
+use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::PREBUILDS_OWNER;
 use crate::lifecycle::signs::ActingRule;
 use crate::lifecycle::verdict::Transition;
@@ -51,7 +52,7 @@ fn each_condition_has_its_own_code_on_every_schema() {
 }
 
 #[test]
-fn an_incomplete_job_stops_every_rule_even_one_that_is_being_canceled_or_has_an_error() {
+fn an_incomplete_job_keeps_every_build_away_even_one_that_is_being_canceled_or_has_an_error() {
     let mut unused = running();
     unused.template().time_til_dormant = 1;
     let mut broken = failed(BuildTransition::Start, later(-10, 0));
@@ -69,6 +70,78 @@ fn an_incomplete_job_stops_every_rule_even_one_that_is_being_canceled_or_has_an_
         facts.job().canceled_at = Some(later(-1, 0));
         assert_eq!(skipped(&facts), "build_in_progress");
     }
+}
+
+#[test]
+fn a_mark_without_a_build_waits_for_no_job() {
+    for transition in [BuildTransition::Stop, BuildTransition::Delete] {
+        let mut facts = workspace(transition);
+        facts.template().time_til_dormant = 1;
+        for (canceled_at, failed) in [(None, false), (Some(later(-1, 0)), false), (None, true)] {
+            *facts.job() = Job {
+                completed_at: None,
+                canceled_at,
+                failed,
+            };
+            assert_eq!(next(&facts).transition, Transition::Dormant);
+            assert!(next(&facts).due);
+            let steps = explain(&facts, &TODAY, &ALL_RULES, tick(), &Weekly);
+            assert!(steps.last().is_some_and(|step| step.passed), "{steps:?}");
+        }
+        // What first made the mark asked for a complete job before anything else.
+        let old = Signs {
+            failed_stop: false,
+            ..TODAY
+        };
+        facts.job().failed = false;
+        let old = verdict(&facts, &old, &ALL_RULES, tick(), &Weekly);
+        assert_eq!(old.outcome.unwrap_err().code(), "build_in_progress");
+    }
+    // A running workspace is stopped with the mark: a build.
+    let mut facts = running();
+    facts.template().time_til_dormant = 1;
+    facts.job().completed_at = None;
+    assert_eq!(skipped(&facts), "build_in_progress");
+}
+
+#[test]
+fn a_start_that_can_not_be_built_yet_keeps_the_mark_away() {
+    let mut facts = stopped();
+    facts.job().completed_at = None;
+    facts.template().time_til_dormant = 1;
+    assert_eq!(skipped(&facts), "build_in_progress", "its run is reached");
+    let late = Policy {
+        max_start_delay: MINUTE,
+        ..ALL_RULES
+    };
+    let later_on = later(30, 0);
+    let verdict = verdict(&facts, &TODAY, &late, later_on, &Weekly);
+    assert_eq!(verdict.outcome.unwrap_err().code(), "build_in_progress");
+    facts.latest().created_at = tick();
+    assert!(next(&facts).mark_dormant, "the mark comes before the run");
+    assert_eq!(today(&facts).fill_next_start_at, None);
+}
+
+#[test]
+fn a_job_with_an_error_has_failed_complete_or_not_where_the_product_says_so() {
+    let mut facts = failed(BuildTransition::Start, later(-10, 0));
+    facts.job().completed_at = None;
+    facts.latest().deadline = Some(later(-1, 0));
+    facts.last_used_at = later(-60, 0);
+    facts.template().time_til_dormant = 1;
+    // The stop goes with the mark: no build is under way.
+    assert_eq!(next(&facts).rule, ActingRule::Dormancy);
+    assert_eq!(next(&facts).transition, Transition::Stop);
+    let signs = Signs {
+        job_status: false,
+        ..TODAY
+    };
+    let before = verdict(&facts, &signs, &ALL_RULES, tick(), &Weekly);
+    assert_eq!(before.outcome.unwrap_err().code(), "build_in_progress");
+    // The rule for failed builds counts from the time of completion, and there is none.
+    facts.template().time_til_dormant = 0;
+    facts.template().failure_ttl = 1;
+    assert_eq!(skipped(&facts), "build_in_progress");
 }
 
 #[test]

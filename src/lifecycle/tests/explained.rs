@@ -111,6 +111,31 @@ fn the_steps_say_what_was_seen() {
 }
 
 #[test]
+fn a_build_that_was_canceled_is_not_said_to_have_been_made() {
+    let mut facts = running();
+    facts.job().canceled_at = Some(later(-59, 0));
+    for deadline in [None, Some(later(10, 0))] {
+        facts.latest().deadline = deadline;
+        let observed = &today_explained(&facts)[7].observed;
+        assert!(
+            observed
+                .starts_with("The latest, build 7 (a start of 2024-01-03T09:00:00Z), was canceled")
+        );
+    }
+    facts.owner = Some(OwnerStatus::Suspended);
+    let mut stop = stopped();
+    stop.job().canceled_at = Some(later(-59, 0));
+    for facts in [facts, stop] {
+        let steps = today_explained(&facts);
+        let observed = &steps.last().unwrap().observed;
+        assert!(
+            observed.contains("was canceled, but counts as a"),
+            "{observed}"
+        );
+    }
+}
+
+#[test]
 fn a_long_or_unprintable_schedule_is_shown_short_and_escaped() {
     struct Any;
     impl Schedules for Any {

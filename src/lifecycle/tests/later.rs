@@ -49,8 +49,22 @@ fn next_allowed(case: &Case, x: Instant) -> Option<Instant> {
     None
 }
 
-/// Whether, and how, the workspace moves at `t`.
+/// Whether, and how, the workspace moves at `t`: the first rule that matches has it, also
+/// where its build is then refused because another one is under way.
 fn moves(case: &Case, t: Instant) -> Option<Move> {
+    let found = matches(case, t)?;
+    let job = case.facts.latest.as_ref()?.job?;
+    let refused = job.completed_at.is_none() && !has_failed(case, job);
+    let needs_a_build = found.0 != Transition::Dormant;
+    (!refused || case.signs.failed_stop && !needs_a_build).then_some(found)
+}
+
+/// With the column for it, a job with an error has failed, whenever it is complete.
+fn has_failed(case: &Case, job: Job) -> bool {
+    job.failed && (job.completed_at.is_some() || case.signs.job_status)
+}
+
+fn matches(case: &Case, t: Instant) -> Option<Move> {
     let Case {
         facts,
         signs,
@@ -59,11 +73,12 @@ fn moves(case: &Case, t: Instant) -> Option<Move> {
     let (owner, template) = (facts.owner?, facts.template.as_ref()?);
     let latest = facts.latest.as_ref()?;
     let job = latest.job?;
-    let completed_at = job.completed_at?;
+    let job_failed = has_failed(case, job);
+    let in_progress = job.completed_at.is_none() && !job_failed;
     if facts.deleted || facts.owner_id == PREBUILDS_OWNER {
         return None;
     }
-    if job.failed && !signs.failed_stop {
+    if job_failed && !signs.failed_stop {
         return None;
     }
 
@@ -75,7 +90,7 @@ fn moves(case: &Case, t: Instant) -> Option<Move> {
     let passed = |since: Instant, ttl: i64| t.nanos_since(since) > i128::from(ttl);
     // The product's query cuts durations to milliseconds.
     let passed_ms = |since: Instant, ttl: i64| passed(since, ttl / 1_000_000 * 1_000_000);
-    let day = |since: Instant| passed(since, DAY * 1000);
+    let day = |since: Option<Instant>| since.is_none_or(|since| passed(since, DAY * 1000));
     let stop_reason = if signs.task_pause && facts.has_task {
         "task_auto_pause"
     } else {
@@ -84,7 +99,7 @@ fn moves(case: &Case, t: Instant) -> Option<Move> {
 
     let suspended = signs.suspended_owner && owner == OwnerStatus::Suspended;
     let overdue = latest.deadline.is_some_and(|deadline| deadline <= t);
-    if autostop && !job.failed && !dormant && start && (suspended || overdue) {
+    if autostop && !job_failed && !dormant && start && (suspended || overdue) {
         return Some((Transition::Stop, stop_reason, false));
     }
 
@@ -92,11 +107,12 @@ fn moves(case: &Case, t: Instant) -> Option<Move> {
     let reached = !signs.next_start_at || facts.next_start_at.is_none_or(|at| at <= t);
     let x = match policy.max_start_delay {
         0 => latest.created_at,
+        _ if in_progress => latest.created_at,
         delay => latest.created_at.max(t.saturating_add_micros(-delay)),
     };
     if autostart
         && active
-        && !job.failed
+        && !job_failed
         && !dormant
         && stop
         && reached
@@ -109,10 +125,11 @@ fn moves(case: &Case, t: Instant) -> Option<Move> {
     if failed
         && signs.failed_stop
         && counts(template.failure_ttl)
-        && job.failed
+        && job_failed
         && (start || stop && policy.failed_stop_retry)
-        && passed_ms(completed_at, template.failure_ttl)
-        && passed(completed_at, template.failure_ttl)
+        && job.completed_at.is_some_and(|at| {
+            passed_ms(at, template.failure_ttl) && passed(at, template.failure_ttl)
+        })
     {
         return Some((Transition::Stop, stop_reason, false));
     }
@@ -137,8 +154,12 @@ fn moves(case: &Case, t: Instant) -> Option<Move> {
         return Some((transition, reason, true));
     }
 
-    let failed_delete = signs.job_status && job.failed && !start && !stop;
-    let retries = day(completed_at) && day(job.canceled_at.unwrap_or(completed_at));
+    let failed_delete = signs.job_status && job_failed && !start && !stop;
+    let (completed_at, canceled_at) = (job.completed_at, job.canceled_at);
+    let ended = completed_at.is_some() || canceled_at.is_some();
+    let retries = ended
+        && day(completed_at.or(canceled_at))
+        && (!signs.next_start_at || day(canceled_at.or(completed_at)));
     if delete
         && signs.deletion
         && dormant
@@ -205,7 +226,7 @@ fn latest_builds() -> impl Strategy<Value = LatestBuild> {
         2 => Just(BuildTransition::Delete),
     ];
     let job = (
-        proptest::option::weighted(0.95, past()),
+        proptest::option::weighted(0.8, past()),
         maybe(past()),
         any::<bool>(),
     );

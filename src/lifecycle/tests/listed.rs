@@ -1,8 +1,9 @@
 //! The lists that people read: skip codes, and the catalogue of rules.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::lifecycle::needs::Part;
 use crate::lifecycle::rules::{Rule, catalogue};
 use crate::lifecycle::skip::Skip;
 
@@ -44,61 +45,160 @@ fn every_rule_is_listed_on_every_schema_in_order() {
         "task_row",
         "task_pause",
     ];
-    for signs in [Signs::default(), TODAY] {
-        let rules = catalogue(&signs, &ALL_RULES);
+    for there in [false, true] {
+        let rules = catalogue(|_| there, &ALL_RULES);
         let names: Vec<&str> = rules.iter().map(|rule| rule.rule).collect();
         assert_eq!(names, expected);
         for rule in rules {
             assert!(rule.because.ends_with('.') && rule.description.ends_with('.'));
         }
     }
+    assert_eq!(Signs::found(|_| true), TODAY);
+    assert_eq!(Signs::found(|_| false), Signs::default());
+}
+
+/// What the schema may lack, under all its names, and the rules that are then not in force.
+const LACKING: &[(&[&str], &[&str])] = &[
+    (&["failedstop"], &["failed"]),
+    (&["templates.failure_ttl"], &["failed"]),
+    (
+        &["workspaces.dormant_at", "workspaces.locked_at"],
+        &["dormancy", "delete"],
+    ),
+    (
+        &["templates.time_til_dormant", "templates.inactivity_ttl"],
+        &["dormancy", "delete"],
+    ),
+    (&["dormancy", "autolock"], &["dormancy", "delete"]),
+    (&["workspaces.deleting_at"], &["delete"]),
+    (
+        &[
+            "templates.time_til_dormant_autodelete",
+            "templates.locked_ttl",
+        ],
+        &["delete"],
+    ),
+    (&["autodelete"], &["delete"]),
+    (&["provisioner_jobs.job_status"], &["delete_retry"]),
+    (&["workspaces.automatic_updates"], &["automatic_updates"]),
+    (
+        &["templates.require_active_version"],
+        &["require_active_version"],
+    ),
+    (
+        &["templates.autostart_block_days_of_week"],
+        &["blocked_days"],
+    ),
+    (
+        &["provisioner_daemons.last_seen_at"],
+        &["active_owner", "provisioner"],
+    ),
+    (&["provisioner_daemons.organization_id"], &["provisioner"]),
+    (&["provisioner_daemons.tags"], &["provisioner"]),
+    (&["provisioner_daemons.api_version"], &[]),
+    (
+        &["template_version_workspace_tags.template_version_id"],
+        &["workspace_tags"],
+    ),
+    (&["users.github_com_user_id"], &["suspended_owner"]),
+    (&["workspaces.next_start_at"], &["next_start_at"]),
+    (&["templates.use_classic_parameter_flow"], &["dynamic"]),
+    (
+        &["provisioner_jobs.logs_overflowed"],
+        &["provisioner", "preset"],
+    ),
+    (
+        &["workspace_builds.template_version_preset_id"],
+        &["preset"],
+    ),
+    (&["template_version_presets.id"], &["preset"]),
+    (
+        &["template_version_presets.template_version_id"],
+        &["preset"],
+    ),
+    (&["template_version_preset_parameters.value"], &["preset"]),
+    (
+        &["task_workspace_apps.workspace_build_number"],
+        &["task_row"],
+    ),
+    (&["task_workspace_apps.task_id"], &["task_row"]),
+    (&["task_workspace_apps.workspace_app_id"], &["task_row"]),
+    (&["tasks.deleted_at"], &["task_row"]),
+    (&["tasks.workspace_id"], &["task_row", "task_pause"]),
+    (&["templates.disable_module_cache"], &["task_pause"]),
+    (&["task_auto_pause"], &["task_pause"]),
+];
+
+/// Which rule stands for which sign.
+fn in_force(signs: &Signs) -> BTreeMap<&'static str, bool> {
+    BTreeMap::from([
+        ("failed", signs.failed_stop),
+        ("dormancy", signs.dormancy),
+        ("delete", signs.deletion),
+        ("suspended_owner", signs.suspended_owner),
+        ("active_owner", signs.active_owner),
+        ("blocked_days", signs.blocked_days),
+        ("next_start_at", signs.next_start_at),
+        ("delete_retry", signs.job_status),
+        ("provisioner", signs.provisioner),
+        ("automatic_updates", signs.automatic_updates),
+        ("require_active_version", signs.require_active_version),
+        ("workspace_tags", signs.workspace_tags),
+        ("dynamic", signs.dynamic),
+        ("preset", signs.preset),
+        ("task_row", signs.task_row),
+        ("task_pause", signs.task_pause),
+    ])
 }
 
 #[test]
-fn each_sign_brings_its_rules_and_no_others() {
-    type Set = fn(&mut Signs);
-    let signs: [(Set, &[&str]); 16] = [
-        (|s| s.failed_stop = true, &["failed"]),
-        (|s| s.dormancy = true, &["dormancy"]),
-        (|s| s.deletion = true, &["delete"]),
-        (|s| s.job_status = true, &["delete_retry"]),
-        (|s| s.automatic_updates = true, &["automatic_updates"]),
-        (
-            |s| s.require_active_version = true,
-            &["require_active_version"],
-        ),
-        (|s| s.blocked_days = true, &["blocked_days"]),
-        (|s| s.active_owner = true, &["active_owner"]),
-        (|s| s.empty_owner_tag = true, &[]),
-        (|s| s.workspace_tags = true, &["workspace_tags"]),
-        (|s| s.suspended_owner = true, &["suspended_owner"]),
-        (|s| s.next_start_at = true, &["next_start_at"]),
-        (|s| s.dynamic = true, &["dynamic"]),
-        (|s| s.provisioner = true, &["provisioner", "preset"]),
-        (|s| s.task_row = true, &["task_row"]),
-        (|s| s.task_pause = true, &["task_pause"]),
-    ];
-    let always = ["autostop", "autostart", "prebuild", "advisory_lock"];
-    for (set, brings) in signs {
-        let mut signs = Signs::default();
-        set(&mut signs);
-        let in_force: BTreeSet<&str> = catalogue(&signs, &ALL_RULES)
-            .into_iter()
-            .filter(|rule| rule.in_force)
-            .map(|rule| rule.rule)
-            .collect();
-        let expected = always.iter().chain(brings).copied().collect();
-        assert_eq!(in_force, expected);
+fn a_rule_without_one_of_its_needs_is_not_in_force_and_names_what_is_lacking() {
+    for (parts, rules) in LACKING {
+        let has = |part: Part| !parts.contains(&part.to_string().as_str());
+        let signs = in_force(&Signs::found(has));
+        for listed in catalogue(has, &ALL_RULES) {
+            let lacks = rules.contains(&listed.rule);
+            assert_eq!(listed.in_force, !lacks, "{parts:?} {}", listed.rule);
+            if let Some(sign) = signs.get(listed.rule) {
+                assert_eq!(*sign, listed.in_force, "{}", listed.rule);
+            }
+            let because = &listed.because;
+            assert_eq!(because.starts_with("The schema lacks"), lacks, "{because}");
+            if lacks {
+                assert!(parts.iter().all(|part| because.contains(part)), "{because}");
+            }
+        }
+        // One of the names is enough.
+        let has = |part: Part| part.to_string() != parts[0] || parts.len() == 1;
+        assert!(catalogue(has, &ALL_RULES).iter().all(|rule| rule.in_force));
     }
-    assert!(
-        catalogue(&TODAY, &ALL_RULES)
-            .iter()
-            .all(|rule| rule.in_force)
+}
+
+#[test]
+fn what_a_schema_has_and_lacks_is_said_in_a_sentence() {
+    let because = |name: &str, has: fn(Part) -> bool| {
+        let rules = catalogue(has, &ALL_RULES);
+        rules
+            .into_iter()
+            .find(|rule| rule.rule == name)
+            .unwrap()
+            .because
+    };
+    assert_eq!(
+        because("failed", |_| true),
+        "The schema has the column templates.failure_ttl, and the value failedstop of the enum \
+         build_reason."
+    );
+    assert_eq!(
+        because("dormancy", |_| false),
+        "The schema lacks the columns workspaces.dormant_at (at first workspaces.locked_at) and \
+         templates.time_til_dormant (at first templates.inactivity_ttl), and the value dormancy \
+         (at first autolock) of the enum build_reason."
     );
 }
 
 fn listed(name: &str, policy: &Policy) -> Rule {
-    let rules = catalogue(&TODAY, policy);
+    let rules = catalogue(|_| true, policy);
     rules.into_iter().find(|rule| rule.rule == name).unwrap()
 }
 

@@ -39,6 +39,7 @@ pub const TODAY: Signs = Signs {
     next_start_at: true,
     dynamic: true,
     provisioner: true,
+    preset: true,
     task_row: true,
     task_pause: true,
 };

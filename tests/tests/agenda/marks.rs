@@ -149,6 +149,9 @@ fn a_job_leaves_a_mark_when_it_is_complete() {
     check("j", "error = NULL");
     check("j", "canceled_at = NULL");
     check("", "completed_at = NULL");
+    // With an error it has failed, complete or not.
+    check("j", "error = 'no space'");
+    check("", "error = NULL");
 }
 
 #[test]

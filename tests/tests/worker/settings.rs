@@ -44,7 +44,7 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
             "databases sighup - * -",
             "failed_stop_retry superuser - on -",
             "history_retention superuser min 43200 0..2147483647",
-            "licensed_rules superuser - on -",
+            "licensed_rules superuser - on {on,off,auto}",
             "lock_timeout superuser ms 2000 0..2147483647",
             "log_level superuser - log {debug5,debug1,info,notice,warning,log}",
             "max_builds_per_tick superuser - 0 0..2147483647",
@@ -130,7 +130,7 @@ fn a_value_or_a_name_that_makes_no_sense_is_refused_with_the_reason() {
         ("batch_size = many", "batch_size"),
         ("lock_timeout = '2 fortnights'", "\"ms\""),
         ("lock_timeout = -1", "2147483647"),
-        ("licensed_rules = perhaps", "Boolean"),
+        ("licensed_rules = perhaps", "on, off, auto"),
         ("log_level = loud", "warning"),
     ] {
         let (code, said) = refused(&mut client, &format!("SET workspace_autobuild.{setting}"));

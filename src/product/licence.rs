@@ -1,0 +1,157 @@
+//! Does the product have its licence? Its table `licenses` says until when each is good;
+//! which of them brings which options stands in the licence itself, which nobody reads.
+//!
+//! It is looked at as the executor's role, so that a tick and everybody's previews come to
+//! the same. No right to it is required: without one nothing is known.
+
+use pgrx::pg_sys;
+
+use crate::server::clock;
+use crate::server::error::Error;
+use crate::server::identity::{acting_as, role_name};
+use crate::server::query::{Access, Arg, run};
+use crate::server::transaction::lock_table_for_reading;
+use crate::settings::{self, LicensedRules, Settings};
+
+use super::role::{executor_role, missing_rights};
+use super::schema::{Product, quoted};
+
+/// What the table says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Licence {
+    /// There is a licence that has not expired.
+    Good,
+    /// There is none.
+    None,
+    /// It can't be read: why, and what would help.
+    Unknown(String),
+}
+
+/// The settings as they stand in this session; where `licensed_rules` is `auto`, its rules
+/// follow the table.
+pub fn settings() -> Result<Settings, Error> {
+    let mut settings = settings::read();
+    // Whether the product's tables are there is for others to say.
+    if let Ok(product) = Product::find(&settings.product_schema) {
+        follow(&product, &mut settings)?;
+    }
+    Ok(settings)
+}
+
+/// Locks the table where it will be read, before the transaction's snapshot is taken: to
+/// whoever waited for a rewrite of it with an older one it would be empty.
+pub fn lock() {
+    let settings = settings::read();
+    if settings.licensed_rules == LicensedRules::Auto {
+        lock_table_for_reading(&settings.product_schema, c"licenses");
+    }
+}
+
+/// Lets the rules follow the table where `licensed_rules` is `auto`; where it can't be
+/// read, `auto` is `on`.
+pub fn follow(product: &Product, settings: &mut Settings) -> Result<(), Error> {
+    if settings.licensed_rules == LicensedRules::Auto {
+        settings.policy.licensed = look(product, settings)? != Licence::None;
+    }
+    Ok(())
+}
+
+/// What is wrong between the setting and the table, and what to do about it.
+pub fn problem(product: &Product, settings: &Settings) -> Result<Option<String>, Error> {
+    if settings.licensed_rules == LicensedRules::Off {
+        return Ok(None);
+    }
+    Ok(match (settings.licensed_rules, look(product, settings)?) {
+        (LicensedRules::Auto, Licence::Unknown(why)) => Some(format!(
+            "workspace_autobuild.licensed_rules is auto and is taken for on: {why}"
+        )),
+        (LicensedRules::On, Licence::None) if sets_an_option(product, settings)? => Some(format!(
+            "workspace_autobuild.licensed_rules is on, but no row of {} has an exp in the future, \
+             and templates set options that need a licence: dormancy, deletion and the like act \
+             on what a licence once set; set it to auto, which follows the table, or to off",
+            product.table("licenses")
+        )),
+        _ => None,
+    })
+}
+
+fn look(product: &Product, settings: &Settings) -> Result<Licence, Error> {
+    if !product.has("licenses", "exp") {
+        return Ok(Licence::Unknown(format!(
+            "there is no column exp of {}",
+            product.table("licenses")
+        )));
+    }
+    // A role that can't be is a problem of its own.
+    let role = match executor_role(product, settings) {
+        Ok(role) => role,
+        Err(error) => return Ok(Licence::Unknown(error.message)),
+    };
+    let name = role_name(role).unwrap_or_default();
+    if !may_read(product, &name)? {
+        return Ok(Licence::Unknown(format!(
+            "role \"{name}\" may not read it; GRANT SELECT (exp) ON {} TO {};",
+            product.table("licenses"),
+            quoted(&name)
+        )));
+    }
+    let sql = format!(
+        "SELECT FROM {} l WHERE {} > $1 LIMIT 1",
+        product.table("licenses"),
+        product.read("l", "licenses", "exp")
+    );
+    let good = exists(role, &sql, vec![Arg::Time(Some(clock::now()))])?;
+    Ok(if good { Licence::Good } else { Licence::None })
+}
+
+/// Asked by numbers, so that whoever asks needs no right of its own.
+fn may_read(product: &Product, role: &str) -> Result<bool, Error> {
+    let rows = run(
+        "SELECT WHERE pg_catalog.has_schema_privilege($1, $2, 'USAGE')
+                  AND pg_catalog.has_column_privilege($1, $3::pg_catalog.oid, 'exp', 'SELECT')",
+        Access::Read,
+        vec![
+            Arg::Text(Some(role)),
+            Arg::Text(Some(product.name())),
+            Arg::BigInt(Some(i64::from(product.licenses.to_u32()))),
+        ],
+        |_| Ok(()),
+    )?;
+    Ok(rows > 0)
+}
+
+/// Does a template that is in use set an option that counts only under a licence?
+fn sets_an_option(product: &Product, settings: &Settings) -> Result<bool, Error> {
+    let role = executor_role(product, settings)?;
+    if missing_rights(product, role)?.is_some() {
+        return Ok(false);
+    }
+    let option = |column, set: &str| {
+        let value = product.read("t", "templates", column);
+        format!("coalesce({value} {set}, false)")
+    };
+    let options = [
+        option("allow_user_autostart", "= false"),
+        option("autostart_block_days_of_week", "<> 0"),
+        option("failure_ttl", "> 0"),
+        option("inactivity_ttl", "> 0"),
+        option("time_til_dormant", "> 0"),
+        option("locked_ttl", "> 0"),
+        option("time_til_dormant_autodelete", "> 0"),
+        option("require_active_version", "= true"),
+    ];
+    let sql = format!(
+        "SELECT FROM {} t
+          WHERE ({})
+            AND EXISTS (SELECT FROM {} w WHERE w.template_id = t.id AND NOT w.deleted)
+          LIMIT 1",
+        product.table("templates"),
+        options.join(" OR "),
+        product.table("workspaces")
+    );
+    exists(role, &sql, vec![])
+}
+
+fn exists(role: pg_sys::Oid, sql: &str, args: Vec<Arg<'_>>) -> Result<bool, Error> {
+    Ok(acting_as(role, || run(sql, Access::Read, args, |_| Ok(())))? > 0)
+}
