@@ -33,10 +33,15 @@ enum Attached {
 }
 
 fn logical() -> Options {
-    ticking()
+    let options = if Installation::find().major() < 18 {
+        ticking()
+    } else {
+        ticking().set("max_active_replication_origins", "60")
+    };
+    options
         .set("wal_level", "logical")
-        .set("max_wal_senders", "30")
-        .set("max_replication_slots", "30")
+        .set("max_wal_senders", "60")
+        .set("max_replication_slots", "60")
         .set("max_logical_replication_workers", "30")
         .set("max_worker_processes", "50")
         .set("max_connections", "100")
@@ -410,18 +415,18 @@ fn a_standby_that_is_made_a_subscriber_stays_still_and_takes_over() {
         .batch_execute("ALTER SYSTEM SET workspace_autobuild.databases = '*'")
         .and_then(|()| replica.batch_execute("SELECT pg_reload_conf()"))
         .expect("the worker's own");
-    stands_still(&mut replica, "1");
-    await_same(&mut client, &mut replica);
-    let subscription = value(&mut replica, "SELECT subname FROM pg_subscription");
-    replica
-        .batch_execute(&format!("DROP SUBSCRIPTION {}", quote_ident(&subscription)))
-        .expect("DROP SUBSCRIPTION");
     // The setting of the database came over with it.
     replica
         .batch_execute(&format!(
             "ALTER DATABASE {database} RESET workspace_autobuild.action"
         ))
         .expect("on");
+    stands_still(&mut replica, "1");
+    await_same(&mut client, &mut replica);
+    let subscription = value(&mut replica, "SELECT subname FROM pg_subscription");
+    replica
+        .batch_execute(&format!("DROP SUBSCRIPTION {}", quote_ident(&subscription)))
+        .expect("DROP SUBSCRIPTION");
     await_value(&mut replica, STOPS, "2");
     assert_eq!(ticks(&mut replica, "failed"), 0);
     assert_eq!(value(&mut client, STOPS), "1", "the other side stays still");
