@@ -138,7 +138,7 @@ fn who_is_left_out_again_keeps_its_time() {
         for id in left_out {
             report.leave_out(Uuid::from_u128(*id));
         }
-        slot.record_tick(at(seconds), 1, &report);
+        slot.record_tick(at(seconds), at(seconds), 1, &report);
         slot.left_out
             .iter()
             .filter(|known| known.since != 0)

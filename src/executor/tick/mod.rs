@@ -107,7 +107,6 @@ impl<'a> Executor<'a> {
 
     /// The same tick's, in a transaction that found and locked the product's tables anew.
     pub(super) fn with(&self, product: Rc<Product>) -> Result<Executor<'a>, Error> {
-        not_subscribed(&product)?;
         Ok(Executor {
             role: executor_role(&product, self.settings)?,
             product,
