@@ -101,7 +101,8 @@ pub fn worker(
             done: due.len() - pieces.left() - piece.ids.len(),
             of: due.len(),
         };
-        if progress(building).is_break() {
+        // A cancel may have hit the look for a pause.
+        if progress(building).is_break() || cancel::was_asked() {
             broken_off = true;
             break;
         }
@@ -399,7 +400,7 @@ impl Executor<'_> {
                 done: ids.len() - pieces.left() - piece.ids.len(),
                 of: ids.len(),
             };
-            if progress(filling).is_break() {
+            if progress(filling).is_break() || cancel::was_asked() {
                 return Ok(());
             }
             let Err(error) = self.fill_piece(&fills, piece.ids, piece.hurried, 0) else {
