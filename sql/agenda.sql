@@ -15,7 +15,6 @@ CREATE UNLOGGED TABLE @extschema@.autobuild_marks (
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 COMMENT ON TABLE @extschema@.autobuild_marks IS
     'What changed on the product''s tables since the last tick, written in the product''s own transactions.';
-COMMENT ON COLUMN @extschema@.autobuild_marks.mark_id IS 'The key.';
 COMMENT ON COLUMN @extschema@.autobuild_marks.kind IS
     'w: a workspace, j: a job, t: a template, u: a user, a: anything (a table was truncated).';
 COMMENT ON COLUMN @extschema@.autobuild_marks.id IS 'The id of what changed.';

@@ -53,3 +53,4 @@ ALTER FUNCTION @extschema@.autobuild_list_rules() ROWS 30 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_list_waiting() ROWS 50 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
+ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;

@@ -84,8 +84,6 @@ pub(super) const PRESET: Needs = &[
 pub(super) const TASK_ROW: Needs = &[
     &[Column("task_workspace_apps", "workspace_build_number")],
     &[Column("task_workspace_apps", "task_id")],
-    &[Column("task_workspace_apps", "workspace_agent_id")],
-    &[Column("task_workspace_apps", "workspace_app_id")],
     &[Column("tasks", "id")],
     &[Column("tasks", "workspace_id")],
     &[Column("tasks", "deleted_at")],

@@ -304,14 +304,23 @@ fn other_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error
 /// deleted names the workspace: one row, also where several do. One that is there already
 /// stays, without the agent and the app of whatever build it was made for.
 fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
+    let emptied: Vec<String> = ["workspace_agent_id", "workspace_app_id"]
+        .into_iter()
+        .filter(|column| product.has("task_workspace_apps", column))
+        .map(|column| format!("{column} = NULL"))
+        .collect();
+    let there_already = if emptied.is_empty() {
+        "NOTHING".to_owned()
+    } else {
+        format!("UPDATE SET {}", emptied.join(", "))
+    };
     let sql = format!(
         "INSERT INTO {apps} (task_id, workspace_build_number)
          SELECT DISTINCT ON (d.place) k.id, d.build_number
            FROM unnest($1, $2) WITH ORDINALITY AS d (workspace_id, build_number, place)
            JOIN {tasks} k ON k.workspace_id = d.workspace_id AND k.deleted_at IS NULL
           ORDER BY d.place, k.id
-         ON CONFLICT (task_id, workspace_build_number) DO UPDATE
-            SET workspace_agent_id = NULL, workspace_app_id = NULL",
+         ON CONFLICT (task_id, workspace_build_number) DO {there_already}",
         apps = product.table("task_workspace_apps"),
         tasks = product.table("tasks"),
     );

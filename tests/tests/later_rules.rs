@@ -150,7 +150,7 @@ fn a_rule_that_lacks_any_of_its_needs_says_which_and_ticks_go_on() {
         ("provisioner", "provisioner_daemons.tags"),
         ("preset", "template_version_presets.id"),
         ("preset", "template_version_preset_parameters.name"),
-        ("task_row", "task_workspace_apps.workspace_agent_id"),
+        ("task_row", "task_workspace_apps.task_id"),
         ("task_row", "tasks.deleted_at"),
         ("task_pause", "tasks.workspace_id"),
     ];

@@ -122,7 +122,6 @@ const LACKING: &[(&[&str], &[&str])] = &[
         &["task_row"],
     ),
     (&["task_workspace_apps.task_id"], &["task_row"]),
-    (&["task_workspace_apps.workspace_app_id"], &["task_row"]),
     (&["tasks.deleted_at"], &["task_row"]),
     (&["tasks.workspace_id"], &["task_row", "task_pause"]),
     (&["templates.disable_module_cache"], &["task_pause"]),

@@ -156,6 +156,8 @@ fn after_a_timeout_with_the_agenda_the_next_tick_scans() {
     let server = ticking()
         .set("workspace_autobuild.statement_timeout", "1s")
         .set("workspace_autobuild.lock_timeout", "1min")
+        // A tick that holds the product's tables waits for half of this.
+        .set("deadlock_timeout", "1min")
         .start();
     let product = Product::install(&server, Version::NEWEST);
     product.create_extension();
