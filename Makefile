@@ -1,7 +1,7 @@
 # What a newcomer runs: `make demo` and `make test`. Both install what this machine
 # lacks first (as root or with sudo), and a second run finds it there.
 
-.PHONY: help setup build install test test-16 test-18 test-faults test-asserted test-sanitized soak fuzz lint bench demo demo-keep demo-stop clean
+.PHONY: help setup build install test test-16 test-18 test-versions test-faults test-asserted test-sanitized soak fuzz lint bench demo demo-keep demo-stop clean
 
 help:
 	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
@@ -13,7 +13,8 @@ help:
 	@echo "make fuzz       fuzz the pure parts (FUZZ_SECONDS for each target, default 60)"
 	@echo "make soak       10,000 ticks on 20,000 workspaces that live (SOAK_TICKS, SOAK_WORKSPACES)"
 	@echo "make bench      measure (BENCH_SIZES, default \"10000 100000\"); results in target/bench.json"
-	@echo "make test-16    build and test on PostgreSQL 16, a smaller suite; make test-18 likewise"
+	@echo "make test-16    build and test on PostgreSQL 16, a smaller suite; make test-18 likewise (it is part of make test)"
+	@echo "make test-versions  both"
 	@echo "make install    build, optimized, and put the extension into this machine's PostgreSQL (or PG_CONFIG's)"
 	@echo "make setup      only install what building and testing need"
 	@echo "make build      only build the extension"
@@ -34,6 +35,8 @@ test: setup
 
 test-16 test-18: setup
 	@scripts/other-version.sh $(@:test-%=%)
+
+test-versions: test-16 test-18
 
 test-faults: setup
 	@scripts/faults.sh

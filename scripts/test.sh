@@ -70,13 +70,18 @@ pgrx_tests() {
   cargo pgrx test "pg$PG_MAJOR" "${as[@]}"
 }
 
+# Most of the time these tests wait for ticks: twice as many as cores keep them busy.
+on_servers() {
+  RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))} \
+    cargo test --package workspace-autobuild-tests
+}
+
 step lint scripts/lint.sh
 step pure cargo test --no-default-features
 step fuzz cargo test --package workspace-autobuild-fuzz
 step in-server pgrx_tests
 step install scripts/install.sh private
 step sql-scripts scripts/check-sql.sh
-step on-servers cargo test --package workspace-autobuild-tests
-step on-16 scripts/other-version.sh 16
+step on-servers on_servers
 step on-18 scripts/other-version.sh 18
 step bench cargo run --quiet --package workspace-autobuild-bench -- --check

@@ -101,6 +101,10 @@ pub fn overtaken(
                 facts.deleting_at = due.facts.deleting_at;
                 facts.next_start_at = due.facts.next_start_at;
             }
+            if facts == due.facts {
+                decided.remove(&id);
+                return Ok(());
+            }
             let before = Basis::of(product, policy, &due.facts, &due.next);
             let outcome = judge(product, policy, &facts, tick).outcome;
             if outcome
