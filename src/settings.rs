@@ -316,7 +316,7 @@ pub fn register() {
     GucRegistry::define_int_guc(
         c"workspace_autobuild.lock_timeout",
         c"How long a tick waits for a lock; 0 for ever.",
-        c"Once it holds rows, no longer than half of deadlock_timeout (unless this is 0): it gives way before a writer of the product's can be the victim of a deadlock.",
+        c"Once it holds a lock of the product's, no longer than half of deadlock_timeout: it gives way before the product can be the victim of a deadlock.",
         &LOCK_TIMEOUT,
         0,
         i32::MAX,
