@@ -4,7 +4,8 @@
 //! clear a schedule; an administrator may suspend an owner or forbid autostart. A snapshot
 //! never sees that, so the facts are read again as they are committed now, without the
 //! batch's own builds, and judged again: what comes to another decision must not be kept.
-//! No row is locked for it, so nobody waits for us; what is changed after this look is as if
+//! Where no transaction has ended since, there is nothing to look at. No row is locked for it,
+//! so nobody waits for us; what is changed after this look is as if
 //! it had been changed after the commit.
 
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ use crate::lifecycle::verdict::{Next, Transition};
 use crate::product::facts::{self, Scope};
 use crate::product::schema::Product;
 use crate::server::error::Error;
-use crate::server::transaction::with_latest_snapshot;
+use crate::server::transaction::{others_ended_since_snapshot, with_latest_snapshot};
 
 use super::decide::{Due, judge};
 
@@ -78,7 +79,7 @@ pub fn overtaken(
     tick: Instant,
     made: &[Made<'_>],
 ) -> Result<Vec<Uuid>, Error> {
-    if made.is_empty() {
+    if made.is_empty() || !others_ended_since_snapshot() {
         return Ok(Vec::new());
     }
     let mut decided: HashMap<Uuid, &Due> = made

@@ -90,6 +90,22 @@ pub fn with_latest_snapshot<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Has any transaction that wrote ended since this transaction's snapshot was taken? If none
+/// has, what is committed now is what that snapshot sees. A quick look.
+pub fn others_ended_since_snapshot() -> bool {
+    // SAFETY: inside a REPEATABLE READ transaction, which keeps its snapshot; the latest one
+    // is the server's own until the next is asked for. Both lists hold as many as they say.
+    unsafe {
+        let ours = &*pg_sys::GetTransactionSnapshot();
+        let latest = &*pg_sys::GetLatestSnapshot();
+        let running = |snapshot: &pg_sys::SnapshotData| match snapshot.xcnt {
+            0 => Vec::new(),
+            count => std::slice::from_raw_parts(snapshot.xip, count as usize).to_vec(),
+        };
+        ours.xmax != latest.xmax || running(ours) != running(latest)
+    }
+}
+
 /// Runs something that reads the catalog as it is now, whatever snapshot the transaction
 /// has: statements are planned by the catalog of now too, also in a transaction whose
 /// snapshot is older than the last change of a table.
