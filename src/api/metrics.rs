@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::executor::report::{KINDS, OUTCOMES};
 use crate::instant::{Instant, SECOND};
-use crate::product::waiting::STATES;
+use crate::product::locks::are_free;
+use crate::product::schema::Product;
+use crate::product::waiting::{READ, STATES};
 use crate::server::clock;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::Extension;
@@ -55,10 +57,18 @@ impl Rows {
     }
 
     /// The builds that are not done. Where they can't be read (the product's tables or a
-    /// right are not there) nothing is said of them.
-    fn waiting(&mut self) {
-        let Ok(builds) = attempt(waiting) else {
-            return;
+    /// right are not there, or a migration is at the tables) nothing is said of them.
+    fn waiting(&mut self) -> Result<(), Error> {
+        let free = Product::find(&settings::read().product_schema)
+            .is_ok_and(|product| are_free(&product, &READ));
+        if !free {
+            return Ok(());
+        }
+        let builds = match attempt(waiting) {
+            Ok(builds) => builds,
+            // Whoever cancels the statement means all of it.
+            Err(error) if error.is("57") => return Err(error),
+            Err(_) => return Ok(()),
         };
         let now = clock::now();
         for state in STATES {
@@ -69,6 +79,7 @@ impl Rows {
             self.add("waiting_builds", labels.clone(), in_state().count() as f64);
             self.add("waiting_oldest_seconds", labels, seconds(age.max(0)));
         }
+        Ok(())
     }
 
     fn counters(&mut self, counters: &Counters) {
@@ -145,7 +156,7 @@ fn metrics() -> Result<Rows, Error> {
         "blocked",
         extension.as_owner(|| blocked(&extension))? as f64,
     );
-    rows.waiting();
+    rows.waiting()?;
     if let Some(slot) = seen.and_then(|seen| seen.slot) {
         rows.slot(&slot);
     }

@@ -13,6 +13,7 @@ use crate::agenda::state::Agenda;
 use crate::instant::{Instant, SECOND};
 use crate::product::copies::{dump_problem, not_subscribed};
 use crate::product::licence;
+use crate::product::locks::are_free;
 use crate::product::role::executor_role;
 use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
@@ -167,11 +168,12 @@ impl Status {
         // Without the product's tables there is none.
         let found = Product::find(&settings.product_schema).ok();
         let licence_problem = match &found {
-            Some(product) => {
+            // A migration that holds them is told of by others; it must not be waited for.
+            Some(product) if are_free(product, &licence::READ) => {
                 licence::follow(product, &mut settings)?;
                 licence::problem(product, &settings)?
             }
-            None => None,
+            _ => None,
         };
         let agenda = match &found {
             Some(product) => Agenda::find(&extension, product, &settings, Access::Read)?,

@@ -7,8 +7,8 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::iter::TableIterator;
 use pgrx::{extension_sql_file, name, pg_extern, search_path};
 
+use crate::product::locks::hold_to_read;
 use crate::product::role::{executor_role, missing_rights};
-use crate::product::schema::Product;
 use crate::product::waiting::{self, Waiting};
 use crate::server::clock::timestamptz;
 use crate::server::error::{Error, OrRaise};
@@ -20,7 +20,9 @@ use crate::settings;
 /// The builds that are not done. A right that the role lacks is named.
 pub fn waiting() -> Result<Vec<Waiting>, Error> {
     let settings = settings::read();
-    let product = Product::find(&settings.product_schema)?;
+    let product = hold_to_read(&settings.product_schema, |table| {
+        waiting::READ.contains(&table)
+    })?;
     let role = executor_role(&product, &settings)?;
     match attempt(|| acting_as(role, || waiting::read(&product))) {
         Err(error) if error.is("42501") => Err(match missing_rights(&product, role)? {

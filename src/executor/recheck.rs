@@ -21,7 +21,9 @@ use crate::lifecycle::verdict::{Next, Transition};
 use crate::product::facts::{self, Scope};
 use crate::product::schema::Product;
 use crate::server::error::Error;
-use crate::server::transaction::{others_ended_since_snapshot, with_latest_snapshot};
+use crate::server::transaction::{
+    others_ended_since_snapshot, with_latest_snapshot, with_own_writes,
+};
 
 use super::decide::{Due, judge};
 
@@ -71,6 +73,30 @@ impl Basis {
     }
 }
 
+/// The columns of a workspace's row that decisions rest on.
+fn row(facts: &Facts) -> impl PartialEq {
+    (
+        facts.deleted,
+        facts.schedule.clone(),
+        (facts.dormant_at, facts.deleting_at, facts.last_used_at),
+        (facts.next_start_at, facts.always_update),
+    )
+}
+
+/// Facts of now, with the workspace's own row as it was.
+fn with_row_of(now: Facts, before: &Facts) -> Facts {
+    Facts {
+        deleted: before.deleted,
+        schedule: before.schedule.clone(),
+        dormant_at: before.dormant_at,
+        deleting_at: before.deleting_at,
+        last_used_at: before.last_used_at,
+        next_start_at: before.next_start_at,
+        always_update: before.always_update,
+        ..now
+    }
+}
+
 /// The workspaces of which the decision would be another one by now; read as whoever acts.
 /// What was made is part of this transaction and not yet committed.
 pub fn overtaken(
@@ -82,18 +108,21 @@ pub fn overtaken(
     if made.is_empty() || !others_ended_since_snapshot() {
         return Ok(Vec::new());
     }
-    let mut decided: HashMap<Uuid, &Due> = made
+    let mut decided: HashMap<Uuid, &Made<'_>> = made
         .iter()
-        .map(|made| (made.due.facts.workspace_id, made.due))
+        .map(|made| (made.due.facts.workspace_id, made))
         .collect();
-    let own = made
-        .iter()
-        .map(|made| (made.due.facts.workspace_id, made.build_id))
-        .collect();
+    let stands = |due: &Due, facts: &Facts| {
+        let before = Basis::of(product, policy, &due.facts, &due.next);
+        let outcome = judge(product, policy, facts, tick).outcome;
+        outcome.is_ok_and(|now| now.due && Basis::of(product, policy, facts, &now) == before)
+    };
+    // Those that don't stand, as they are now.
+    let mut others: HashMap<Uuid, Facts> = HashMap::new();
     with_latest_snapshot(|| {
-        facts::read(product, Scope::Without(own), |mut facts| {
+        facts::read(product, without(&decided), |mut facts| {
             let id = facts.workspace_id;
-            let Some(due) = decided.get(&id) else {
+            let Some(due) = decided.get(&id).map(|made| made.due) else {
                 return Ok(());
             };
             if due.next.mark_dormant || due.fill_next_start_at.is_some() {
@@ -102,21 +131,38 @@ pub fn overtaken(
                 facts.deleting_at = due.facts.deleting_at;
                 facts.next_start_at = due.facts.next_start_at;
             }
-            if facts == due.facts {
+            if facts == due.facts || stands(due, &facts) {
                 decided.remove(&id);
-                return Ok(());
-            }
-            let before = Basis::of(product, policy, &due.facts, &due.next);
-            let outcome = judge(product, policy, &facts, tick).outcome;
-            if outcome
-                .is_ok_and(|now| now.due && Basis::of(product, policy, &facts, &now) == before)
-            {
-                decided.remove(&id);
+            } else {
+                others.insert(id, facts);
             }
             Ok(())
         })
     })?;
+    if !others.is_empty() {
+        // A trigger on the product's tables may write the workspace's row because of the
+        // build. Then this transaction wrote it, and again nobody else has: without this
+        // such a workspace would be overtaken by itself at each tick.
+        with_own_writes(|| {
+            facts::read(product, without(&decided), |ours| {
+                let id = ours.workspace_id;
+                if let Some(due) = decided.get(&id).map(|made| made.due)
+                    && row(&ours) != row(&due.facts)
+                    && let Some(now) = others.remove(&id)
+                    && stands(due, &with_row_of(now, &due.facts))
+                {
+                    decided.remove(&id);
+                }
+                Ok(())
+            })
+        })?;
+    }
     let mut overtaken: Vec<Uuid> = decided.into_keys().collect();
     overtaken.sort_unstable();
     Ok(overtaken)
+}
+
+/// These workspaces without what was built for them.
+fn without(made: &HashMap<Uuid, &Made<'_>>) -> Scope {
+    Scope::Without(made.iter().map(|(id, made)| (*id, made.build_id)).collect())
 }

@@ -56,6 +56,9 @@ pub fn follow(product: &Product, settings: &mut Settings) -> Result<(), Error> {
     Ok(())
 }
 
+/// The tables that [`follow`] and [`problem`] read.
+pub const READ: [&str; 3] = ["licenses", "templates", "workspaces"];
+
 /// What is wrong between the setting and the table, and what to do about it.
 pub fn problem(product: &Product, settings: &Settings) -> Result<Option<String>, Error> {
     if settings.licensed_rules == LicensedRules::Off {

@@ -57,11 +57,17 @@ pub fn hold_under_snapshot(schema: &str, purpose: Purpose) -> Result<Rc<Product>
 ///
 /// Errors: as [`hold_under_snapshot`].
 pub fn hold_for_preview(schema: &str) -> Result<Rc<Product>, Error> {
+    hold_to_read(schema, |_| true)
+}
+
+/// As [`hold_for_preview`], for what reads some tables only.
+pub fn hold_to_read(schema: &str, reads: impl Fn(&str) -> bool) -> Result<Rc<Product>, Error> {
     for _ in 0..LOOKS {
         let product = Product::find(schema)?;
         let locked: Vec<pg_sys::Oid> = product
             .tables
             .iter()
+            .filter(|table| reads(table.name))
             .flat_map(|table| relation::lock(table.oid, Mode::AccessShare))
             .collect();
         if Product::find(schema)?.tables == product.tables {
@@ -70,6 +76,16 @@ pub fn hold_for_preview(schema: &str) -> Result<Rc<Product>, Error> {
         }
     }
     Err(restless())
+}
+
+/// Can these tables be read without waiting for anybody? Then they are locked. What says how
+/// things are has to answer while a migration is at them.
+pub fn are_free(product: &Product, tables: &[&str]) -> bool {
+    product
+        .tables
+        .iter()
+        .filter(|table| tables.contains(&table.name))
+        .all(|table| relation::try_lock(table.oid))
 }
 
 fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>), Error> {

@@ -36,6 +36,9 @@ pub struct Waiting {
 /// The states, as the product names them.
 pub const STATES: [&str; 3] = ["pending", "running", "canceling"];
 
+/// The tables that are read.
+pub const READ: [&str; 2] = ["provisioner_jobs", "workspace_builds"];
+
 /// Every build that is not done, those that wait longest first.
 pub fn read(product: &Product) -> Result<Vec<Waiting>, Error> {
     let b = |column| product.read("b", "workspace_builds", column);

@@ -71,6 +71,12 @@ pub fn lock(table: pg_sys::Oid, mode: Mode) -> Vec<pg_sys::Oid> {
     }
 }
 
+/// Locks a table as SELECT does, if it is to be had at once. Asks for no privilege.
+pub fn try_lock(table: pg_sys::Oid) -> bool {
+    // SAFETY: a heavyweight lock by oid inside a transaction, without waiting.
+    unsafe { pg_sys::ConditionalLockRelationOid(table, Mode::AccessShare.number()) }
+}
+
 /// Waits until a table can be locked, and doesn't keep the lock.
 pub fn wait_for(table: pg_sys::Oid, mode: Mode) {
     // SAFETY: a heavyweight lock by oid inside a transaction, given back at once.

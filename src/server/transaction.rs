@@ -106,6 +106,21 @@ pub fn others_ended_since_snapshot() -> bool {
     }
 }
 
+/// Runs something that reads under the transaction's own snapshot, with all that this
+/// transaction itself wrote up to now. For REPEATABLE READ.
+pub fn with_own_writes<R>(work: impl FnOnce() -> R) -> R {
+    // SAFETY: inside a transaction that has its snapshot, of which the stack keeps a copy
+    // that sees the commands before this one; as in `with_latest_snapshot` else.
+    unsafe {
+        pg_sys::CommandCounterIncrement();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+    }
+    let result = work();
+    // SAFETY: pops the snapshot pushed above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    result
+}
+
 /// Runs something that reads the catalog as it is now, whatever snapshot the transaction
 /// has: statements are planned by the catalog of now too, also in a transaction whose
 /// snapshot is older than the last change of a table.

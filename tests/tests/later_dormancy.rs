@@ -217,6 +217,31 @@ fn the_mark_and_the_build_are_one_transaction() {
 }
 
 #[test]
+fn what_a_trigger_makes_of_the_workspace_because_of_the_build_takes_nothing_back() {
+    on_versions(&since(Version::V2_0_0), |product, operator| {
+        let template = product.template("docker").set(til_dormant(product), MINUTE);
+        let workspace = used(template, Transition::Start);
+        product.execute(
+            "CREATE FUNCTION uses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                UPDATE workspaces SET last_used_at = now() WHERE id = NEW.workspace_id;
+                RETURN NULL;
+             END $$;
+             CREATE TRIGGER uses AFTER INSERT ON workspace_builds
+                FOR EACH ROW EXECUTE FUNCTION uses()",
+        );
+        let rows = operator.tick(&after("10:02"));
+        assert_eq!(
+            rows[0].to_string(),
+            format!("stop {} built", dormancy(product))
+        );
+        assert_ne!(
+            read(product, &workspace)[product.dormant_column()],
+            Json::Null
+        );
+    });
+}
+
+#[test]
 fn where_the_build_is_refused_there_is_no_mark() {
     on_versions(&since(Version::V2_0_0), |product, operator| {
         let template = product.template("docker").set(til_dormant(product), MINUTE);

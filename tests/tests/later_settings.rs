@@ -286,6 +286,41 @@ fn a_licence_that_is_missed_is_a_problem_where_a_template_needs_one() {
     });
 }
 
+#[test]
+fn status_and_metrics_wait_for_no_migration() {
+    on_versions(&[Version::NEWEST], |product, _| {
+        product.execute(LICENSES);
+        product.template("docker").set("failure_ttl", "1").create();
+        for table in [
+            "licenses",
+            "templates",
+            "workspaces",
+            "provisioner_jobs",
+            "workspace_builds",
+        ] {
+            let mut migration = product.connect();
+            migration
+                .batch_execute(&format!(
+                    "BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
+                ))
+                .expect("nobody is in its way");
+            for view in ["autobuild_status", "autobuild_metrics"] {
+                let mut client = product.superuser();
+                client
+                    .batch_execute(&format!("SET lock_timeout = '1s'; SELECT * FROM {view}"))
+                    .unwrap_or_else(|e| panic!("{view} waits for {table}: {e:?}"));
+                let mut waits = product.superuser();
+                let metrics = "SELECT count(*) FROM autobuild_metrics \
+                                WHERE metric = 'workspace_autobuild_waiting_builds'";
+                let told = texts(&mut waits, metrics);
+                let at_builds = ["provisioner_jobs", "workspace_builds"].contains(&table);
+                let expected = if at_builds { "0" } else { "3" };
+                assert_eq!(told, [[Some(expected.to_owned())]], "{table}");
+            }
+        }
+    });
+}
+
 /// The payloads that a tick sends on the extension's own channel.
 fn told(product: &Product, tick: impl FnOnce()) -> Vec<Json> {
     let mut listener = product.superuser();

@@ -134,10 +134,24 @@ pub fn worker(
         if broken_off {
             break;
         }
-        if let Err(error) = executor.batch(&mut run, ids, false, &Cell::new(false)) {
-            let error = (error.sqlstate(), error.to_string());
-            run.report.error.get_or_insert(error);
-            break;
+        match executor.batch(&mut run, ids, false, &Cell::new(false)) {
+            Ok(again) if again.is_empty() => {}
+            Ok(again) => {
+                let message = format!(
+                    "what {} transitions rest on (the first is of workspace {}) changed twice \
+                     while they were made; the next tick decides anew",
+                    again.len(),
+                    again.first().copied().unwrap_or_default()
+                );
+                run.report
+                    .error
+                    .get_or_insert(("40001".to_owned(), message));
+            }
+            Err(error) => {
+                let error = (error.sqlstate(), error.to_string());
+                run.report.error.get_or_insert(error);
+                break;
+            }
         }
     }
     // What was built is recorded, whoever wants it to end; of the product's nothing more

@@ -267,7 +267,10 @@ fn by_hand_and_previews_say_that_their_snapshot_is_too_old() {
             );
         }
     }
-    assert_eq!(told, 2 * READ.len() + 6);
+    for table in ["workspace_builds", "provisioner_jobs"] {
+        refused(table, "SELECT 1", "SELECT * FROM autobuild_waiting");
+    }
+    assert_eq!(told, 2 * READ.len() + 8);
     // What was committed before the snapshot is no reason to refuse.
     migration(&product, "users", CHANGES[1])
         .batch_execute("COMMIT")
