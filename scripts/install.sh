@@ -23,3 +23,13 @@ case ${1:-} in
   *) sed -n '2,5p' "$0" && exit 2 ;;
 esac
 cargo pgrx install --pg-config "$target" "${options[@]}"
+
+# With upgrade scripts, which it copies, the scripts of released versions: a database that
+# had one can be restored as it was, and then upgraded.
+released=(sql/workspace-autobuild--0.1.0.sql)
+extension=$("$target" --sharedir)/extension
+if [ -w "$extension" ]; then
+  cp "${released[@]}" "$extension/"
+else
+  sudo cp "${released[@]}" "$extension/"
+fi
