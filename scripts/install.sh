@@ -24,12 +24,15 @@ case ${1:-} in
 esac
 cargo pgrx install --pg-config "$target" "${options[@]}"
 
-# With upgrade scripts, which it copies, the scripts of released versions: a database that
-# had one can be restored as it was, and then upgraded.
-released=(sql/workspace-autobuild--0.1.0.sql)
+# Upgrade scripts it copies as well. Those of earlier versions, too: a database can be made
+# as it was there, restored, and upgraded.
 extension=$("$target" --sharedir)/extension
-if [ -w "$extension" ]; then
-  cp "${released[@]}" "$extension/"
-else
-  sudo cp "${released[@]}" "$extension/"
-fi
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+for script in sql/workspace-autobuild--[0-9]*.sql; do
+  case $script in
+    *--*--*.sql | *--"$version".sql) ;;
+    *)
+      if [ -w "$extension" ]; then cp "$script" "$extension/"; else sudo cp "$script" "$extension/"; fi
+      ;;
+  esac
+done

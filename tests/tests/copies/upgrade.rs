@@ -183,7 +183,8 @@ fn before_the_update_no_tick_is_made_and_the_product_writes_and_after_it_what_is
     // Written in the product's own statements, by triggers on a table that is not theirs.
     overdue(&docker, "due before");
     let mut client = product.superuser();
-    let problem = "SELECT problem LIKE '%version 0.1.0%; ALTER EXTENSION \"workspace-autobuild\" UPDATE;'
+    let problem =
+        "SELECT problem LIKE '%version 0.1.0%; ALTER EXTENSION \"workspace-autobuild\" UPDATE;'
                      FROM ops.autobuild_status";
     await_value(&mut client, problem, "t");
     await_value(
@@ -196,7 +197,9 @@ fn before_the_update_no_tick_is_made_and_the_product_writes_and_after_it_what_is
     let last = "SELECT value FROM ops.autobuild_metrics
                  WHERE metric = 'workspace_autobuild_ticks_total' AND labels->>'result' = 'waiting'";
     await_until("errands that wait", SOON, || {
-        value(&mut client, last).parse::<f64>().is_ok_and(|n| n >= 2.0)
+        value(&mut client, last)
+            .parse::<f64>()
+            .is_ok_and(|n| n >= 2.0)
     });
     assert_eq!(value(&mut client, STOPS), "0");
     assert_eq!(
@@ -257,14 +260,19 @@ fn an_update_waits_for_writers_and_a_writer_who_waits_for_it_finds_the_new_table
     // built that doesn't know of it.
     let mut writer = product.connect();
     writer.batch_execute("BEGIN").expect("BEGIN");
-    writer.batch_execute(&schedule(workspace.id, 9)).expect("an unmarked change");
+    writer
+        .batch_execute(&schedule(workspace.id, 9))
+        .expect("an unmarked change");
     let mut updater = product.superuser();
     let update = std::thread::spawn(move || {
         updater.batch_execute("BEGIN").expect("BEGIN");
         updater.batch_execute(UPDATE).expect(UPDATE);
         updater
     });
-    waits(&mut watcher, "query LIKE 'ALTER EXTENSION%' AND wait_event = 'PgSleep'");
+    waits(
+        &mut watcher,
+        "query LIKE 'ALTER EXTENSION%' AND wait_event = 'PgSleep'",
+    );
     // Other writers get through meanwhile.
     product.execute(&schedule(other.id, 9));
     writer.batch_execute("COMMIT").expect("COMMIT");
@@ -274,11 +282,20 @@ fn an_update_waits_for_writers_and_a_writer_who_waits_for_it_finds_the_new_table
     let mut late = product.connect();
     let sql = schedule(workspace.id, 10);
     let write = std::thread::spawn(move || late.batch_execute(&sql));
-    waits(&mut watcher, "query LIKE 'UPDATE public.workspaces%' AND wait_event_type = 'Lock'");
+    waits(
+        &mut watcher,
+        "query LIKE 'UPDATE public.workspaces%' AND wait_event_type = 'Lock'",
+    );
     updater.batch_execute("COMMIT").expect("COMMIT");
-    write.join().expect("a thread").expect("the product's write");
+    write
+        .join()
+        .expect("a thread")
+        .expect("the product's write");
     assert_eq!(
-        texts(&mut watcher, "SELECT kind::text, id::text FROM autobuild_marks"),
+        texts(
+            &mut watcher,
+            "SELECT kind::text, id::text FROM autobuild_marks"
+        ),
         [[Some("w".to_owned()), Some(workspace.id.to_string())]]
     );
 }
