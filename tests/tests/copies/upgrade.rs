@@ -1,9 +1,15 @@
 //! From one version of the extension to the next.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
 use workspace_autobuild_tests::autobuild::{Refusal, refusal};
 use workspace_autobuild_tests::product::texts;
+use workspace_autobuild_tests::server::installation::Installation;
 use workspace_autobuild_tests::server::ticking;
-use workspace_autobuild_tests::{Product, Server, Version, await_until, invariants};
+use workspace_autobuild_tests::{Product, Server, StopMode, Version, await_until, invariants};
 
 use super::{SOON, STOPS, await_value, overdue, value};
 
@@ -298,4 +304,114 @@ fn an_update_waits_for_writers_and_a_writer_who_waits_for_it_finds_the_new_table
         ),
         [[Some("w".to_owned()), Some(workspace.id.to_string())]]
     );
+}
+
+/// The installation that tests run on, copied so that a library can be swapped in it: most
+/// files are links, and PostgreSQL finds its folders from where its programs are.
+struct Swappable {
+    installation: Installation,
+    library: PathBuf,
+    _folder: TempDir,
+}
+
+impl Swappable {
+    fn copy(original: &Installation) -> Swappable {
+        let says = |what: &str| {
+            let output = original.command("pg_config").arg(what).output();
+            let output = output.expect("pg_config runs");
+            PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+        };
+        let folders = [says("--bindir"), says("--pkglibdir"), says("--sharedir")];
+        let root = folders[0]
+            .ancestors()
+            .find(|root| folders.iter().all(|folder| folder.starts_with(root)))
+            .expect("a folder that has all three");
+        let folder = TempDir::with_prefix("autobuild-").expect("a folder");
+        original.give(folder.path());
+        let to = |from: &Path| folder.path().join(from.strip_prefix(root).expect("within"));
+        for (from, how) in folders.iter().zip(["-a", "-as", "-as"]) {
+            let to = to(from);
+            fs::create_dir_all(to.parent().expect("a parent")).expect("a folder");
+            let copied = Command::new("cp").arg(how).arg(from).arg(&to).status();
+            assert!(copied.expect("cp runs").success(), "{}", from.display());
+        }
+        let pg_config = to(&folders[0]).join("pg_config");
+        Swappable {
+            installation: Installation::of(&pg_config.to_string_lossy()),
+            library: to(&folders[1]).join("workspace-autobuild.so"),
+            _folder: folder,
+        }
+    }
+
+    /// As a package does it: the file that is in use stays until nobody uses it.
+    fn put(&self, library: &Path) {
+        let beside = self.library.with_extension("new");
+        fs::copy(library, &beside)
+            .and_then(|_| fs::rename(&beside, &self.library))
+            .unwrap_or_else(|e| panic!("{}: {e}", library.display()));
+    }
+}
+
+#[test]
+fn under_the_old_library_the_update_is_refused_and_ticks_go_on() {
+    let Some(old) = std::env::var_os("AUTOBUILD_OLD_LIBRARY") else {
+        eprintln!("left out: AUTOBUILD_OLD_LIBRARY names no library of version {OLD}");
+        return;
+    };
+    let swappable = Swappable::copy(&Installation::find());
+    let new = fs::canonicalize(&swappable.library).expect("the library of today");
+    swappable.put(Path::new(&old));
+    let mut server = ticking().on(swappable.installation.clone()).start();
+    let product = Product::install(&server, Version::NEWEST);
+    let docker = product.template("docker").create();
+    let mut client = product.superuser();
+    client
+        .batch_execute(&format!(
+            "CREATE SCHEMA ops; GRANT USAGE ON SCHEMA ops TO PUBLIC; CREATE EXTENSION \"workspace-autobuild\" SCHEMA ops VERSION '{OLD}';
+             SELECT ops.autobuild_attach()"
+        ))
+        .expect("the old version");
+    overdue(&docker, "of the old library");
+    await_value(&mut client, STOPS, "1");
+
+    // The package is there, the server goes on with what it has loaded.
+    swappable.put(&new);
+    let before = catalog(&product);
+    let mut session = product.superuser();
+    let Refusal { sqlstate, hint, .. } = refusal(&mut session, UPDATE);
+    assert_eq!(sqlstate, "55000");
+    assert_eq!(
+        hint,
+        format!("Restart the server, then run {UPDATE} again.")
+    );
+    assert_eq!(catalog(&product), before);
+    overdue(&docker, "still of the old library");
+    await_value(&mut client, STOPS, "2");
+
+    server.restart(StopMode::Fast);
+    product.reconnect();
+    overdue(&docker, "of the new library");
+    let mut client = product.superuser();
+    let problem = format!("SELECT problem LIKE '%{UPDATE}%' FROM ops.autobuild_status");
+    await_value(&mut client, &problem, "t");
+    assert_eq!(value(&mut client, STOPS), "2");
+    client.batch_execute(UPDATE).expect(UPDATE);
+    await_value(&mut client, STOPS, "3");
+    await_value(
+        &mut client,
+        "SELECT mode FROM ops.autobuild_status",
+        "agenda",
+    );
+    assert_eq!(
+        value(
+            &mut client,
+            "SELECT count(*) FROM ops.autobuild_transitions"
+        ),
+        "3"
+    );
+    assert_eq!(
+        value(&mut client, "SELECT problem FROM ops.autobuild_status"),
+        ""
+    );
+    invariants::check(&product);
 }
