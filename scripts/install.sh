@@ -23,3 +23,16 @@ case ${1:-} in
   *) sed -n '2,5p' "$0" && exit 2 ;;
 esac
 cargo pgrx install --pg-config "$target" "${options[@]}"
+
+# Upgrade scripts it copies as well. Those of earlier versions, too: a database can be made
+# as it was there, restored, and upgraded.
+extension=$("$target" --sharedir)/extension
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+for script in sql/workspace-autobuild--[0-9]*.sql; do
+  case $script in
+    *--*--*.sql | *--"$version".sql) ;;
+    *)
+      if [ -w "$extension" ]; then cp "$script" "$extension/"; else sudo cp "$script" "$extension/"; fi
+      ;;
+  esac
+done

@@ -14,6 +14,8 @@ pub mod worker;
 
 #[cfg(test)]
 mod documentation_tests;
+#[cfg(test)]
+mod released_tests;
 
 #[cfg(feature = "pgrx")]
 pub mod agenda;

@@ -21,7 +21,7 @@ use crate::settings;
 #[search_path(pg_catalog, pg_temp)]
 fn autobuild_attach() -> bool {
     let product = Product::find(&settings::read().product_schema).or_raise();
-    let extension = Extension::get().or_raise();
+    let extension = Extension::current().or_raise();
     attach::attach(&extension, &product).or_raise()
 }
 

@@ -50,7 +50,7 @@ fn autobuild_pause(reason: default!(Option<&str>, "NULL")) {
 }
 
 fn set_pause(reason: Option<&str>) -> Result<(), Error> {
-    let extension = Extension::get()?;
+    let extension = Extension::current()?;
     let by = role_name(current_user());
     extension.as_owner(|| {
         run(

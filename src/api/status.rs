@@ -180,7 +180,10 @@ impl Status {
             None => Agenda::Detached,
         };
         Ok(Status {
-            product: role(&settings).map_err(|error| error.to_string()),
+            product: extension
+                .must_be_current()
+                .and_then(|()| role(&settings))
+                .map_err(|error| error.to_string()),
             agenda_problem: match &found {
                 Some(product) => agenda::problem(&extension, &agenda, product)?,
                 None => None,
@@ -499,10 +502,10 @@ fn time(micros: i64) -> Option<TimestampWithTimeZone> {
 }
 
 /// The row of the view autobuild_status.
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(name = "autobuild_worker_status", volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
-fn autobuild_worker_status() -> TableIterator<
+fn autobuild_read_status() -> TableIterator<
     'static,
     (
         name!(worker_pid, Option<i32>),
@@ -573,8 +576,85 @@ fn autobuild_worker_status() -> TableIterator<
     ))
 }
 
+/// The same row as version 0.1.0 of the extension declares it: what its `autobuild_status`
+/// answers with until ALTER EXTENSION. The server hands the row on as it was declared.
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn autobuild_worker_status() -> TableIterator<
+    'static,
+    (
+        name!(worker_pid, Option<i32>),
+        name!(worker_state, String),
+        name!(mode, String),
+        name!(paused, bool),
+        name!(pause_reason, Option<String>),
+        name!(role, Option<String>),
+        name!(last_tick_at, Option<TimestampWithTimeZone>),
+        name!(last_tick_ms, Option<i64>),
+        name!(last_tick_due, Option<i32>),
+        name!(last_tick_built, Option<i32>),
+        name!(last_tick_blocked, Option<i32>),
+        name!(last_tick_failed, Option<i32>),
+        name!(next_tick_at, Option<TimestampWithTimeZone>),
+        name!(lag, Option<Interval>),
+        name!(consecutive_failures, i32),
+        name!(last_error, Option<String>),
+        name!(problem, Option<String>),
+        name!(extension_version, String),
+    ),
+> {
+    TableIterator::new(autobuild_read_status().map(
+        |(
+            worker_pid,
+            worker_state,
+            mode,
+            _action,
+            paused,
+            pause_reason,
+            role,
+            last_tick_at,
+            last_tick_ms,
+            last_tick_due,
+            last_tick_built,
+            last_tick_blocked,
+            last_tick_failed,
+            _last_tick_observed,
+            _locked,
+            _held_back,
+            next_tick_at,
+            lag,
+            consecutive_failures,
+            last_error,
+            _last_error_at,
+            problem,
+            extension_version,
+        )| {
+            (
+                worker_pid,
+                worker_state,
+                mode,
+                paused,
+                pause_reason,
+                role,
+                last_tick_at,
+                last_tick_ms,
+                last_tick_due,
+                last_tick_built,
+                last_tick_blocked,
+                last_tick_failed,
+                next_tick_at,
+                lag,
+                consecutive_failures,
+                last_error,
+                problem,
+                extension_version,
+            )
+        },
+    ))
+}
+
 extension_sql_file!(
     "../../sql/status.sql",
     name = "status",
-    requires = [autobuild_worker_status],
+    requires = [autobuild_read_status],
 );

@@ -12,6 +12,9 @@ use super::query::{Access, Row, run};
 /// The extension's name.
 pub const NAME: &str = "workspace-autobuild";
 
+/// The version of the library, and of the catalog that it works with.
+const LIBRARY_VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// The extension as it is installed in this database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
@@ -67,6 +70,36 @@ impl Extension {
             )
             .hint(format!("CREATE EXTENSION \"{NAME}\";"))
         })
+    }
+
+    /// Looks it up where it is to be written to; an error, too, where its tables are of
+    /// another version than the library.
+    pub fn current() -> Result<Extension, Error> {
+        let extension = Extension::get()?;
+        extension.must_be_current()?;
+        Ok(extension)
+    }
+
+    /// Is the catalog of the library's version? Between the restart with a new library and
+    /// ALTER EXTENSION it is not.
+    pub fn is_current(&self) -> bool {
+        self.version == LIBRARY_VERSION
+    }
+
+    /// Errors: 55000 the catalog is of another version than the library, which then leaves
+    /// its tables alone.
+    pub fn must_be_current(&self) -> Result<(), Error> {
+        if self.is_current() {
+            return Ok(());
+        }
+        Err(Error::new(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!(
+                "no ticks are made: this database has version {} of {NAME}, and the library is of version {LIBRARY_VERSION}",
+                self.version
+            ),
+        )
+        .hint(format!("ALTER EXTENSION \"{NAME}\" UPDATE;")))
     }
 
     /// One of its tables, with its schema, for SQL.

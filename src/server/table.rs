@@ -27,14 +27,17 @@ impl Value {
 }
 
 /// Adds a row; no right is asked for. A table that has come to `most_pages` is left as it
-/// is: one look at the file's end, which costs nothing beside the row. 42804 if the table's columns are not of the values'
-/// types, one by one.
-pub fn insert(table: pg_sys::Oid, row: &[Value], most_pages: u32) -> Result<(), Error> {
+/// is: one look at the file's end, which costs nothing beside the row. False if there is no
+/// such table any more. 42804 if the table's columns are not of the values' types, one by one.
+pub fn insert(table: pg_sys::Oid, row: &[Value], most_pages: u32) -> Result<bool, Error> {
     // SAFETY: the relation is open, and locked as an INSERT locks it until the
     // transaction ends; everything else is made for it and given back here, or, after an
     // ERROR, by the transaction's abort.
     unsafe {
-        let relation = pg_sys::table_open(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
+        let relation = pg_sys::try_table_open(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
+        if relation.is_null() {
+            return Ok(false);
+        }
         let serves = serves((*relation).rd_att, row);
         let pages =
             || pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM);
@@ -43,7 +46,7 @@ pub fn insert(table: pg_sys::Oid, row: &[Value], most_pages: u32) -> Result<(), 
         }
         pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
         if serves {
-            Ok(())
+            Ok(true)
         } else {
             Err(Error::new(
                 PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
@@ -51,6 +54,20 @@ pub fn insert(table: pg_sys::Oid, row: &[Value], most_pages: u32) -> Result<(), 
             )
             .hint("DROP EXTENSION \"workspace-autobuild\" and CREATE EXTENSION make it anew."))
         }
+    }
+}
+
+/// Locks a table as [`insert`] does, until the transaction ends. False if there is no such
+/// table any more.
+pub fn hold(table: pg_sys::Oid) -> bool {
+    // SAFETY: the relation is open if it is not NULL, and closed here.
+    unsafe {
+        let relation = pg_sys::try_table_open(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
+        if relation.is_null() {
+            return false;
+        }
+        pg_sys::table_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        true
     }
 }
 

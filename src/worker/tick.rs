@@ -152,7 +152,7 @@ enum Standing {
     Absent,
     Paused,
     /// Nothing can be written; how that is mended.
-    ReadOnly(Error),
+    Waits(Error),
     Free,
 }
 
@@ -162,10 +162,13 @@ fn standing() -> Result<Standing, Error> {
     let Some(extension) = Extension::find()? else {
         return Ok(Standing::Absent);
     };
-    let read_only = read_only()?;
-    Ok(match (control::pause(&extension)?, read_only) {
+    let obstacle = match extension.must_be_current() {
+        Ok(()) => read_only()?,
+        Err(outdated) => Some(outdated),
+    };
+    Ok(match (control::pause(&extension)?, obstacle) {
         (Some(_), _) => Standing::Paused,
-        (None, Some(error)) => Standing::ReadOnly(error),
+        (None, Some(error)) => Standing::Waits(error),
         (None, None) => Standing::Free,
     })
 }
@@ -278,10 +281,10 @@ fn tick(desk: Desk, at: Instant) {
             return;
         }
         Ok(Standing::Paused) => return skipped(desk, Ending::Paused, Health::Paused),
-        Ok(Standing::Free | Standing::ReadOnly(_)) if settings.action == Action::Off => {
+        Ok(Standing::Free | Standing::Waits(_)) if settings.action == Action::Off => {
             return skipped(desk, Ending::Off, Health::Off);
         }
-        Ok(Standing::ReadOnly(error)) => return waits(desk, &error.to_string()),
+        Ok(Standing::Waits(error)) => return waits(desk, &error.to_string()),
         Ok(Standing::Free) => {}
     }
     let database = desk.database;

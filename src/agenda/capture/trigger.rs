@@ -6,11 +6,11 @@ use pgrx::{pg_guard, pg_sys};
 use uuid::Uuid;
 
 use crate::server::catalog;
-use crate::server::error::{Error, OrRaise};
+use crate::server::error::{Error, OrRaise, check_for_interrupts};
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
 use crate::server::query::Row;
-use crate::server::table::{Value, insert};
+use crate::server::table::{Value, hold, insert};
 use crate::server::transaction::with_latest_catalog;
 
 use super::Kind;
@@ -146,6 +146,8 @@ unsafe fn noticed(trigger: &pg_sys::TriggerData) -> Option<Noticed> {
 struct Marks {
     owner: pg_sys::Oid,
     table: pg_sys::Oid,
+    /// The table is one of this library's.
+    current: bool,
 }
 
 impl Marks {
@@ -166,6 +168,7 @@ impl Marks {
         let marks = Marks {
             owner: extension.owner,
             table: Row::required(table, "a table of the extension's")?,
+            current: extension.is_current(),
         };
         KNOWN.set(Some((generation, marks)));
         Ok(marks)
@@ -176,10 +179,26 @@ impl Marks {
 /// Written without a statement, which would cost several times as much: the product pays
 /// for it. Where marks have filled their table since nobody takes them, none is added: what
 /// reads the agenda sees that, too.
+///
+/// A table of another version of the extension gets no mark: no tick is made until ALTER
+/// EXTENSION, which makes the table anew and begins with an empty agenda. It is locked as
+/// if there were one, so that ALTER EXTENSION waits for what went unmarked to be committed
+/// and the new agenda is built from it; whoever waited for ALTER EXTENSION finds the table
+/// gone, and looks for the new one.
 fn mark(kind: Kind, id: Option<Uuid>) -> Result<(), Error> {
-    let marks = Marks::find()?;
-    acting_as(marks.owner, || {
-        let kind = Value::Char(kind.letter());
-        insert(marks.table, &[kind, Value::Uuid(id)], MOST_PAGES)
-    })
+    loop {
+        let marks = Marks::find()?;
+        let there = acting_as(marks.owner, || {
+            let kind = Value::Char(kind.letter());
+            if marks.current {
+                insert(marks.table, &[kind, Value::Uuid(id)], MOST_PAGES)
+            } else {
+                Ok(hold(marks.table))
+            }
+        })?;
+        if there {
+            return Ok(());
+        }
+        check_for_interrupts();
+    }
 }

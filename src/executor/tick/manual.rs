@@ -40,7 +40,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
     }
     let lock_timeout = settings.lock_timeout.to_string();
     with_settings(&[("lock_timeout", &lock_timeout)], || {
-        if !transaction::try_lock_relation(Extension::get()?.executor_lock) {
+        if !transaction::try_lock_relation(Extension::current()?.executor_lock) {
             return Err(Error::new(
                 PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
                 "another executor of this database is at work",

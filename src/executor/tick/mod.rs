@@ -84,7 +84,7 @@ impl<'a> Executor<'a> {
         source: Source,
         product: Rc<Product>,
     ) -> Result<Executor<'a>, Error> {
-        let extension = Extension::get()?;
+        let extension = Extension::current()?;
         not_subscribed(&product)?;
         let role = executor_role(&product, settings)?;
         let agenda = if source == Source::Manual && !agenda::serves(settings, at) {

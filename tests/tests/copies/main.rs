@@ -2,6 +2,7 @@
 //! logical replica gets.
 
 mod replication;
+mod upgrade;
 
 use std::io::Write;
 use std::process::{Output, Stdio};

@@ -1,6 +1,8 @@
 //! The harness keeps its own promises: servers end with their tests, builders fill
 //! what the version has.
 
+mod interface;
+
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

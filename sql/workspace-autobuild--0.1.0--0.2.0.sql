@@ -1,0 +1,521 @@
+-- From 0.1.0 to 0.2.0, written by hand. That it makes the catalog of a fresh install, object
+-- by object, is a test (tests/tests/copies/upgrade.rs). History, attempts, pauses and
+-- capture triggers are kept; the agenda is a cache, and is built anew.
+
+-- First a function that the library of 0.1.0 lacks: while that one is still loaded, nothing
+-- is changed.
+DO $library$
+BEGIN
+CREATE FUNCTION @extschema@.autobuild_read_agenda() RETURNS TABLE (
+    ready bool,
+    passed bigint,
+    repaired bigint,
+    begun_at timestamp with time zone,
+    audited_at timestamp with time zone,
+    drift bigint,
+    entries bigint,
+    marks bigint
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_read_agenda_wrapper';
+EXCEPTION WHEN undefined_function THEN
+    RAISE EXCEPTION 'the library that is loaded is older than version 0.2.0 of workspace-autobuild'
+        USING ERRCODE = 'object_not_in_prerequisite_state',
+              HINT = 'Restart the server, then run ALTER EXTENSION "workspace-autobuild" UPDATE again.';
+END
+$library$;
+
+-- Functions that stay, so that they are the new library's and default to what they now
+-- should. Replaced, since triggers, CHECKs and views of others' may depend on them.
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_attach() RETURNS bool
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_attach_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_capture() RETURNS trigger
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'autobuild_capture';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_detach() RETURNS bool
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_detach_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_explain(
+    workspace_id uuid,
+    "at" timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    step INT,
+    "rule" TEXT,
+    passed bool,
+    observed TEXT
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_explain_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_grant(
+    "role" TEXT
+) RETURNS SETOF TEXT
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_grant_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_list_rules() RETURNS TABLE (
+    "rule" TEXT,
+    in_force bool,
+    because TEXT,
+    "setting" TEXT,
+    description TEXT
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_list_rules_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_next_transition(
+    workspace_id uuid,
+    "at" timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    transition TEXT,
+    reason TEXT,
+    next_transition_at timestamp with time zone,
+    due bool,
+    skip_reason TEXT,
+    detail TEXT
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_next_transition_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_pause(
+    reason TEXT DEFAULT NULL
+) RETURNS void
+VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_pause_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_preview(
+    "at" timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    workspace_id uuid,
+    transition TEXT,
+    reason TEXT,
+    due_at timestamp with time zone,
+    outcome TEXT,
+    code TEXT,
+    build_id uuid,
+    job_id uuid,
+    build_number INT,
+    sqlstate TEXT,
+    message TEXT
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_preview_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_resume() RETURNS void
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_resume_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_schedule_check(
+    schedule text,
+    OUT valid boolean, OUT timezone text, OUT cron text, OUT description text, OUT error text)
+    LANGUAGE c STABLE PARALLEL SAFE
+    SET search_path TO pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'autobuild_schedule_check';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_schedule_next(
+    "schedule" TEXT,
+    "after" timestamp with time zone DEFAULT pg_catalog.now(),
+    "count" INT DEFAULT 1
+) RETURNS SETOF timestamp with time zone
+STRICT STABLE PARALLEL SAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_schedule_next_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_start_worker() RETURNS INT
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_start_worker_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_tick(
+    "at" timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    workspace_id uuid,
+    transition TEXT,
+    reason TEXT,
+    due_at timestamp with time zone,
+    outcome TEXT,
+    code TEXT,
+    build_id uuid,
+    job_id uuid,
+    build_number INT,
+    sqlstate TEXT,
+    message TEXT
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_tick_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_upcoming(
+    "horizon" interval DEFAULT '24 hours',
+    "at" timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    workspace_id uuid,
+    workspace TEXT,
+    owner TEXT,
+    template TEXT,
+    transition TEXT,
+    reason TEXT,
+    next_transition_at timestamp with time zone,
+    due bool
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_upcoming_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_wake() RETURNS bool
+STRICT VOLATILE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_wake_wrapper';
+
+CREATE OR REPLACE FUNCTION @extschema@.autobuild_worker_metrics() RETURNS TABLE (
+    "metric" TEXT,
+    "labels" jsonb,
+    "value" double precision
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_worker_metrics_wrapper';
+
+-- Comments on what stays.
+
+COMMENT ON COLUMN @extschema@.autobuild_executor_lock.only_row IS 'There are no rows.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_id IS 'The key.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.transition_id IS 'The key, in the order of recording.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.reason IS 'The product''s build_reason.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.due_at IS 'When it fell due.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.code IS 'The block code of a blocked one.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.sqlstate IS 'SQLSTATE of a failed one.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.message IS 'A sentence for people; names a parameter, never its value.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.since IS 'When this workspace was first found unable to make this transition.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.attempts IS 'How often it was tried since then.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.last_attempt_at IS 'When it was tried last.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.next_attempt_at IS 'When it is tried again.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.reason IS 'The product''s build_reason.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.due_at IS 'When it fell due.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.code IS 'The block code of a blocked one.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.sqlstate IS 'SQLSTATE of a failed one.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.message IS 'A sentence for people; names a parameter, never its value.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.last_attempt_at IS 'When it was tried last.';
+COMMENT ON COLUMN @extschema@.autobuild_unfilled.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_metrics.metric IS 'The name, which begins with workspace_autobuild_.';
+COMMENT ON COLUMN @extschema@.autobuild_metrics.labels IS 'What it is of; an empty object for one without labels.';
+COMMENT ON COLUMN @extschema@.autobuild_metrics.value IS 'A sum since the server started (_total, _bucket, _count, _sum), or how it stands.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.description IS 'What the rule does, in a sentence.';
+
+-- What waits for a provisioner: new.
+
+CREATE FUNCTION @extschema@.autobuild_list_waiting() RETURNS TABLE (
+    workspace_id uuid,
+    build_id uuid,
+    job_id uuid,
+    build_number INT,
+    transition TEXT,
+    reason TEXT,
+    state TEXT,
+    since timestamp with time zone,
+    heartbeat_at timestamp with time zone,
+    worker_id uuid
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_list_waiting_wrapper';
+
+CREATE VIEW @extschema@.autobuild_waiting AS
+SELECT
+    w.workspace_id, w.build_id, w.job_id, w.build_number, w.transition, w.reason, w.state,
+    w.since, w.heartbeat_at, w.worker_id
+FROM @extschema@.autobuild_list_waiting() AS w;
+COMMENT ON VIEW @extschema@.autobuild_waiting IS
+    'Builds that are not done, whoever made them: in the queue for a provisioner, or running; those that wait longest first.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.build_id IS 'workspace_builds.id.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.job_id IS 'provisioner_jobs.id.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.build_number IS 'The build''s number.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.transition IS 'start, stop or delete.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.reason IS 'The product''s build_reason: whether the executor or somebody made it.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.state IS 'pending (no provisioner has taken it), running, or canceling.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.since IS 'Since when it is in this state.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.heartbeat_at IS 'When its job was last written (provisioner_jobs.updated_at): a daemon at work does so again and again.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.worker_id IS 'The daemon that has taken it.';
+REVOKE ALL ON @extschema@.autobuild_waiting FROM PUBLIC;
+GRANT SELECT ON @extschema@.autobuild_waiting TO pg_monitor;
+COMMENT ON FUNCTION @extschema@.autobuild_list_waiting() IS
+    'The rows of the view autobuild_waiting.';
+REVOKE ALL ON FUNCTION @extschema@.autobuild_list_waiting() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_list_waiting() TO pg_monitor;
+
+-- What is made anew is locked all at once and in short tries, as autobuild_attach() locks:
+-- no writer of the product's stands behind a try for longer than that. Who has left a mark,
+-- or none since the catalog is older than the library, has committed once these locks are held.
+DO $locks$
+BEGIN
+    FOR try IN 1 .. 600 LOOP
+        BEGIN
+            SET LOCAL lock_timeout = '20ms';
+            LOCK TABLE @extschema@.autobuild_marks, @extschema@.autobuild_agenda, @extschema@.autobuild_agenda_state,
+                @extschema@.autobuild_agenda_progress, @extschema@.autobuild_status, @extschema@.autobuild_pauses
+                IN ACCESS EXCLUSIVE MODE;
+            RETURN;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_catalog.pg_sleep(0.1);
+        END;
+    END LOOP;
+    RAISE EXCEPTION 'the tables of workspace-autobuild could not be locked for a moment within a minute'
+        USING ERRCODE = 'lock_not_available',
+              HINT = 'A long transaction uses one of them; try again when it has ended.';
+END
+$locks$;
+
+-- The agenda, which is unlogged from here on.
+
+DROP VIEW @extschema@.autobuild_agenda_progress;
+DROP TABLE @extschema@.autobuild_marks, @extschema@.autobuild_agenda, @extschema@.autobuild_agenda_state;
+
+-- Without a key: nothing looks one mark up, and the product would pay for it.
+CREATE UNLOGGED TABLE @extschema@.autobuild_marks (
+    kind "char" NOT NULL,
+    id   uuid
+-- A queue: vacuumed by what comes and goes, not by how much is there. Never shortened by
+-- a vacuum: of how long it is it can be told whether marks are missing.
+) WITH (vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
+        autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
+COMMENT ON TABLE @extschema@.autobuild_marks IS
+    'What changed on the product''s tables since the last tick, written in the product''s own transactions.';
+COMMENT ON COLUMN @extschema@.autobuild_marks.kind IS
+    'w: a workspace, j: a job, t: a template, u: a user, a: anything (a table was truncated).';
+COMMENT ON COLUMN @extschema@.autobuild_marks.id IS 'The id of what changed.';
+
+CREATE UNLOGGED TABLE @extschema@.autobuild_agenda (
+    workspace_id uuid PRIMARY KEY,
+    due_at       timestamptz NOT NULL
+);
+CREATE INDEX autobuild_agenda_due_at ON @extschema@.autobuild_agenda (due_at);
+COMMENT ON TABLE @extschema@.autobuild_agenda IS
+    'The earliest time at which something may be due for a workspace. An entry may be early, never late.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda.due_at IS 'That time.';
+
+CREATE UNLOGGED TABLE @extschema@.autobuild_agenda_state (
+    only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    ready       boolean NOT NULL,
+    fingerprint bigint NOT NULL,
+    position    uuid,
+    passed      bigint NOT NULL,
+    repaired    bigint NOT NULL,
+    begun_at    timestamptz NOT NULL,
+    audited_at  timestamptz,
+    drift       bigint NOT NULL,
+    turn        bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE @extschema@.autobuild_agenda_state IS
+    'How far the building or the audit of the agenda is; no row before the first tick after autobuild_attach().';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.only_row IS 'Always true: there is at most one row.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.ready IS 'The agenda is complete: ticks use it.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.fingerprint IS 'Of the rules and settings that its entries were computed under.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.position IS 'The workspace that the pass under way has come to; NULL between passes.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.passed IS 'Workspaces that the pass under way has looked at.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.repaired IS 'Entries that the pass under way had to mend.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.begun_at IS 'When the last pass, or the one under way, began.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.audited_at IS 'When the last pass ended.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.drift IS 'Entries that the last audit found late or missing, and mended.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.turn IS 'Counts the transactions that took marks or wrote entries.';
+
+CREATE VIEW @extschema@.autobuild_agenda_progress AS
+    SELECT ready, passed, repaired, begun_at, audited_at, drift, entries, marks
+      FROM @extschema@.autobuild_read_agenda();
+COMMENT ON VIEW @extschema@.autobuild_agenda_progress IS
+    'How far the agenda is; no row before the first tick after autobuild_attach(), nor on a standby, which has none.';
+COMMENT ON FUNCTION @extschema@.autobuild_read_agenda() IS
+    'The row of the view autobuild_agenda_progress.';
+REVOKE ALL ON FUNCTION @extschema@.autobuild_read_agenda() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_read_agenda() TO pg_monitor;
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.ready IS 'The agenda is complete: ticks use it.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.passed IS 'Workspaces that the pass under way has looked at.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.repaired IS 'Entries that the pass under way had to mend.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.begun_at IS 'When the last pass, or the one under way, began.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.audited_at IS 'When the last pass ended.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.drift IS 'Entries that the last audit found late or missing, and mended.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.entries IS 'Entries of the agenda.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.marks IS 'Marks of changes that no tick has taken yet.';
+
+REVOKE ALL ON @extschema@.autobuild_marks, @extschema@.autobuild_agenda,
+    @extschema@.autobuild_agenda_state, @extschema@.autobuild_agenda_progress FROM PUBLIC;
+GRANT SELECT ON @extschema@.autobuild_agenda_progress TO pg_monitor;
+
+-- The status, which has more columns.
+
+DROP VIEW @extschema@.autobuild_status;
+DROP FUNCTION @extschema@.autobuild_worker_status();
+
+CREATE FUNCTION @extschema@.autobuild_worker_status() RETURNS TABLE (
+    worker_pid INT,
+    worker_state TEXT,
+    mode TEXT,
+    action TEXT,
+    paused bool,
+    pause_reason TEXT,
+    "role" TEXT,
+    last_tick_at timestamp with time zone,
+    last_tick_ms bigint,
+    last_tick_due INT,
+    last_tick_built INT,
+    last_tick_blocked INT,
+    last_tick_failed INT,
+    last_tick_observed INT,
+    locked INT,
+    held_back INT,
+    next_tick_at timestamp with time zone,
+    lag interval,
+    consecutive_failures INT,
+    last_error TEXT,
+    last_error_at timestamp with time zone,
+    problem TEXT,
+    extension_version TEXT
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_read_status_wrapper';
+
+CREATE VIEW @extschema@.autobuild_status AS
+SELECT
+    s.worker_pid, s.worker_state, s.mode, s.action, s.paused, s.pause_reason, s.role,
+    s.last_tick_at, s.last_tick_ms, s.last_tick_due, s.last_tick_built, s.last_tick_blocked,
+    s.last_tick_failed, s.last_tick_observed, s.locked, s.held_back, s.next_tick_at, s.lag,
+    s.consecutive_failures, s.last_error, s.last_error_at, s.problem, s.extension_version
+FROM @extschema@.autobuild_worker_status() AS s;
+COMMENT ON VIEW @extschema@.autobuild_status IS
+    'How the worker''s ticks fare in this database: always one row.';
+COMMENT ON COLUMN @extschema@.autobuild_status.worker_pid IS
+    'The process at work in this database; NULL between ticks.';
+COMMENT ON COLUMN @extschema@.autobuild_status.worker_state IS
+    'not_preloaded, standby, off, paused, running, failing, waiting (for the product''s tables, for the role, or for what problem says) or idle.';
+COMMENT ON COLUMN @extschema@.autobuild_status.mode IS
+    'How a tick finds what is due: scan or agenda.';
+COMMENT ON COLUMN @extschema@.autobuild_status.action IS
+    'What the worker does with what is due (workspace_autobuild.action): build, observe (decide and record only) or off.';
+COMMENT ON COLUMN @extschema@.autobuild_status.paused IS
+    'autobuild_pause() is in force.';
+COMMENT ON COLUMN @extschema@.autobuild_status.pause_reason IS
+    'Why, as given to autobuild_pause().';
+COMMENT ON COLUMN @extschema@.autobuild_status.role IS
+    'The role as which the product''s tables are read and written.';
+COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_at IS
+    'The time of the last tick that was made, on the wall clock''s multiples of tick_interval.';
+COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_ms IS
+    'How long the last tick took, in milliseconds.';
+COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_due IS
+    'Workspaces that were due at the last tick, those that wait for another attempt too.';
+COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_built IS
+    'Transitions that the last tick made.';
+COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_blocked IS
+    'Workspaces that the last tick could not build.';
+COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_failed IS
+    'Workspaces that met an unexpected error at the last tick.';
+COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_observed IS
+    'Transitions that the last tick recorded under action = observe.';
+COMMENT ON COLUMN @extschema@.autobuild_status.locked IS
+    'Workspaces left out at the last tick because somebody held their lock.';
+COMMENT ON COLUMN @extschema@.autobuild_status.held_back IS
+    'Workspaces that are due and that max_builds_per_tick held back at the last tick.';
+COMMENT ON COLUMN @extschema@.autobuild_status.next_tick_at IS
+    'When the next tick is due; NULL while none is to be made.';
+COMMENT ON COLUMN @extschema@.autobuild_status.lag IS
+    'How long ago the first tick was due that was not made; zero while all is on time, NULL while no ticks are to be made.';
+COMMENT ON COLUMN @extschema@.autobuild_status.consecutive_failures IS
+    'Ticks in a row that failed as a whole.';
+COMMENT ON COLUMN @extschema@.autobuild_status.last_error IS
+    'The last error since the server started, also when ticks are made again.';
+COMMENT ON COLUMN @extschema@.autobuild_status.last_error_at IS
+    'When that error came.';
+COMMENT ON COLUMN @extschema@.autobuild_status.problem IS
+    'What is wrong and what to do about it; NULL when all is well.';
+COMMENT ON COLUMN @extschema@.autobuild_status.extension_version IS
+    'The version of the extension in this database.';
+GRANT SELECT ON @extschema@.autobuild_status TO PUBLIC;
+COMMENT ON FUNCTION @extschema@.autobuild_worker_status() IS
+    'The row of the view autobuild_status.';
+
+-- Pauses, which have another key. Made anew, so that it stands where a fresh install has it.
+
+ALTER EXTENSION "workspace-autobuild" DROP TABLE @extschema@.autobuild_pauses;
+ALTER TABLE @extschema@.autobuild_pauses RENAME TO autobuild_pauses_before;
+ALTER INDEX @extschema@.autobuild_pauses_pkey RENAME TO autobuild_pauses_before_pkey;
+
+CREATE TABLE @extschema@.autobuild_pauses (
+    pause_id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid() PRIMARY KEY,
+    reason text,
+    paused_at timestamptz NOT NULL,
+    paused_by text
+);
+-- Whoever dumps the database reads it: most often the owner of the product's tables. Who
+-- restores the dump writes it; he may take over the whole database, so a pause is little.
+REVOKE ALL ON TABLE @extschema@.autobuild_pauses FROM PUBLIC;
+GRANT SELECT ON TABLE @extschema@.autobuild_pauses TO PUBLIC;
+GRANT INSERT ON TABLE @extschema@.autobuild_pauses TO pg_database_owner;
+COMMENT ON TABLE @extschema@.autobuild_pauses IS
+    'The pause of this database, set by autobuild_pause() and ended by autobuild_resume(): a row, or none; another one where a pause is replicated from elsewhere.';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.pause_id IS 'Only a key.';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.reason IS 'Why, as given to autobuild_pause().';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_at IS 'Since when.';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_by IS 'The role that called autobuild_pause().';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.autobuild_pauses', '');
+
+INSERT INTO @extschema@.autobuild_pauses (reason, paused_at, paused_by)
+    SELECT reason, paused_at, paused_by FROM @extschema@.autobuild_pauses_before;
+DROP TABLE @extschema@.autobuild_pauses_before;
+
+-- What the planner is to expect. A COST of 10,000 is what reading some 25 pages is
+-- reckoned at: about a third of a millisecond, what a few statements take.
+ALTER FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) ROWS 1 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) ROWS 10 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) ROWS 500 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_grant(text) ROWS 20 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) ROWS 1 COST 1000;
+ALTER FUNCTION @extschema@.autobuild_schedule_check(text) COST 1000;
+ALTER FUNCTION @extschema@.autobuild_list_rules() ROWS 30 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_list_waiting() ROWS 50 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
+ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
+ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;

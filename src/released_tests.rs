@@ -1,0 +1,44 @@
+//! What was released stays as it was: databases have it, and upgrade scripts begin there.
+
+use std::fs;
+
+/// The scripts of released versions, with the sum over their bytes.
+const RELEASED: &[(&str, u64)] = &[("workspace-autobuild--0.1.0.sql", 0xa0bb_1a04_733d_3141)];
+
+/// FNV-1a: told apart is what changes by accident.
+fn sum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[test]
+fn a_released_script_never_changes() {
+    for &(name, released) in RELEASED {
+        let file = format!("{}/sql/{name}", env!("CARGO_MANIFEST_DIR"));
+        let found = sum(&fs::read(&file).unwrap_or_else(|e| panic!("{file}: {e}")));
+        assert_eq!(
+            found, released,
+            "sql/{name} was released ({found:#x} now): what is to change in databases that have it goes into an upgrade script"
+        );
+    }
+}
+
+#[test]
+fn an_upgrade_script_leads_to_the_version_that_the_code_is_of() {
+    let current = env!("CARGO_PKG_VERSION");
+    for &(name, _) in RELEASED {
+        let Some(version) = name
+            .strip_prefix("workspace-autobuild--")
+            .and_then(|name| name.strip_suffix(".sql"))
+        else {
+            panic!("{name} is no install script");
+        };
+        let script = format!("sql/workspace-autobuild--{version}--{current}.sql");
+        let path = format!("{}/{script}", env!("CARGO_MANIFEST_DIR"));
+        assert!(
+            version == current || fs::exists(&path).unwrap_or(false),
+            "there is no {script}"
+        );
+    }
+}
