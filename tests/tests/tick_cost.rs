@@ -138,7 +138,8 @@ fn the_statements_of_a_tick_do_not_grow_with_the_workspaces() {
         let few = statements(version, 3);
         let many = statements(version, 150);
         assert!((5..60).contains(&few), "{version}: {few} statements");
-        assert_eq!(few, many, "{version}");
+        // One of them, the second look, is spared where nobody else's transaction ended.
+        assert!(few.abs_diff(many) <= 1, "{version}: {few}, {many}");
     }
 }
 
