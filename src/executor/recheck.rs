@@ -4,9 +4,9 @@
 //! clear a schedule; an administrator may suspend an owner or forbid autostart. A snapshot
 //! never sees that, so the facts are read again as they are committed now, without the
 //! batch's own builds, and judged again: what comes to another decision must not be kept.
-//! Where no transaction has ended since, there is nothing to look at. No row is locked for it,
-//! so nobody waits for us; what is changed after this look is as if
-//! it had been changed after the commit.
+//! Where no transaction has ended since, there is nothing to look at. No row is locked for
+//! it, so nobody waits for us; what is changed after this look is as if it had been changed
+//! after the commit.
 
 use std::collections::HashMap;
 
