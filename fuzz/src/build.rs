@@ -198,6 +198,7 @@ fn planned_unless_told(
         transition: Transition::Start,
         reason: "autostart",
         at: Instant::NO_TIME,
+        strict: false,
         due: true,
         mark_dormant: false,
     };

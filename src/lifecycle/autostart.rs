@@ -28,6 +28,7 @@ pub(super) fn evaluate<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -
         transition: Transition::Start,
         reason: "autostart",
         at,
+        strict: false,
         due: at <= candidate.tick,
         mark_dormant: false,
     })

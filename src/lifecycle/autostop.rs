@@ -31,6 +31,7 @@ pub(super) fn evaluate(candidate: &Candidate<'_>) -> Outcome {
         transition: Transition::Stop,
         reason: candidate.stop_reason(),
         at,
+        strict: false,
         due: at <= candidate.tick,
         mark_dormant: false,
     })

@@ -42,6 +42,7 @@ pub(super) fn evaluate(candidate: &Candidate<'_>) -> Outcome {
         transition: Transition::Delete,
         reason: "autodelete",
         at,
+        strict: true,
         due: candidate.tick > at,
         mark_dormant: false,
     })

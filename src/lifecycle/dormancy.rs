@@ -31,6 +31,7 @@ pub(super) fn evaluate(candidate: &Candidate<'_>) -> Outcome {
             "autolock"
         },
         at,
+        strict: true,
         due,
         mark_dormant: true,
     })

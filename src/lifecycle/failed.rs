@@ -36,6 +36,7 @@ pub(super) fn evaluate(candidate: &Candidate<'_>) -> Outcome {
         transition: Transition::Stop,
         reason: candidate.stop_reason(),
         at,
+        strict: true,
         due,
         mark_dormant: false,
     })

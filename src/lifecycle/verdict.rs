@@ -47,10 +47,19 @@ pub struct Next {
     /// When it falls due. Not to be compared with the tick: some rules act at this
     /// very instant, others only after it.
     pub at: Instant,
+    /// Does the rule act only after `at`, not at that very instant?
+    pub strict: bool,
     /// Is it due at the tick, by the rule's own comparison?
     pub due: bool,
     /// Is the workspace marked dormant, with the build or alone?
     pub mark_dormant: bool,
+}
+
+impl Next {
+    /// The first instant at which it is due.
+    fn due_from(&self) -> Instant {
+        self.at.saturating_add_micros(i64::from(self.strict))
+    }
 }
 
 /// What happens next, or why nothing does.
@@ -198,7 +207,7 @@ fn first<S: Schedules>(
                 };
             }
             Ok(next) => {
-                if soonest.is_none_or(|soonest| next.at < soonest.at) {
+                if soonest.is_none_or(|soonest| next.due_from() < soonest.due_from()) {
                     soonest = Some(next);
                 }
             }

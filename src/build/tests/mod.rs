@@ -110,6 +110,7 @@ impl Case {
             transition: self.transition,
             reason: "autostart",
             at: Instant::from_micros(0).unwrap(),
+            strict: false,
             due: true,
             mark_dormant: false,
         }

@@ -484,3 +484,19 @@ fn without_the_licence_the_templates_options_do_not_count() {
     assert_eq!(code(&facts), "no_deadline");
     assert_eq!(code(&dormant(later(-10, 0))), "dormant");
 }
+
+/// A strict rule's `at` is a microsecond before the rule acts. Where another one acts at
+/// that later instant, both fall due together, and their order decides.
+#[test]
+fn of_a_rule_that_acts_at_an_instant_and_one_that_acts_after_the_one_before_the_first_wins() {
+    let mut facts = stopped();
+    facts.latest().created_at = later(0, 0);
+    facts.template().time_til_dormant = 60 * MINUTE_NS - 1;
+    for (used, expected) in [
+        (later(0, -1), ActingRule::Dormancy),
+        (later(0, 0), ActingRule::Autostart),
+    ] {
+        facts.last_used_at = used;
+        assert_eq!(next(&facts).rule, expected, "last used at {used}");
+    }
+}
