@@ -10,8 +10,11 @@ use workspace_autobuild::build::job_input::job_posted_payload;
 use workspace_autobuild::build::plan::{Plan, PreparedVersion, Request, plan};
 use workspace_autobuild::instant::Instant;
 use workspace_autobuild::lifecycle::facts::{BuildTransition, Facts, Job, LatestBuild, Template};
-use workspace_autobuild::lifecycle::signs::{ActingRule, Policy, Signs};
-use workspace_autobuild::lifecycle::verdict::{Next, Transition};
+use workspace_autobuild::lifecycle::outcome::Next;
+use workspace_autobuild::lifecycle::policy::Policy;
+use workspace_autobuild::lifecycle::rules::{ActingRule, RuleSet};
+use workspace_autobuild::lifecycle::signs::Signs;
+use workspace_autobuild::lifecycle::transition::{BuildReason, Transition};
 
 use crate::input::{SECRET, definition, import, preset, previous, signs};
 
@@ -188,7 +191,7 @@ fn planned_unless_told(
 ) -> Option<Plan> {
     let facts = startable();
     let policy = Policy {
-        rules: [true; 5],
+        rules: RuleSet::ALL,
         licensed: true,
         failed_stop_retry: true,
         max_start_delay: 0,
@@ -196,7 +199,7 @@ fn planned_unless_told(
     let next = Next {
         rule: ActingRule::Autostart,
         transition: Transition::Start,
-        reason: "autostart",
+        reason: BuildReason::Autostart,
         at: Instant::NO_TIME,
         strict: false,
         due: true,

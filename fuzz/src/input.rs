@@ -9,7 +9,9 @@ use workspace_autobuild::instant::{Instant, MINUTE};
 use workspace_autobuild::lifecycle::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
 };
-use workspace_autobuild::lifecycle::signs::{Policy, Signs};
+use workspace_autobuild::lifecycle::policy::Policy;
+use workspace_autobuild::lifecycle::rules::{ActingRule, RuleSet};
+use workspace_autobuild::lifecycle::signs::Signs;
 
 /// Somewhere in March 2024, when some clocks are moved.
 const MARCH: i64 = 1_709_600_000;
@@ -92,8 +94,20 @@ pub fn signs(u: &mut Unstructured<'_>) -> Result<Signs> {
 /// Any settings of the operator's.
 pub fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
     let bits: u8 = u.arbitrary()?;
+    let mut rules = RuleSet::default();
+    for (n, rule) in ActingRule::ALL.into_iter().enumerate() {
+        // The other bits are taken.
+        let among = if n < 5 {
+            bits >> n & 1 == 1
+        } else {
+            u.arbitrary()?
+        };
+        if among {
+            rules = rules.with(rule);
+        }
+    }
     Ok(Policy {
-        rules: [0, 1, 2, 3, 4].map(|n| bits >> n & 1 == 1),
+        rules,
         licensed: bits >> 5 & 1 == 1,
         failed_stop_retry: bits >> 6 & 1 == 1,
         // From 0 to 100 years, as the setting has it.

@@ -2,10 +2,14 @@
 
 use arbitrary::Unstructured;
 use workspace_autobuild::instant::{HOUR, Instant, MINUTE};
+use workspace_autobuild::lifecycle::explain::explain;
 use workspace_autobuild::lifecycle::facts::Facts;
-use workspace_autobuild::lifecycle::signs::{ActingRule, Policy, Signs};
-use workspace_autobuild::lifecycle::verdict::{Next, Verdict, verdict as decide};
-use workspace_autobuild::lifecycle::{Skip, explain};
+use workspace_autobuild::lifecycle::outcome::Next;
+use workspace_autobuild::lifecycle::policy::Policy;
+use workspace_autobuild::lifecycle::rules::ActingRule;
+use workspace_autobuild::lifecycle::signs::Signs;
+use workspace_autobuild::lifecycle::skip::Skip;
+use workspace_autobuild::lifecycle::verdict::{Verdict, verdict as decide};
 use workspace_autobuild::schedule::ScheduleCache;
 
 use crate::input;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::executor::decide::{judge, next_look};
 use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::signs::Policy;
+use crate::lifecycle::policy::Policy;
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;

@@ -23,7 +23,7 @@ pub mod state;
 use uuid::Uuid;
 
 use crate::instant::Instant;
-use crate::lifecycle::signs::Policy;
+use crate::lifecycle::policy::Policy;
 use crate::product::schema::Product;
 use crate::server::clock;
 use crate::server::error::Error;

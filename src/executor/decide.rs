@@ -4,8 +4,10 @@ use uuid::Uuid;
 
 use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::signs::Policy;
-use crate::lifecycle::verdict::{Next, Transition, Verdict, verdict};
+use crate::lifecycle::outcome::Next;
+use crate::lifecycle::policy::Policy;
+use crate::lifecycle::transition::Transition;
+use crate::lifecycle::verdict::{Verdict, verdict};
 use crate::product::facts::{self, Scope};
 use crate::product::schema::Product;
 use crate::schedule::ScheduleCache;

@@ -308,7 +308,7 @@ fn record_transitions(
             Arg::Time(Some(now)),
             uuids(attempts.iter().map(|a| a.workspace_id)),
             texts(&|a| Some(a.transition.name().to_owned())),
-            texts(&|a| Some(a.reason.to_owned())),
+            texts(&|a| Some(a.reason.name().to_owned())),
             Arg::Times(attempts.iter().map(|a| Some(a.due_at)).collect()),
             texts(&|a| Some(a.outcome.name().to_owned())),
             texts(&|a| a.code.map(str::to_owned)),
@@ -387,7 +387,7 @@ fn record_back_off(
             uuids(stuck.iter().map(|a| a.workspace_id)),
             Arg::Ints(stuck.iter().map(|a| Some(a.latest_build_number)).collect()),
             texts(&|a| Some(a.transition.name().to_owned())),
-            texts(&|a| Some(a.reason.to_owned())),
+            texts(&|a| Some(a.reason.name().to_owned())),
             Arg::Times(stuck.iter().map(|a| Some(a.due_at)).collect()),
             texts(&|a| Some(a.outcome.name().to_owned())),
             texts(&|a| a.code.map(str::to_owned)),
@@ -470,7 +470,7 @@ pub fn not_yet_observed(
                 Some(a.workspace_id),
                 a.build_number,
                 Some(a.transition.name().to_owned()),
-                Some(a.reason.to_owned()),
+                Some(a.reason.name().to_owned()),
             ))
         })
         .collect())
@@ -523,14 +523,14 @@ pub fn prune(extension: &Extension, before: Instant) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lifecycle::verdict::Transition;
+    use crate::lifecycle::transition::{BuildReason, Transition};
 
     fn attempt(code: Option<&'static str>) -> Attempt {
         Attempt {
             workspace_id: Uuid::nil(),
             latest_build_number: 1,
             transition: Transition::Start,
-            reason: "autostart",
+            reason: BuildReason::Autostart,
             due_at: Instant::NO_TIME,
             outcome: Outcome::Blocked,
             code,

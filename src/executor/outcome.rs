@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::build::inputs::Block;
 use crate::instant::Instant;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::transition::{BuildReason, Transition};
 
 use super::decide::Due;
 use super::report::{KINDS, OUTCOMES, TickReport};
@@ -47,7 +47,7 @@ pub struct Attempt {
     /// What was to be done.
     pub transition: Transition,
     /// The product's `build_reason`.
-    pub reason: &'static str,
+    pub reason: BuildReason,
     /// When it fell due.
     pub due_at: Instant,
     /// What came of it.

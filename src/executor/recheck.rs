@@ -16,8 +16,9 @@ use crate::build::plan::Request;
 use crate::build::version::chosen_version;
 use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::signs::Policy;
-use crate::lifecycle::verdict::{Next, Transition};
+use crate::lifecycle::outcome::Next;
+use crate::lifecycle::policy::Policy;
+use crate::lifecycle::transition::{BuildReason, Transition};
 use crate::product::facts::{self, Scope};
 use crate::product::schema::Product;
 use crate::server::error::Error;
@@ -39,7 +40,7 @@ pub struct Made<'a> {
 #[derive(PartialEq, Eq)]
 struct Basis {
     transition: Transition,
-    reason: &'static str,
+    reason: BuildReason,
     mark_dormant: bool,
     latest_build: Option<Uuid>,
     version: Option<Uuid>,

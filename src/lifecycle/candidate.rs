@@ -7,13 +7,15 @@
 //! Its job has ended, too, with one exception: the dormancy mark of a workspace that does
 //! not run needs no build, and so does not wait for one that is under way.
 
-use crate::instant::Instant;
+use crate::instant::{HOUR, Instant, MINUTE, SECOND};
 
 use super::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
 };
-use super::signs::{Policy, Signs};
+use super::policy::Policy;
+use super::signs::Signs;
 use super::skip::{Build, Skip};
+use super::transition::BuildReason;
 
 /// The conditions, in the order in which they are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -227,11 +229,25 @@ impl<'a> Candidate<'a> {
     }
 
     /// The reason of a stop by the rules autostop and failed.
-    pub(super) fn stop_reason(&self) -> &'static str {
+    pub(super) fn stop_reason(&self) -> BuildReason {
         if self.signs.task_pause && self.facts.has_task {
-            "task_auto_pause"
+            BuildReason::TaskAutoPause
         } else {
-            "autostop"
+            BuildReason::Autostop
+        }
+    }
+
+    /// In which state the latest build left the workspace, for sentences: one that was
+    /// canceled left it in none that is known.
+    pub(super) fn since_build(&self, state: &str) -> String {
+        let build = self.build();
+        if self.was_canceled() {
+            format!(
+                "The latest, {build}, was canceled, but counts as a {}",
+                build.transition.name()
+            )
+        } else {
+            format!("{state} since {build}")
         }
     }
 }
@@ -252,4 +268,21 @@ fn build_of(latest: &LatestBuild) -> Build {
         transition: latest.transition,
         created_at: latest.created_at,
     }
+}
+
+/// A duration in nanoseconds, in the largest unit that it is a whole number of.
+pub(super) fn span(nanos: i64) -> String {
+    const UNITS: [(i64, &str); 4] = [
+        (24 * HOUR * 1000, "d"),
+        (HOUR * 1000, "h"),
+        (MINUTE * 1000, "min"),
+        (SECOND * 1000, "s"),
+    ];
+    UNITS
+        .iter()
+        .find(|(unit, _)| nanos % unit == 0)
+        .map_or_else(
+            || format!("{nanos} ns"),
+            |(unit, name)| format!("{} {name}", nanos / unit),
+        )
 }

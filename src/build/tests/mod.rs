@@ -10,8 +10,11 @@ use uuid::Uuid;
 
 use crate::instant::Instant;
 use crate::lifecycle::facts::{BuildTransition, Facts, LatestBuild, OwnerStatus, Template};
-use crate::lifecycle::signs::{ActingRule, Policy, Signs};
-use crate::lifecycle::verdict::{Next, Transition};
+use crate::lifecycle::outcome::Next;
+use crate::lifecycle::policy::Policy;
+use crate::lifecycle::rules::{ActingRule, RuleSet};
+use crate::lifecycle::signs::Signs;
+use crate::lifecycle::transition::{BuildReason, Transition};
 
 use super::inputs::{
     Block, Definition, ImportJob, Preset, PreviousSource, PreviousValue, ValueSource, Version,
@@ -77,7 +80,7 @@ impl Case {
             transition: Transition::Start,
             signs: Signs::default(),
             policy: Policy {
-                rules: [true; 5],
+                rules: RuleSet::ALL,
                 licensed: true,
                 failed_stop_retry: true,
                 max_start_delay: 0,
@@ -108,7 +111,7 @@ impl Case {
         Next {
             rule: ActingRule::Autostart,
             transition: self.transition,
-            reason: "autostart",
+            reason: BuildReason::Autostart,
             at: Instant::from_micros(0).unwrap(),
             strict: false,
             due: true,

@@ -1,8 +1,8 @@
 //! Each rule at its edges, to the microsecond.
 
 use super::*;
-use crate::lifecycle::signs::ActingRule;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::rules::ActingRule;
+use crate::lifecycle::transition::Transition;
 use crate::schedule::ScheduleCache;
 use crate::schedule::test_zones::BundledZones;
 
@@ -291,7 +291,7 @@ fn a_failed_build_asks_neither_for_the_owner_nor_for_dormancy() {
     facts.template().failure_ttl = MINUTE_NS;
     facts.owner = Some(OwnerStatus::Suspended);
     facts.dormant_at = Some(later(-10, 0));
-    assert_eq!(next(&facts).reason, "autostop");
+    assert_eq!(next(&facts).reason.name(), "autostop");
 }
 
 #[test]
@@ -316,9 +316,9 @@ fn an_unused_workspace_becomes_dormant_strictly_after_its_ttl() {
 fn the_reason_of_dormancy_was_autolock_at_first() {
     let mut facts = running();
     facts.template().time_til_dormant = 1;
-    assert_eq!(next(&facts).reason, "dormancy");
+    assert_eq!(next(&facts).reason.name(), "dormancy");
     let locked = with_signs(&facts, |signs| signs.dormancy_reason = false);
-    assert_eq!(locked.outcome.unwrap().reason, "autolock");
+    assert_eq!(locked.outcome.unwrap().reason.name(), "autolock");
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_workspace_is_looked_at_from_the_earliest_time_of_all_rules_that_may_act() {
     assert_eq!(next(&facts).at, later(-5, 0));
     assert_eq!(today(&facts).look_again_at, Some(later(-59, 0)));
     let without = with_policy(&facts, |policy| {
-        policy.rules[ActingRule::Dormancy as usize] = false;
+        policy.rules = policy.rules.without(ActingRule::Dormancy);
     });
     assert_eq!(without.look_again_at, Some(later(-5, 0)));
 }
@@ -340,7 +340,7 @@ fn a_dormant_workspace_is_deleted_strictly_after_deleting_at() {
     for (micros, expected) in [(-1, true), (0, false), (1, false)] {
         let facts = dormant(later(0, micros));
         assert_eq!((next(&facts).at, due(&facts)), (later(0, micros), expected));
-        assert_eq!(next(&facts).reason, "autodelete");
+        assert_eq!(next(&facts).reason.name(), "autodelete");
     }
 }
 
@@ -453,16 +453,20 @@ fn a_tasks_workspace_is_paused_where_the_product_says_so() {
     let mut broken = failed(BuildTransition::Start, later(-10, 0));
     broken.template().failure_ttl = 1;
     for mut facts in [deadline, broken] {
-        assert_eq!(next(&facts).reason, "autostop");
+        assert_eq!(next(&facts).reason.name(), "autostop");
         facts.has_task = true;
-        assert_eq!(next(&facts).reason, "task_auto_pause");
+        assert_eq!(next(&facts).reason.name(), "task_auto_pause");
         let before = with_signs(&facts, |signs| signs.task_pause = false);
-        assert_eq!(before.outcome.unwrap().reason, "autostop");
+        assert_eq!(before.outcome.unwrap().reason.name(), "autostop");
     }
     let mut unused = running();
     unused.has_task = true;
     unused.template().time_til_dormant = 1;
-    assert_eq!(next(&unused).reason, "dormancy", "only rules 1 and 3");
+    assert_eq!(
+        next(&unused).reason.name(),
+        "dormancy",
+        "only rules 1 and 3"
+    );
 }
 
 #[test]

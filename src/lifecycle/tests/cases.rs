@@ -3,13 +3,13 @@
 
 use super::*;
 use crate::lifecycle::facts::PREBUILDS_OWNER;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::transition::Transition;
 
 /// What is done at a tick, today: transition and reason.
 fn at_tick(facts: &Facts, tick: Instant) -> Option<(Transition, &'static str)> {
     let outcome = verdict(facts, &TODAY, &ALL_RULES, tick, &Weekly).outcome;
     let due = outcome.ok().filter(|next| next.due);
-    due.map(|next| (next.transition, next.reason))
+    due.map(|next| (next.transition, next.reason.name()))
 }
 
 fn deadline(at: Instant) -> Facts {

@@ -1,10 +1,11 @@
 //! Who is put before the rules, which rule wins, and what is said if none acts.
 
 use super::*;
+use crate::lifecycle::candidate::Candidate;
 use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::PREBUILDS_OWNER;
-use crate::lifecycle::signs::ActingRule;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::rules::ActingRule;
+use crate::lifecycle::transition::Transition;
 
 /// A workspace for which every version has something to do.
 fn due_for_a_stop() -> Facts {
@@ -15,7 +16,7 @@ fn due_for_a_stop() -> Facts {
 
 fn with_rules(facts: &Facts, rules: &[ActingRule]) -> Verdict {
     let policy = Policy {
-        rules: ActingRule::ALL.map(|rule| rules.contains(&rule)),
+        rules: rules.iter().copied().collect(),
         ..ALL_RULES
     };
     verdict(facts, &TODAY, &policy, tick(), &Weekly)
@@ -243,12 +244,31 @@ fn schedules_that_cannot_start_anything_say_why() {
 }
 
 #[test]
+fn a_workspaces_state_is_what_one_rule_is_about() {
+    for transition in [
+        BuildTransition::Start,
+        BuildTransition::Stop,
+        BuildTransition::Delete,
+    ] {
+        for facts in [workspace(transition), failed(transition, later(-1, 0))] {
+            let candidate = Candidate::new(&facts, &TODAY, &ALL_RULES, tick())
+                .ok()
+                .unwrap();
+            let about = ActingRule::ALL
+                .into_iter()
+                .filter(|rule| rule.is_about(&candidate));
+            assert_eq!(about.count(), 1, "{facts:?}");
+        }
+    }
+}
+
+#[test]
 fn a_rule_left_out_does_not_act_and_the_reason_says_so() {
     let mut facts = due_for_a_stop();
     facts.template().time_til_dormant = 1;
     facts.last_used_at = later(-1, 0);
     let stop = with_rules(&facts, &[ActingRule::Dormancy]).outcome.unwrap();
-    assert_eq!(stop.reason, "dormancy", "the next rule takes over");
+    assert_eq!(stop.reason.name(), "dormancy", "the next rule takes over");
 
     let none = with_rules(&facts, &[ActingRule::Delete]).outcome;
     let skip = none.unwrap_err();

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::later::{Case, any_case};
+use super::random::{Case, any_case};
 use super::*;
 use crate::lifecycle::explain::{Step, explain};
-use crate::lifecycle::signs::ActingRule;
+use crate::lifecycle::rules::ActingRule;
 
 const COMES_NEXT: &str = " This is what comes next.";
 
@@ -50,7 +50,7 @@ proptest! {
                 let sentence = skip.to_string();
                 if condition {
                     prop_assert_eq!(&last.observed, &sentence);
-                } else if skip.code() == "rule_off" || case.policy.rules == [true; 5] {
+                } else if skip.code() == "rule_off" || case.policy.rules == RuleSet::ALL {
                     let seen = steps.iter().any(|step| step.observed == sentence);
                     prop_assert!(seen || skip.code() == "delete_build" && !case.signs.deletion);
                 }

@@ -5,8 +5,8 @@ mod boundaries;
 mod cases;
 mod conditions;
 mod explained;
-mod later;
 mod listed;
+mod random;
 mod reference;
 
 use chrono::Weekday;
@@ -15,9 +15,12 @@ use uuid::Uuid;
 use crate::instant::{Instant, MINUTE};
 
 use super::facts::{BuildTransition, Facts, Job, LatestBuild, OwnerStatus, Template};
+use super::outcome::Next;
+use super::policy::Policy;
+use super::rules::RuleSet;
 use super::schedules::{Runs, Schedules};
-use super::signs::{Policy, Signs};
-use super::verdict::{Next, Verdict, verdict};
+use super::signs::Signs;
+use super::verdict::{Verdict, verdict};
 
 /// Nanoseconds in a minute, as the template's durations are stored.
 pub const MINUTE_NS: i64 = MINUTE * 1000;
@@ -46,7 +49,7 @@ pub const TODAY: Signs = Signs {
 
 /// Everything allowed.
 pub const ALL_RULES: Policy = Policy {
-    rules: [true; 5],
+    rules: RuleSet::ALL,
     licensed: true,
     failed_stop_retry: true,
     max_start_delay: 0,
