@@ -7,15 +7,20 @@
 //! build writes and what speaks against it.
 
 pub mod build;
+pub mod decision;
 pub mod instant;
+pub mod ledger;
 pub mod lifecycle;
 pub mod schedule;
+pub mod sqlstate;
 pub mod worker;
 
 #[cfg(test)]
 mod documentation_tests;
 #[cfg(test)]
 mod released_tests;
+#[cfg(test)]
+mod walls_tests;
 
 #[cfg(feature = "pgrx")]
 pub mod agenda;
