@@ -10,7 +10,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use pgrx::guc::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 use pgrx::{PgLogLevel, pg_guard, pg_sys};
 
-use crate::instant::SECOND;
+use crate::instant::{Micros, SECOND};
 use crate::lifecycle::policy::Policy;
 use crate::lifecycle::rules::{self, RuleSet};
 
@@ -478,7 +478,7 @@ pub fn read() -> Settings {
             rules,
             licensed: LICENSED_RULES.get() != LicensedRules::Off,
             failed_stop_retry: FAILED_STOP_RETRY.get(),
-            max_start_delay: i64::from(MAX_START_DELAY.get()) * SECOND,
+            max_start_delay: Micros(i64::from(MAX_START_DELAY.get()) * SECOND),
         },
         batch_size: usize::try_from(BATCH_SIZE.get()).unwrap_or(1).max(1),
         max_builds_per_tick: usize::try_from(MAX_BUILDS_PER_TICK.get())

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::build::plan::Request;
 use crate::build::version::chosen_version;
-use crate::instant::Instant;
+use crate::instant::{Instant, Nanos};
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::outcome::Next;
 use crate::lifecycle::policy::Policy;
@@ -48,7 +48,7 @@ struct Basis {
     owner: Uuid,
     organization: Option<Uuid>,
     /// A mark says when the workspace is to be deleted.
-    delete_after: Option<i64>,
+    delete_after: Option<Nanos>,
 }
 
 impl Basis {

@@ -7,7 +7,7 @@
 //! Its job has ended, too, with one exception: the dormancy mark of a workspace that does
 //! not run needs no build, and so does not wait for one that is under way.
 
-use crate::instant::{HOUR, Instant, MINUTE, SECOND};
+use crate::instant::{Instant, Nanos};
 
 use super::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
@@ -208,10 +208,15 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// A duration that the template sets, in nanoseconds; `none` where it sets none.
+    /// A duration that the template sets; `none` where it sets none.
     /// Without the licence it doesn't count.
-    pub(super) fn ttl(&self, stored: i64, option: &'static str, none: Skip) -> Result<i64, Skip> {
-        if stored <= 0 {
+    pub(super) fn ttl(
+        &self,
+        stored: Nanos,
+        option: &'static str,
+        none: Skip,
+    ) -> Result<Nanos, Skip> {
+        if stored <= Nanos(0) {
             Err(none)
         } else if !self.policy.licensed {
             Err(Skip::Unlicensed { option })
@@ -220,12 +225,12 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// The instant after which `nanos` (above zero) have passed since `since`, and whether
-    /// they have at the tick. The comparison is exact and strict. The instant is rounded
+    /// The instant after which `ttl` (above zero) has passed since `since`, and whether
+    /// it has at the tick. The comparison is exact and strict. The instant is rounded
     /// down to the microsecond, so that the tick is later than it just when it is due.
-    pub(super) fn after(&self, since: Instant, nanos: i64) -> (Instant, bool) {
-        let at = since.saturating_add_micros(nanos.div_euclid(1000));
-        (at, self.tick.nanos_since(since) > i128::from(nanos))
+    pub(super) fn after(&self, since: Instant, ttl: Nanos) -> (Instant, bool) {
+        let at = since.saturating_add(ttl.micros());
+        (at, self.tick.nanos_since(since) > i128::from(ttl.0))
     }
 
     /// The reason of a stop by the rules autostop and failed.
@@ -268,21 +273,4 @@ fn build_of(latest: &LatestBuild) -> Build {
         transition: latest.transition,
         created_at: latest.created_at,
     }
-}
-
-/// A duration in nanoseconds, in the largest unit that it is a whole number of.
-pub(super) fn span(nanos: i64) -> String {
-    const UNITS: [(i64, &str); 4] = [
-        (24 * HOUR * 1000, "d"),
-        (HOUR * 1000, "h"),
-        (MINUTE * 1000, "min"),
-        (SECOND * 1000, "s"),
-    ];
-    UNITS
-        .iter()
-        .find(|(unit, _)| nanos % unit == 0)
-        .map_or_else(
-            || format!("{nanos} ns"),
-            |(unit, name)| format!("{} {name}", nanos / unit),
-        )
 }

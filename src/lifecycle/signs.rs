@@ -37,6 +37,9 @@ macro_rules! signs {
         }
 
         impl Signs {
+            /// All of them: the product as it is today.
+            pub const ALL: Signs = Signs { $($field: true,)+ };
+
             /// The signs of a schema that has these parts.
             pub fn found(has: impl Fn(Part) -> bool) -> Signs {
                 Signs {

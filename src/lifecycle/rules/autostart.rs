@@ -4,7 +4,7 @@
 //! ends: at the first run that is refused a week or more after it began. A schedule
 //! without a run is a reason not to start, never a start at once.
 
-use crate::instant::{HOUR, Instant};
+use crate::instant::{HOUR, Instant, Micros};
 use crate::lifecycle::candidate::{Candidate, EVERY_DAY};
 use crate::lifecycle::facts::BuildTransition;
 use crate::lifecycle::outcome::{Next, Outcome};
@@ -26,7 +26,7 @@ impl Rule for Autostart {
         without_licence: Some("The template's options do not count"),
         settings: &[Setting {
             name: "max_start_delay",
-            is_on: |policy| policy.max_start_delay > 0,
+            is_on: |policy| policy.max_start_delay > Micros(0),
         }],
         description: "Starts a stopped workspace at the first run of its schedule after the \
                       latest build, where the template allows autostart.",
@@ -83,11 +83,11 @@ impl Rule for Autostart {
     /// that no run starts it: when the refused run that it saw is too late to count.
     fn look_again_at<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Option<Instant> {
         let limit = candidate.policy.max_start_delay;
-        if limit <= 0 || candidate.in_progress {
+        if limit <= Micros(0) || candidate.in_progress {
             return None;
         }
         match next_run(candidate, schedules) {
-            Err(Skip::RunBlocked { run, .. }) => Some(run.saturating_add_micros(limit)),
+            Err(Skip::RunBlocked { run, .. }) => Some(run.saturating_add(limit)),
             // A run that starts it is later than all those that were refused.
             Err(Skip::NoAllowedRun { last, .. }) => Some(last),
             _ => None,
@@ -156,8 +156,8 @@ fn search_from(candidate: &Candidate<'_>) -> Instant {
     let created_at = candidate.latest.created_at;
     let limit = candidate.policy.max_start_delay;
     // A start that can't be built while a build is under way is not given up either.
-    if limit > 0 && !candidate.in_progress {
-        created_at.max(candidate.tick.saturating_add_micros(-limit))
+    if limit > Micros(0) && !candidate.in_progress {
+        created_at.max(candidate.tick.saturating_sub(limit))
     } else {
         created_at
     }

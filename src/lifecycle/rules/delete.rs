@@ -4,7 +4,7 @@
 //! `deleting_at` says when: the template's TTL says whether at all, and `dormant_at`
 //! may even be later.
 
-use crate::instant::{HOUR, Instant};
+use crate::instant::{HOUR, Instant, Micros};
 use crate::lifecycle::candidate::Candidate;
 use crate::lifecycle::facts::{BuildTransition, Job};
 use crate::lifecycle::outcome::{Next, Outcome};
@@ -16,8 +16,8 @@ use crate::lifecycle::transition::{BuildReason, Transition};
 use super::ActingRule;
 use super::rule::{About, Rule};
 
-/// How long a failed delete is left alone, in microseconds.
-const RETRY: i64 = 24 * HOUR;
+/// How long a failed delete is left alone.
+const RETRY: Micros = Micros(24 * HOUR);
 
 pub(super) struct Delete;
 
@@ -114,7 +114,7 @@ fn retry_after(candidate: &Candidate<'_>) -> Result<Option<Instant>, Skip> {
         completed_at.or(canceled_at)
     };
     match ended {
-        Some(ended) => Ok(Some(ended.saturating_add_micros(RETRY))),
+        Some(ended) => Ok(Some(ended.saturating_add(RETRY))),
         None => Err(candidate.in_progress_skip()),
     }
 }

@@ -4,7 +4,7 @@
 //! Neither the owner, nor whether the latest build failed, plays a part.
 
 use crate::instant::Instant;
-use crate::lifecycle::candidate::{Candidate, span};
+use crate::lifecycle::candidate::Candidate;
 use crate::lifecycle::facts::BuildTransition;
 use crate::lifecycle::outcome::{Next, Outcome};
 use crate::lifecycle::schedules::Schedules;
@@ -59,7 +59,7 @@ impl Rule for Dormancy {
             "The workspace was last used at {}; time_til_dormant ({}) has passed after {}; the \
              tick is {}. The latest, {}, {}.",
             candidate.facts.last_used_at,
-            span(candidate.template.time_til_dormant),
+            candidate.template.time_til_dormant,
             next.at,
             candidate.tick,
             candidate.build(),

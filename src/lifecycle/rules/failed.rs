@@ -5,7 +5,7 @@
 //! left alone.
 
 use crate::instant::Instant;
-use crate::lifecycle::candidate::{Candidate, span};
+use crate::lifecycle::candidate::Candidate;
 use crate::lifecycle::facts::BuildTransition;
 use crate::lifecycle::outcome::{Next, Outcome};
 use crate::lifecycle::schedules::Schedules;
@@ -68,7 +68,7 @@ impl Rule for Failed {
             "The latest, {}, failed at {}; failure_ttl ({}) has passed after {}; the tick is {}.",
             candidate.build(),
             candidate.job.completed_at.unwrap_or(next.at),
-            span(candidate.template.failure_ttl),
+            candidate.template.failure_ttl,
             next.at,
             candidate.tick
         )

@@ -101,7 +101,7 @@ fn the_steps_say_what_was_seen() {
     );
 
     let mut facts = failed(BuildTransition::Start, later(-10, 5));
-    facts.template().failure_ttl = 90 * MINUTE_NS;
+    facts.template().failure_ttl = Nanos(90 * MINUTE_NS);
     assert_eq!(
         today_explained(&facts)[9].observed,
         "The latest, build 7 (a start of 2024-01-03T09:00:00Z), failed at \

@@ -240,7 +240,7 @@ fn each_setting_is_shown_with_the_rules_that_it_governs() {
         rules: RuleSet::ALL.without(ActingRule::Delete),
         licensed: false,
         failed_stop_retry: false,
-        max_start_delay: 0,
+        max_start_delay: Micros(0),
     };
     let setting = |name| listed(name, &policy).setting;
     assert_eq!(

@@ -88,11 +88,11 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
     let start = latest.transition == BuildTransition::Start;
     let stop = latest.transition == BuildTransition::Stop;
     let dormant = signs.dormancy && facts.dormant_at.is_some();
-    let counts = |ttl: i64| policy.licensed && ttl > 0;
-    let passed = |since: Instant, ttl: i64| t.nanos_since(since) > i128::from(ttl);
+    let counts = |ttl: Nanos| policy.licensed && ttl > Nanos(0);
+    let passed = |since: Instant, Nanos(ttl)| t.nanos_since(since) > i128::from(ttl);
     // The product's query cuts durations to milliseconds.
-    let passed_ms = |since: Instant, ttl: i64| passed(since, ttl / 1_000_000 * 1_000_000);
-    let day = |since: Option<Instant>| since.is_none_or(|since| passed(since, DAY * 1000));
+    let passed_ms = |since: Instant, Nanos(ttl)| passed(since, Nanos(ttl / 1_000_000 * 1_000_000));
+    let day = |since: Option<Instant>| since.is_none_or(|since| passed(since, Nanos(DAY * 1000)));
     let stop_reason = if signs.task_pause && facts.has_task {
         BuildReason::TaskAutoPause
     } else {
@@ -108,9 +108,9 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
     let active = !signs.active_owner || owner == OwnerStatus::Active;
     let reached = !signs.next_start_at || facts.next_start_at.is_none_or(|at| at <= t);
     let x = match policy.max_start_delay {
-        0 => latest.created_at,
+        Micros(0) => latest.created_at,
         _ if in_progress => latest.created_at,
-        delay => latest.created_at.max(t.saturating_add_micros(-delay)),
+        Micros(delay) => latest.created_at.max(t.saturating_add_micros(-delay)),
     };
     if autostart
         && active
@@ -206,13 +206,14 @@ fn past() -> impl Strategy<Value = Instant> {
     instants().prop_map(|at| at.min(later(0, 1)))
 }
 
-fn ttls() -> impl Strategy<Value = i64> {
-    prop_oneof![
+fn ttls() -> impl Strategy<Value = Nanos> {
+    let nanos = prop_oneof![
         2 => Just(0i64),
         1 => prop_oneof![Just(-1), Just(i64::MIN), Just(i64::MAX), Just(1)],
         6 => (1..120i64, prop_oneof![Just(0), Just(1), Just(-1), Just(1000), Just(-1000)])
             .prop_map(|(minutes, ns)| minutes * MINUTE_NS + ns),
-    ]
+    ];
+    nanos.prop_map(Nanos)
 }
 
 fn maybe<T: Clone + std::fmt::Debug + 'static>(
@@ -370,7 +371,7 @@ fn policies() -> impl Strategy<Value = Policy> {
             rules,
             licensed,
             failed_stop_retry,
-            max_start_delay,
+            max_start_delay: Micros(max_start_delay),
         },
     )
 }
@@ -405,7 +406,7 @@ proptest! {
     #[test]
     fn what_comes_next_happens_at_its_time_and_nothing_before_it(mut case in any_case()) {
         // A limit on lateness moves with the tick.
-        case.policy.max_start_delay = 0;
+        case.policy.max_start_delay = Micros(0);
         match case.verdict().outcome {
             Ok(next) if next.due => {}
             Ok(next) => {
