@@ -8,15 +8,20 @@
 
 pub mod build;
 pub mod columns;
+pub mod decision;
 pub mod instant;
+pub mod ledger;
 pub mod lifecycle;
 pub mod schedule;
+pub mod sqlstate;
 pub mod worker;
 
 #[cfg(test)]
 mod documentation_tests;
 #[cfg(test)]
 mod released_tests;
+#[cfg(test)]
+mod walls_tests;
 
 #[cfg(feature = "pgrx")]
 pub mod agenda;

@@ -32,7 +32,7 @@ pub fn share() -> usize {
 
 /// Takes the locks that nobody else holds, until the end of the transaction; returns
 /// whose they are.
-pub fn take(ids: impl IntoIterator<Item = Uuid>) -> HashSet<Uuid> {
+pub fn take_until_commit(ids: impl IntoIterator<Item = Uuid>) -> HashSet<Uuid> {
     free(ids, |key| {
         transaction::try_advisory_lock(key, LockLife::Transaction)
     })

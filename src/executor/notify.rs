@@ -8,11 +8,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::decision::attempt::{Attempt, Outcome};
+use crate::decision::planned::Planned;
 use crate::server::error::Error;
 use crate::server::notify::notify;
-
-use super::outcome::{Attempt, Outcome};
-use super::plan::Planned;
 
 /// Tasks that one payload names: PostgreSQL refuses payloads of 8000 bytes.
 const TASKS: usize = 100;
