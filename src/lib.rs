@@ -7,6 +7,7 @@
 //! build writes and what speaks against it.
 
 pub mod build;
+pub mod columns;
 pub mod decision;
 pub mod instant;
 pub mod ledger;
