@@ -19,7 +19,7 @@ pub(super) struct Relation {
 }
 
 impl Relation {
-    pub fn is_table(&self) -> bool {
+    pub(super) fn is_table(&self) -> bool {
         self.kind == "r" || self.kind == "p"
     }
 }
