@@ -6,6 +6,7 @@
 //! bend it. (`unnest` of several arrays stands without its schema: only so the server
 //! knows it for what it is, and then it takes its own, whatever the search_path.)
 
+mod candidates;
 pub mod copies;
 pub mod facts;
 pub mod holders;

@@ -124,7 +124,7 @@ fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Erro
     use provisioner_jobs as j;
     let at = product.time_value("$7", j::CREATED_AT);
     let cast = |value: &str, column| format!("{value}::{}", product.type_of(column));
-    let (columns, values) = written(&[
+    let (columns, values) = insert_lists(&[
         (j::ID, "d.job_id".to_owned()),
         (j::CREATED_AT, at.clone()),
         (j::UPDATED_AT, at),
@@ -173,7 +173,7 @@ fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Erro
 }
 
 /// The columns of an INSERT and the values for them, each as a list for SQL.
-fn written(insert: &[(Column, String)]) -> (String, String) {
+fn insert_lists(insert: &[(Column, String)]) -> (String, String) {
     let (columns, values): (Vec<&str>, Vec<&str>) = insert
         .iter()
         .map(|(column, value)| (column.name, value.as_str()))
@@ -214,7 +214,7 @@ fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
     if product.has(b::TEMPLATE_VERSION_PRESET_ID) {
         insert.push((b::TEMPLATE_VERSION_PRESET_ID, "d.preset_id".to_owned()));
     }
-    let (columns, values) = written(&insert);
+    let (columns, values) = insert_lists(&insert);
     let sql = format!(
         "INSERT INTO {builds} ({columns})
          SELECT {values}
