@@ -2,7 +2,7 @@
 //!
 //! It lives in a temporary folder, listens on its own socket and loopback port, and
 //! has the settings that the test gives. However the test ends (also by a panic or
-//! a kill), the server is stopped and its folder removed: see [`guard`].
+//! a kill), the server is stopped and its folder removed: see `guard`.
 
 pub mod clock;
 mod guard;
