@@ -65,8 +65,8 @@ pub fn repeatable_read_within<L, R>(
 
 /// Ends the process if the postmaster is gone.
 fn end_with_postmaster() {
+    // SAFETY: declared as the server's headers have it; pgrx doesn't bind it.
     unsafe extern "C-unwind" {
-        // The server's, which pgrx doesn't bind.
         fn PostmasterIsAliveInternal() -> bool;
     }
     // SAFETY: asks the operating system; proc_exit runs the callbacks of this process as
