@@ -10,7 +10,6 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pgrx::pg_sys;
 use uuid::Uuid;
 
 use crate::server::transaction::{self, LockLife};
@@ -25,9 +24,7 @@ const LINGER: Duration = Duration::from_millis(20);
 /// a quarter of all the locks that the server has room for, so that nobody else goes without.
 /// A tick by hand may lock as many as two such batches.
 pub fn share() -> usize {
-    // SAFETY: settings of the server's that do not change while it runs.
-    let all = unsafe { i64::from(pg_sys::max_locks_per_xact) * i64::from(pg_sys::MaxBackends) };
-    usize::try_from(all / 8).unwrap_or(1).max(1)
+    usize::try_from(transaction::room_for_locks() / 8).unwrap_or(1).max(1)
 }
 
 /// Takes the locks that nobody else holds, until the end of the transaction; returns

@@ -195,6 +195,12 @@ pub enum LockLife {
     Session,
 }
 
+/// How many locks the server has room for, all sessions' together.
+pub fn room_for_locks() -> i64 {
+    // SAFETY: settings of the server's that do not change while it runs.
+    unsafe { i64::from(pg_sys::max_locks_per_xact) * i64::from(pg_sys::MaxBackends) }
+}
+
 /// Tries to take an advisory lock, as `pg_try_advisory_lock(bigint)` and
 /// `pg_try_advisory_xact_lock(bigint)` do. Needs no snapshot.
 pub fn try_advisory_lock(key: i64, life: LockLife) -> bool {
