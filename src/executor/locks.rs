@@ -24,7 +24,9 @@ const LINGER: Duration = Duration::from_millis(20);
 /// a quarter of all the locks that the server has room for, so that nobody else goes without.
 /// A tick by hand may lock as many as two such batches.
 pub fn share() -> usize {
-    usize::try_from(transaction::room_for_locks() / 8).unwrap_or(1).max(1)
+    usize::try_from(transaction::room_for_locks() / 8)
+        .unwrap_or(1)
+        .max(1)
 }
 
 /// Takes the locks that nobody else holds, until the end of the transaction; returns

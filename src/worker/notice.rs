@@ -31,6 +31,8 @@ pub fn install() {
     }
 }
 
+/// # Safety
+/// For the server, with what it has for such hooks.
 #[pg_guard]
 unsafe extern "C-unwind" fn on_access(
     access: pg_sys::ObjectAccessType::Type,
@@ -54,7 +56,7 @@ unsafe extern "C-unwind" fn on_access(
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn on_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
+extern "C-unwind" fn on_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
     use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
     match event {
         XACT_EVENT_COMMIT if MARKED.take() => knock(Knock::Look),

@@ -17,7 +17,8 @@ use crate::server::table::{attribute, width};
 
 use super::{CAPTURED, Kind, Matters};
 
-// The server's comparison of two values by their bytes, which pgrx doesn't bind.
+// SAFETY: the server's comparison of two values by their bytes, declared as its headers have
+// it; pgrx doesn't bind it.
 unsafe extern "C-unwind" {
     fn datumIsEqual(one: pg_sys::Datum, other: pg_sys::Datum, by_value: bool, length: i32) -> bool;
 }
