@@ -21,7 +21,7 @@ thread_local! {
 }
 
 /// Installs the hook and the callback; called while the library is preloaded.
-pub fn install() {
+pub(super) fn install() {
     // SAFETY: the postmaster loads libraries one by one, before there is any other
     // process or thread; the hook of those loaded before is kept and called.
     unsafe {

@@ -20,7 +20,7 @@ use crate::agenda::marks::MOST_PAGES;
 /// The trigger function's declaration for the server: version 1 calling convention.
 // SAFETY: the name is this extension's own.
 #[unsafe(no_mangle)]
-pub extern "C" fn pg_finfo_autobuild_capture() -> &'static pg_sys::Pg_finfo_record {
+extern "C" fn pg_finfo_autobuild_capture() -> &'static pg_sys::Pg_finfo_record {
     const V1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
     &V1
 }
