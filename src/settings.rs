@@ -525,7 +525,9 @@ fn parse_rules(text: &str) -> Result<[bool; 5], String> {
                     "\"{name}\" is no rule; the rules are autostop, autostart, failed, dormancy, delete"
                 )
             })?;
-        rules[rule as usize] = true;
+        if let Some(named) = rules.get_mut(rule as usize) {
+            *named = true;
+        }
     }
     Ok(rules)
 }

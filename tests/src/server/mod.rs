@@ -488,7 +488,7 @@ impl Drop for Server {
             if std::thread::panicking() {
                 let log = self.log();
                 let lines: Vec<&str> = log.lines().collect();
-                let last = &lines[lines.len().saturating_sub(40)..];
+                let (_, last) = lines.split_at(lines.len().saturating_sub(40));
                 eprintln!("the end of the server's log:\n{}", last.join("\n"));
             }
             drop(guard);
