@@ -6,10 +6,15 @@
 //! [`lifecycle`] turns facts about a workspace into a verdict, [`build`] says what a
 //! build writes and what speaks against it.
 
+#[forbid(unsafe_code)]
 pub mod build;
+#[forbid(unsafe_code)]
 pub mod instant;
+#[forbid(unsafe_code)]
 pub mod lifecycle;
+#[forbid(unsafe_code)]
 pub mod schedule;
+#[allow(unsafe_code)]
 pub mod worker;
 
 #[cfg(test)]
@@ -26,8 +31,10 @@ pub mod executor;
 #[cfg(feature = "pgrx")]
 pub mod product;
 #[cfg(feature = "pgrx")]
+#[allow(unsafe_code)]
 pub mod server;
 #[cfg(feature = "pgrx")]
+#[allow(unsafe_code)]
 pub mod settings;
 
 #[cfg(feature = "pgrx")]
