@@ -8,12 +8,16 @@
 
 #[forbid(unsafe_code)]
 pub mod build;
+pub mod decision;
 #[forbid(unsafe_code)]
 pub mod instant;
+pub mod ledger;
 #[forbid(unsafe_code)]
 pub mod lifecycle;
 #[forbid(unsafe_code)]
 pub mod schedule;
+#[forbid(unsafe_code)]
+pub mod sqlstate;
 #[allow(unsafe_code)]
 pub mod worker;
 
@@ -21,6 +25,8 @@ pub mod worker;
 mod documentation_tests;
 #[cfg(test)]
 mod released_tests;
+#[cfg(test)]
+mod walls_tests;
 
 #[cfg(feature = "pgrx")]
 pub mod agenda;

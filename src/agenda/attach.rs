@@ -4,7 +4,6 @@
 //! TABLE never meets them; they depend on the extension, so DROP EXTENSION takes them
 //! along; they fire whatever `session_replication_role` says.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
@@ -19,75 +18,14 @@ use crate::server::subtransaction::attempt;
 
 use super::capture::{CAPTURED, Captured};
 use super::state::{self, State};
+use super::triggers::{ROW_TRIGGER, TRUNCATE_TRIGGER, Triggers};
 
-/// The row triggers' name.
-const ROW_TRIGGER: &str = "autobuild_capture";
-/// The statement triggers' name, for TRUNCATE.
-const TRUNCATE_TRIGGER: &str = "autobuild_capture_truncate";
 /// How long one try waits for the lock of one table: as long a writer may be held up.
 pub const LOCK_WAIT: &str = "20ms";
 /// How long writers are let through between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long it is tried altogether.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The capture triggers as they are found.
-#[derive(Debug, Default)]
-pub struct Triggers {
-    /// The tables where one is missing, or doesn't fire always.
-    pub missing: Vec<&'static str>,
-    /// Is any there?
-    pub any: bool,
-    /// Differs once a trigger was made anew, or was off for a while.
-    pub identity: String,
-}
-
-impl Triggers {
-    /// Looks for them in the catalog.
-    pub fn find(product: &Product) -> Result<Triggers, Error> {
-        let mut there: HashSet<(String, String)> = HashSet::new();
-        let mut triggers = Triggers::default();
-        run(
-            "SELECT c.relname::pg_catalog.text, t.tgname::pg_catalog.text,
-                    t.tgenabled = 'A',
-                    pg_catalog.concat_ws('.', t.oid, t.xmin)
-               FROM pg_catalog.pg_trigger t
-               JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-               JOIN pg_catalog.pg_depend d
-                 ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = t.tgfoid
-                    AND d.deptype = 'e'
-               JOIN pg_catalog.pg_extension e
-                 ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
-                    AND d.refobjid = e.oid AND e.extname = 'workspace-autobuild'
-              WHERE n.nspname = $1 AND NOT t.tgisinternal
-              ORDER BY t.oid",
-            Access::Read,
-            vec![Arg::Text(Some(product.name()))],
-            |row| {
-                triggers.any = true;
-                triggers.identity += &row.text(3)?.unwrap_or_default();
-                triggers.identity.push(' ');
-                if let (Some(table), Some(trigger), true) =
-                    (row.text(0)?, row.text(1)?, row.bool(2)?)
-                {
-                    there.insert((table, trigger));
-                }
-                Ok(())
-            },
-        )?;
-        triggers.missing = CAPTURED
-            .iter()
-            .map(|captured| captured.table)
-            .filter(|table| {
-                [ROW_TRIGGER, TRUNCATE_TRIGGER]
-                    .iter()
-                    .any(|trigger| !there.contains(&((*table).to_owned(), (*trigger).to_owned())))
-            })
-            .collect();
-        Ok(triggers)
-    }
-}
 
 /// Puts the triggers on, as the caller, who must own the tables. Returns false if all
 /// were there. 55P03 if the tables' locks are not to be had for a minute.
@@ -126,8 +64,8 @@ pub fn detach(extension: &Extension, product: &Product) -> Result<bool, Error> {
         return Ok(false);
     }
     with_short_waits(|| {
-        // Our tables first: whoever reads them may do so for hours, and nothing of the
-        // product's is held while he is waited for.
+        // Our tables first: a reader may keep them for hours, and nothing of the
+        // product's is held while it is waited for.
         state::give_up(extension)?;
         for captured in CAPTURED {
             let table = product.table(captured.table);
@@ -152,11 +90,11 @@ fn with_short_waits(work: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
     loop {
         let tried = attempt(|| with_settings(&settings, &work));
         match tried {
-            Err(error) if error.is("55P03") && begun.elapsed() < PATIENCE => {
+            Err(error) if error.sqlstate().is_locked() && begun.elapsed() < PATIENCE => {
                 check_for_interrupts();
                 std::thread::sleep(PAUSE);
             }
-            Err(error) if error.is("55P03") => {
+            Err(error) if error.sqlstate().is_locked() => {
                 return Err(Error::new(
                     PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
                     "the product's tables and the agenda's could not be locked for a moment \

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::executor::decide::{judge, next_look};
+use crate::decision::due::next_look;
+use crate::decision::judge::judge;
 use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::signs::Policy;

@@ -20,6 +20,7 @@ pub mod entries;
 pub mod marks;
 pub mod pass;
 pub mod state;
+pub mod triggers;
 
 use uuid::Uuid;
 
@@ -40,6 +41,12 @@ use state::Agenda;
 /// know too little.
 pub fn remembers(policy: &Policy, tick: Instant) -> bool {
     policy.max_start_delay <= 0 || tick >= clock::now().truncate_to_minute()
+}
+
+/// May a tick by hand at this time use the agenda? Not for a time to come, as of which
+/// it must not write entries.
+pub fn serves_by_hand(policy: &Policy, at: Instant) -> bool {
+    at <= clock::now() && remembers(policy, at.truncate_to_minute())
 }
 
 /// For previews, which write nothing: the workspaces for which something may be due by a

@@ -40,7 +40,7 @@ pub enum Taken {
 
 /// What is to be done after a piece of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub enum NextPiece {
     /// Nothing: the pass is at its end, or none is due.
     Nothing,
     /// The next piece.
@@ -86,19 +86,19 @@ impl Pass<'_> {
 
     /// Has the agenda built anew, by a pass that begins in another transaction: whatever
     /// made this necessary is then in its past.
-    pub fn begin_anew(&self, fingerprint: i64) -> Result<Then, Error> {
+    pub fn begin_anew(&self, fingerprint: i64) -> Result<NextPiece, Error> {
         State::new(fingerprint).write(self.extension)?;
-        Ok(Then::BeginAnew)
+        Ok(NextPiece::BeginAnew)
     }
 
     /// Looks at the next piece, and writes how far the pass is then. Marks are taken
     /// first, so that what they are about doesn't count as drift.
-    pub fn piece(&self, mut state: State) -> Result<Then, Error> {
+    pub fn piece(&self, mut state: State) -> Result<NextPiece, Error> {
         match self.take_marks()? {
             Taken::Lost => return self.begin_anew(state.fingerprint),
             Taken::Some { more: true, .. } => {
                 state.write(self.extension)?;
-                return Ok(Then::GoOn);
+                return Ok(NextPiece::GoOn);
             }
             Taken::Some { more: false, .. } => {}
         }
@@ -145,7 +145,11 @@ impl Pass<'_> {
             }
         }
         state.write(self.extension)?;
-        Ok(if ends { Then::Nothing } else { Then::GoOn })
+        Ok(if ends {
+            NextPiece::Nothing
+        } else {
+            NextPiece::GoOn
+        })
     }
 
     /// Reads facts as the role and puts the entry of each workspace into `wanted`;

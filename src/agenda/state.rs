@@ -12,8 +12,8 @@ use crate::server::query::{Access, Arg, Row, run};
 use crate::server::transaction::in_recovery;
 use crate::settings::Settings;
 
-use super::attach::Triggers;
 use super::marks;
+use super::triggers::Triggers;
 
 /// The agenda's row of `autobuild_agenda_state`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 use uuid::Uuid;
 
 use crate::executor::advisory::lock_key;
-use crate::executor::holders::{self, IN_THIS_DATABASE, process};
 use crate::instant::{Instant, MINUTE};
+use crate::product::holders::{self, IN_THIS_DATABASE, process};
 use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run};
@@ -19,12 +19,10 @@ const KEPT: i64 = 3 * MINUTE;
 /// What a slot's worker waits for, or waited for in vain at its last tick.
 pub fn problems(settings: &Settings, slot: &Slot) -> Result<Vec<String>, Error> {
     let mut problems = waited_for(slot.worker_pid)?;
-    let locked = ["55P03", "40P01", "57014"];
-    let error = slot.last_error.get().unwrap_or_default();
-    if problems.is_empty()
-        && (slot.health == Health::Busy || slot.last_tick.troubled)
-        && locked.iter().any(|state| error.starts_with(state))
-    {
+    let waited = slot
+        .last_sqlstate()
+        .is_some_and(|state| state.is_locked_or_deadlock() || state.is_canceled());
+    if problems.is_empty() && (slot.health == Health::Busy || slot.last_tick.troubled) && waited {
         problems = holders::of_tables(settings, slot.worker_pid)?;
     }
     problems.extend(of_workspaces(slot, clock::now())?);

@@ -5,87 +5,29 @@
 
 use pgrx::{PgSqlErrorCode, default, extension_sql_file, pg_extern, search_path};
 
+use crate::ledger::pauses;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::{self, Extension};
 use crate::server::identity::{current_user, role_name};
-use crate::server::query::{Access, Arg, run};
 use crate::server::transaction::in_recovery;
 use crate::settings;
 use crate::worker::roster::Knock;
 use crate::worker::{process, region, spawn};
 
-/// A pause of this database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
-    /// Why.
-    pub reason: Option<String>,
-}
-
-/// The pause of this database, if there is one, under the active snapshot: the latest, where
-/// one is replicated from elsewhere. Needs the rights of the extension's owner.
-pub fn pause(extension: &Extension) -> Result<Option<Pause>, Error> {
-    let mut pause = None;
-    run(
-        &format!(
-            "SELECT p.reason FROM {} p ORDER BY p.paused_at USING OPERATOR(pg_catalog.>) LIMIT 1",
-            extension.table("autobuild_pauses")
-        ),
-        Access::Read,
-        Vec::new(),
-        |row| {
-            pause = Some(Pause {
-                reason: row.text(0)?,
-            });
-            Ok(())
-        },
-    )?;
-    Ok(pause)
-}
-
 /// Stops the worker's ticks in this database until autobuild_resume().
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn autobuild_pause(reason: default!(Option<&str>, "NULL")) {
-    set_pause(reason).or_raise();
-}
-
-fn set_pause(reason: Option<&str>) -> Result<(), Error> {
-    let extension = Extension::current()?;
+    let extension = Extension::current().or_raise();
     let by = role_name(current_user());
-    extension.as_owner(|| {
-        run(
-            &format!(
-                "WITH earlier AS (DELETE FROM {pauses}) \
-                 INSERT INTO {pauses} (reason, paused_at, paused_by) \
-                 VALUES ($1, pg_catalog.now(), $2)",
-                pauses = extension.table("autobuild_pauses")
-            ),
-            Access::Write,
-            vec![Arg::Text(reason), Arg::Text(by.as_deref())],
-            |_| Ok(()),
-        )
-    })?;
-    Ok(())
+    pauses::begin(&extension, reason, by.as_deref()).or_raise();
 }
 
 /// Ends a pause; without one it does nothing.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn autobuild_resume() {
-    end_pause().or_raise();
-}
-
-fn end_pause() -> Result<(), Error> {
-    let extension = Extension::get()?;
-    extension.as_owner(|| {
-        run(
-            &format!("DELETE FROM {}", extension.table("autobuild_pauses")),
-            Access::Write,
-            Vec::new(),
-            |_| Ok(()),
-        )
-    })?;
-    Ok(())
+    pauses::end(&Extension::get().or_raise()).or_raise();
 }
 
 /// Asks the worker for a tick now, and returns at once: true if there is a worker to
@@ -101,7 +43,7 @@ fn wake() -> Result<bool, Error> {
         return Ok(false);
     }
     let extension = Extension::get()?;
-    if extension.as_owner(|| pause(&extension))?.is_some() {
+    if extension.as_owner(|| pauses::find(&extension))?.is_some() {
         return Ok(false);
     }
     let launcher = region::visit(|region| {

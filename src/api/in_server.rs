@@ -70,7 +70,7 @@ mod tests {
             Some(3) => row.text(0).map(|_| ()),
             _ => Ok(()),
         });
-        assert_eq!(result.expect_err("no text").sqlstate(), "42804");
+        assert_eq!(result.expect_err("no text").sqlstate().as_str(), "42804");
         assert_eq!(one("SELECT nextval('made')::text"), Some("4".to_owned()));
     }
 

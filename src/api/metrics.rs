@@ -5,22 +5,22 @@ use pgrx::iter::TableIterator;
 use pgrx::{JsonB, extension_sql_file, name, pg_extern, search_path};
 use serde_json::{Value, json};
 
-use crate::executor::report::{KINDS, OUTCOMES};
+use crate::decision::report::{KINDS, OUTCOMES};
 use crate::instant::{Instant, SECOND};
+use crate::ledger::{attempts, pauses};
 use crate::product::locks::are_free;
 use crate::product::schema::Product;
 use crate::product::waiting::{READ, STATES};
 use crate::server::clock;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::Extension;
-use crate::server::query::{Access, run};
 use crate::server::subtransaction::attempt;
 use crate::server::transaction::in_recovery;
 use crate::settings;
-use crate::worker::state::{BUCKETS_MS, Counters, Slot, TICKS};
+use crate::worker::state::{BUCKETS_MS, Counters, Slot, TickResult};
 
+use super::status;
 use super::waiting::waiting;
-use super::{control, status};
 
 /// The rows, in the making.
 struct Rows(Vec<(String, JsonB, f64)>);
@@ -67,7 +67,7 @@ impl Rows {
         let builds = match attempt(waiting) {
             Ok(builds) => builds,
             // Whoever cancels the statement means all of it.
-            Err(error) if error.is("57") => return Err(error),
+            Err(error) if error.sqlstate().is_intervention() => return Err(error),
             Err(_) => return Ok(()),
         };
         let now = clock::now();
@@ -83,12 +83,16 @@ impl Rows {
     }
 
     fn counters(&mut self, counters: &Counters) {
-        for (result, &count) in TICKS.iter().zip(&counters.ticks) {
-            self.add("ticks_total", json!({"result": result}), count as f64);
+        for (result, &count) in TickResult::ALL.iter().zip(&counters.ticks) {
+            self.add(
+                "ticks_total",
+                json!({"result": result.name()}),
+                count as f64,
+            );
         }
         for (kind, outcomes) in KINDS.iter().zip(&counters.tried) {
             for (outcome, &count) in OUTCOMES.iter().zip(outcomes) {
-                let labels = json!({"transition": kind, "outcome": outcome});
+                let labels = json!({"transition": kind.name(), "outcome": outcome.name()});
                 self.add("transitions_total", labels, count as f64);
             }
         }
@@ -121,28 +125,10 @@ fn seconds(micros: i64) -> f64 {
     micros as f64 / SECOND as f64
 }
 
-/// Workspaces that should have moved and can't.
-fn blocked(extension: &Extension) -> Result<i64, Error> {
-    let mut count = 0;
-    run(
-        &format!(
-            "SELECT pg_catalog.count(*) FROM {}",
-            extension.table("autobuild_blocked")
-        ),
-        Access::Read,
-        Vec::new(),
-        |row| {
-            count = row.bigint(0)?.unwrap_or(0);
-            Ok(())
-        },
-    )?;
-    Ok(count)
-}
-
 fn metrics() -> Result<Rows, Error> {
     let extension = Extension::get()?;
     let seen = status::seen()?;
-    let pause = extension.as_owner(|| control::pause(&extension))?;
+    let pause = extension.as_owner(|| pauses::find(&extension))?;
     let mut rows = Rows(Vec::new());
     let up = seen.as_ref().is_some_and(|seen| seen.launcher);
     rows.gauge("up", f64::from(up));
@@ -154,7 +140,7 @@ fn metrics() -> Result<Rows, Error> {
     );
     rows.gauge(
         "blocked",
-        extension.as_owner(|| blocked(&extension))? as f64,
+        extension.as_owner(|| attempts::count_blocked(&extension))? as f64,
     );
     rows.waiting()?;
     if let Some(slot) = seen.and_then(|seen| seen.slot) {

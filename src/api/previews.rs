@@ -8,8 +8,9 @@ use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
 use uuid::Uuid;
 
-use crate::executor::decide::{Due, judge, with_schedules};
-use crate::executor::plan::plan_all;
+use crate::decision::due::Due;
+use crate::decision::judge::{judge, with_schedules};
+use crate::decision::plan::plan_all;
 use crate::instant::{HOUR, Instant};
 use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::Facts;
@@ -60,7 +61,7 @@ fn block(
     Ok(planned
         .into_iter()
         .find_map(|planned| planned.work.err())
-        .map(|block| (block.code.to_owned(), block.message)))
+        .map(|block| (block.code.code().to_owned(), block.message)))
 }
 
 /// What happens next to one workspace and when, or the code and sentence why nothing

@@ -11,6 +11,9 @@ use pgrx::{extension_sql_file, name, pg_extern, search_path};
 use crate::agenda;
 use crate::agenda::state::Agenda;
 use crate::instant::{Instant, SECOND};
+use crate::ledger::attempts::{self, Stuck};
+use crate::ledger::pauses::{self, Pause};
+use crate::ledger::ticks;
 use crate::product::copies::{dump_problem, not_subscribed};
 use crate::product::licence;
 use crate::product::locks::are_free;
@@ -30,7 +33,7 @@ use crate::worker::state::{Health, LastTick, Phase, Slot};
 use crate::worker::{process, region, spawn};
 
 use super::blockers;
-use super::control::{self, Pause};
+use super::control;
 
 /// A tick that is so late says why; and so long a launcher may take to appear.
 const LATE: i64 = 5 * SECOND;
@@ -136,31 +139,23 @@ struct Status {
     launcher_comes: bool,
 }
 
-/// The workspaces of `autobuild_blocked`, counted.
-#[derive(Clone, Debug, Default)]
-struct Stuck {
-    all: i64,
-    /// Those that failed; what somebody held may be free at any time, and isn't among them.
-    failed: i64,
-    /// The SQLSTATE of the last that failed.
-    sqlstate: String,
-}
-
 impl Status {
     fn read() -> Result<Status, Error> {
         let extension = Extension::get()?;
         let seen = seen()?;
-        let pause = extension.as_owner(|| control::pause(&extension))?;
+        let pause = extension.as_owner(|| pauses::find(&extension))?;
         let last_tick = match seen.as_ref().and_then(|seen| seen.slot.as_ref()) {
             Some(slot) if slot.last_tick.made => Some(slot.last_tick),
-            _ => extension.as_owner(|| last_recorded_tick(&extension))?,
+            _ => extension
+                .as_owner(|| ticks::last(&extension))?
+                .map(of_history),
         };
         let mut settings = workers_settings(&extension)?;
         let blockers = match seen.as_ref().and_then(|seen| seen.slot.as_ref()) {
             Some(slot) => blockers::problems(&settings, slot)?,
             None => Vec::new(),
         };
-        let stuck = extension.as_owner(|| stuck(&extension))?;
+        let stuck = extension.as_owner(|| attempts::count_stuck(&extension))?;
         let launcher_comes = match &seen {
             Some(seen) => !seen.launcher && !seen.launched && has_just_begun()?,
             None => false,
@@ -384,33 +379,6 @@ fn preload_advice() -> String {
     format!("set shared_preload_libraries = '{value}'{kept} and restart the server")
 }
 
-/// Counts the workspaces that can't move.
-fn stuck(extension: &Extension) -> Result<Stuck, Error> {
-    let mut stuck = Stuck::default();
-    run(
-        &format!(
-            "SELECT pg_catalog.count(*), pg_catalog.count(f.sqlstate), \
-             (pg_catalog.array_agg(f.sqlstate ORDER BY a.last_attempt_at USING OPERATOR(pg_catalog.>)) \
-              FILTER (WHERE f.sqlstate IS NOT NULL))[1] \
-             FROM {} a, \
-             LATERAL (SELECT CASE WHEN a.outcome OPERATOR(pg_catalog.=) 'failed' \
-              AND a.sqlstate OPERATOR(pg_catalog.<>) ALL (ARRAY['55P03', '40001', '40P01']) THEN a.sqlstate END AS sqlstate) f",
-            extension.table("autobuild_attempts")
-        ),
-        Access::Read,
-        Vec::new(),
-        |row| {
-            stuck = Stuck {
-                all: row.bigint(0)?.unwrap_or(0),
-                failed: row.bigint(1)?.unwrap_or(0),
-                sqlstate: row.text(2)?.unwrap_or_default(),
-            };
-            Ok(())
-        },
-    )?;
-    Ok(stuck)
-}
-
 /// Was the server started or promoted so lately that its launcher may still be on its way?
 /// The control file is written when recovery ends.
 fn has_just_begun() -> Result<bool, Error> {
@@ -456,38 +424,23 @@ fn collation_problem() -> Result<Option<String>, Error> {
     Ok(problem)
 }
 
-/// The last tick in the history.
-fn last_recorded_tick(extension: &Extension) -> Result<Option<LastTick>, Error> {
-    let mut last = None;
-    run(
-        &format!(
-            "SELECT t.tick_at, t.started_at, t.finished_at, t.due, t.built, t.blocked, t.failed, \
-             t.sqlstate IS NOT NULL, t.observed \
-             FROM {} t ORDER BY t.tick_id USING OPERATOR(pg_catalog.>) LIMIT 1",
-            extension.table("autobuild_ticks")
-        ),
-        Access::Read,
-        Vec::new(),
-        |row| {
-            let micros = |at: Option<Instant>| at.map_or(0, Instant::micros);
-            let taken = micros(row.time(2)?).saturating_sub(micros(row.time(1)?));
-            last = Some(LastTick {
-                made: true,
-                at: micros(row.time(0)?),
-                ms: taken.max(0) / 1000,
-                due: row.int(3)?.unwrap_or(0),
-                built: row.int(4)?.unwrap_or(0),
-                blocked: row.int(5)?.unwrap_or(0),
-                failed: row.int(6)?.unwrap_or(0),
-                observed: row.int(8)?.unwrap_or(0),
-                locked: 0,
-                held_back: 0,
-                troubled: row.bool(7)?,
-            });
-            Ok(())
-        },
-    )?;
-    Ok(last)
+/// A tick of the history, in the shape of a slot's.
+fn of_history(tick: ticks::Recorded) -> LastTick {
+    let micros = |at: Option<Instant>| at.map_or(0, Instant::micros);
+    let taken = micros(tick.finished_at).saturating_sub(micros(tick.started_at));
+    LastTick {
+        made: true,
+        at: micros(tick.tick_at),
+        ms: taken.max(0) / 1000,
+        due: tick.due,
+        built: tick.built,
+        blocked: tick.blocked,
+        failed: tick.failed,
+        observed: tick.observed,
+        locked: 0,
+        held_back: 0,
+        troubled: tick.troubled,
+    }
 }
 
 /// The role as which the product's tables are read and written, or what is missing.

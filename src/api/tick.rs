@@ -5,7 +5,7 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
 
-use crate::executor::outcome::Attempt;
+use crate::decision::attempt::Attempt;
 use crate::executor::tick;
 use crate::product::licence;
 use crate::product::role::grants;
@@ -98,11 +98,11 @@ fn row(attempt: Attempt) -> Row {
         attempt.reason.to_owned(),
         timestamptz(attempt.due_at),
         attempt.outcome.name().to_owned(),
-        attempt.code.map(str::to_owned),
+        attempt.code.map(|code| code.code().to_owned()),
         attempt.build_id.map(sql_uuid),
         attempt.job_id.map(sql_uuid),
         attempt.build_number,
-        attempt.sqlstate,
+        attempt.sqlstate.map(|state| state.to_string()),
         attempt.message,
     )
 }

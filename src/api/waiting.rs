@@ -8,7 +8,7 @@ use pgrx::iter::TableIterator;
 use pgrx::{extension_sql_file, name, pg_extern, search_path};
 
 use crate::product::locks::hold_to_read;
-use crate::product::role::{executor_role, missing_rights};
+use crate::product::role::{executor_role, name_missing_right};
 use crate::product::waiting::{self, Waiting};
 use crate::server::clock::timestamptz;
 use crate::server::error::{Error, OrRaise};
@@ -24,13 +24,8 @@ pub(super) fn waiting() -> Result<Vec<Waiting>, Error> {
         waiting::READ.contains(&table)
     })?;
     let role = executor_role(&product, &settings)?;
-    match attempt(|| acting_as(role, || waiting::read(&product))) {
-        Err(error) if error.is("42501") => Err(match missing_rights(&product, role)? {
-            Some(named) => named.detail(error.message),
-            None => error,
-        }),
-        read => read,
-    }
+    attempt(|| acting_as(role, || waiting::read(&product)))
+        .map_err(|error| name_missing_right(error, &product, role))
 }
 
 /// The rows of the view autobuild_waiting.

@@ -2,9 +2,7 @@
 //!
 //! A code is short, snake_case and stable: people alert on it and the documentation
 //! lists it, checked against [`BlockCode::ALL`]. The sentence with what was seen
-//! belongs to the [`Block`]; here stands what a code means in general.
-
-use super::inputs::Block;
+//! belongs to the [`Block`](super::inputs::Block); here stands what a code means in general.
 
 macro_rules! block_codes {
     ($($variant:ident $code:literal $meaning:literal)+) => {
@@ -96,16 +94,6 @@ block_codes! {
         "The provisioner tags to start from are not a JSON object of strings."
     ParameterValueNotRead "parameter_value_not_read"
         "A rule looks at a parameter's value and the value was not read: an error of the extension's own."
-}
-
-impl BlockCode {
-    /// A block with this code and a sentence about what was seen.
-    pub fn block(self, message: impl Into<String>) -> Block {
-        Block {
-            code: self.code(),
-            message: message.into(),
-        }
-    }
 }
 
 /// A text from the product's tables as a message shows it: quoted, with control

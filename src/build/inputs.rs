@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use super::codes::BlockCode;
+
 /// A template version, with all that its builds need. Many workspaces share one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Version {
@@ -133,8 +135,18 @@ pub struct ParameterRow {
 /// Why a build can't be written now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// Short, stable, snake_case.
-    pub code: &'static str,
+    /// Which of the reasons.
+    pub code: BlockCode,
     /// A sentence for people; names a parameter, never its value.
     pub message: String,
+}
+
+impl BlockCode {
+    /// A block with this code and a sentence about what was seen.
+    pub fn block(self, message: impl Into<String>) -> Block {
+        Block {
+            code: self,
+            message: message.into(),
+        }
+    }
 }

@@ -141,7 +141,7 @@ mod tests {
     fn tags(text: Option<&str>, signs: &Signs) -> String {
         ImportTags::read(text, signs)
             .for_owner(OWNER_ID)
-            .unwrap_or_else(|block| block.code.to_owned())
+            .unwrap_or_else(|block| block.code.code().to_owned())
     }
 
     #[test]
@@ -228,7 +228,10 @@ mod tests {
             r#"{"a":"b"} x"#,
             &deep,
         ] {
-            assert_eq!(tags(Some(text), &newest()), "tags_unreadable");
+            assert_eq!(
+                tags(Some(text), &newest()),
+                BlockCode::TagsUnreadable.code()
+            );
         }
     }
 
@@ -238,12 +241,12 @@ mod tests {
         assert_eq!(latest_job_tags(Some(text)).unwrap(), text);
         assert_eq!(
             latest_job_tags(None).unwrap_err().code,
-            "workspace_tags_unknown"
+            BlockCode::WorkspaceTagsUnknown
         );
         for text in ["null", "[]", r#"{"a":1}"#] {
             assert_eq!(
                 latest_job_tags(Some(text)).unwrap_err().code,
-                "tags_unreadable"
+                BlockCode::TagsUnreadable
             );
         }
     }

@@ -10,10 +10,12 @@ use std::rc::Rc;
 use uuid::Uuid;
 
 use crate::agenda::marks::{self, Burden};
-use crate::agenda::pass::{Pass, Taken, Then};
+use crate::agenda::pass::{NextPiece, Pass, Taken};
 use crate::agenda::state::{self, Agenda, State};
-use crate::agenda::{attach, entries, remembers};
+use crate::agenda::{attach, entries};
+use crate::decision::due::Decided;
 use crate::instant::{Instant, SECOND};
+use crate::ledger::ticks::Source;
 use crate::product::facts::Scope;
 use crate::product::locks::{Purpose, hold};
 use crate::product::schema::Product;
@@ -24,15 +26,8 @@ use crate::server::scope::set_for_transaction;
 use crate::server::{cancel, clock, transaction};
 use crate::settings::Settings;
 
-use super::decide::Decided;
-use super::history::Source;
-use super::tick::{Executor, timed};
-
-/// May a tick by hand at this time use the agenda? Not for a time to come, as of which
-/// it must not write entries.
-pub fn serves(settings: &Settings, at: Instant) -> bool {
-    at <= clock::now() && remembers(&settings.policy, at.truncate_to_minute())
-}
+use super::context::Executor;
+use super::timed::timed;
 
 /// Runs something in a transaction of the worker's, as the one executor of this database,
 /// with the product's tables locked to be read.
@@ -81,7 +76,11 @@ pub(super) fn worker_due(
         .map(Some)
     };
     let decided = decide();
-    if decided.as_ref().is_err_and(|error| error.is("57014")) && !cancel::was_asked() {
+    if decided
+        .as_ref()
+        .is_err_and(|error| error.sqlstate().is_canceled())
+        && !cancel::was_asked()
+    {
         // What took too long would do so again at the next tick: that one scans. Where not
         // even this works, there is no more to do about it.
         let _ = alone(&|executor| executor.lose_agenda());
@@ -107,7 +106,7 @@ pub fn worker_pass(
             passed = executor.passed()?;
             Ok(then)
         })?;
-        if then == Then::Nothing {
+        if then == NextPiece::Nothing {
             break;
         }
     }
@@ -240,9 +239,9 @@ impl Executor<'_> {
     }
 
     /// One piece of the pass that is to go on, if there is one.
-    pub(super) fn pass_on(&self) -> Result<Then, Error> {
+    pub(super) fn pass_on(&self) -> Result<NextPiece, Error> {
         if matches!(self.agenda, Agenda::Detached) {
-            return Ok(Then::Nothing);
+            return Ok(NextPiece::Nothing);
         }
         // Not as it was when the tick began: the tick itself, or an earlier piece, may
         // have found that all is to be built anew.
@@ -252,7 +251,7 @@ impl Executor<'_> {
             Agenda::Unbuilt(fingerprint) => self.pass().begin_anew(fingerprint),
             Agenda::Building(state) => self.pass().piece(state),
             Agenda::Ready(state) if self.audit_is_due(&state) => self.pass().piece(state),
-            _ => Ok(Then::Nothing),
+            _ => Ok(NextPiece::Nothing),
         }
     }
 

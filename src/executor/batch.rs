@@ -3,38 +3,31 @@
 //!
 //! Runs inside the caller's transaction, each try in a subtransaction, as the product's
 //! role in a restricted context. What can't be cured here (a serialization failure, a
-//! full disk, a cancel, a lock that is not to be had) ends the batch and is returned.
+//! full disk, a cancel, a lock that is held) ends the batch and is returned.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use pgrx::pg_sys;
 use uuid::Uuid;
 
 use crate::build::job_input::{JOB_POSTED_CHANNEL, job_posted_payload};
-use crate::build::plan::Plan;
+use crate::decision::attempt::{Attempt, Outcome};
+use crate::decision::planned::Planned;
 use crate::instant::Instant;
-use crate::product::role::missing_rights;
+use crate::product::role::lacks_a_right;
 use crate::product::schema::Product;
 use crate::product::write::{self, NewBuild};
 use crate::server::error::Error;
-use crate::server::identity::acting_as;
 use crate::server::notify::notify;
-use crate::server::query::{Access, run};
-use crate::server::scope::with_settings;
-use crate::server::subtransaction::attempt;
-
-use super::narrow::is_stall;
-use super::outcome::{Attempt, Outcome};
-use super::plan::Planned;
+use crate::sqlstate::SqlState;
 
 /// Rows of a batch that may fail with the same SQLSTATE before the batch is given up:
 /// by then it is not the rows.
-pub const SAME_FAILURES: usize = 20;
+pub(super) const SAME_FAILURES: usize = 20;
 
 /// What came of a batch.
 #[derive(Debug, Default)]
-pub struct Written {
+pub(super) struct Written {
     /// An attempt for each workspace that was tried, in no particular order.
     pub attempts: Vec<Attempt>,
     /// Why the batch was given up before all were tried.
@@ -42,7 +35,7 @@ pub struct Written {
 }
 
 /// Everything that writing needs beside the rows.
-pub struct Writer<'a> {
+pub(super) struct Writer<'a> {
     /// The product's tables.
     pub product: &'a Product,
     /// The role that writes them.
@@ -66,7 +59,7 @@ impl Writer<'_> {
     ///
     /// Errors: 40001 and 40P01 (to be tried again in a new transaction), and whatever
     /// ends a batch at once (classes 53 and 57, 55P03; 42501 where a grant is missing).
-    pub fn write(&self, planned: &[&Planned]) -> Result<Written, Error> {
+    pub(super) fn write(&self, planned: &[&Planned]) -> Result<Written, Error> {
         let mut items: Vec<Item<'_>> = planned.iter().map(|planned| self.item(planned)).collect();
         // Rows are locked and inserted by workspace id, so that two writers can't wait
         // for each other.
@@ -106,19 +99,19 @@ impl Writer<'_> {
         &self,
         items: &[Item<'_>],
         written: &mut Written,
-        failures: &mut HashMap<String, usize>,
+        failures: &mut HashMap<SqlState, usize>,
     ) -> Result<(), Error> {
         if items.is_empty() || written.given_up.is_some() {
             return Ok(());
         }
-        let error = match writing(self.product, self.role, || self.write_once(items)) {
+        let error = match write::writing(self.product, self.role, || self.write_once(items)) {
             Ok(()) => {
                 written.attempts.extend(items.iter().map(built));
                 return Ok(());
             }
             Err(error) => error,
         };
-        if ends_batch(&error) || lacks_a_right(&error, self.product, self.role) {
+        if error.sqlstate().ends_batch() || lacks_a_right(&error, self.product, self.role) {
             return Err(error);
         }
         if let [item] = items {
@@ -193,61 +186,17 @@ impl Writer<'_> {
                 ..Attempt::new(due, Outcome::Conflict)
             };
         }
-        failed(item.planned, error)
+        Attempt::failed(item.planned, error.sqlstate(), error.message.clone())
     }
 
     /// Is it the violation that says that someone else has built first?
     fn is_conflict(&self, error: &Error) -> bool {
-        error.is("23505")
+        error.sqlstate().is_unique_violation()
             && self
                 .product
                 .build_number_keys
                 .iter()
                 .any(|key| error.message.contains(key.as_str()))
-    }
-}
-
-/// Runs something that writes the product's tables, whole or not at all: as the role, and
-/// with the product's own `search_path` for its triggers.
-///
-/// What a table's owner planted to run at commit runs in the statement, as the role: at
-/// commit it would run as whoever commits. (That holds for the rest of the transaction.)
-pub fn writing<R>(
-    product: &Product,
-    role: pg_sys::Oid,
-    work: impl FnOnce() -> Result<R, Error>,
-) -> Result<R, Error> {
-    attempt(|| {
-        acting_as(role, || {
-            run(
-                "SET CONSTRAINTS ALL IMMEDIATE",
-                Access::Write,
-                vec![],
-                |_| Ok(()),
-            )?;
-            with_settings(&[("search_path", &product.search_path())], work)
-        })
-    })
-}
-
-/// Does an error end the batch, since no single row causes it?
-pub fn ends_batch(error: &Error) -> bool {
-    error.is("40001") || error.is("40P01") || is_stall(error)
-}
-
-/// Is the error for want of a grant, which no row can help? A permission can also be
-/// denied to a single row: by row security, or by what a trigger does.
-pub fn lacks_a_right(error: &Error, product: &Product, role: pg_sys::Oid) -> bool {
-    error.is("42501") && matches!(missing_rights(product, role), Ok(Some(_)))
-}
-
-/// A workspace that met an unexpected error.
-pub fn failed(planned: &Planned, error: &Error) -> Attempt {
-    Attempt {
-        sqlstate: Some(error.sqlstate()),
-        message: Some(error.message.clone()),
-        fingerprint: fingerprint(planned),
-        ..Attempt::new(&planned.due, Outcome::Failed)
     }
 }
 
@@ -274,20 +223,4 @@ fn payloads(items: &[Item<'_>]) -> Vec<String> {
     payloads.sort_unstable();
     payloads.dedup();
     payloads
-}
-
-/// A number that changes with what would be written: while it stays, so does a failure.
-pub fn fingerprint(planned: &Planned) -> i64 {
-    let mut hasher = DefaultHasher::new();
-    let due = &planned.due;
-    due.facts.schedule.hash(&mut hasher);
-    format!("{:?}{:?}", due.facts.template, due.facts.latest).hash(&mut hasher);
-    match &planned.work {
-        Ok(plan) => {
-            let plan: &Option<Plan> = plan;
-            format!("{plan:?}").hash(&mut hasher);
-        }
-        Err(block) => (block.code, &block.message).hash(&mut hasher),
-    }
-    hasher.finish().cast_signed()
 }

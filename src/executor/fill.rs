@@ -9,21 +9,19 @@
 use pgrx::pg_sys;
 use uuid::Uuid;
 
+use crate::decision::due::Fill;
+use crate::product::role::lacks_a_right;
 use crate::product::schema::Product;
 use crate::product::write;
 use crate::server::error::Error;
 use crate::server::transaction;
-
-use super::batch::{lacks_a_right, writing};
-use super::decide::Fill;
-use super::narrow::is_stall;
 
 /// Rows that may refuse before the rest is left for the next tick.
 const REFUSALS: usize = 20;
 
 /// What came of filling in.
 #[derive(Debug, Default)]
-pub struct Filled {
+pub(super) struct Filled {
     /// Those that need it no more.
     pub done: Vec<Uuid>,
     /// Those that refuse.
@@ -36,7 +34,7 @@ pub struct Filled {
 ///
 /// Errors: a missing right, and what names no row (classes 53 and 57, and 55P03 unless
 /// somebody has the whole table).
-pub fn fill(product: &Product, role: pg_sys::Oid, fills: &[Fill]) -> Result<Filled, Error> {
+pub(super) fn fill(product: &Product, role: pg_sys::Oid, fills: &[Fill]) -> Result<Filled, Error> {
     let mut filled = Filled::default();
     halve(product, role, fills, &mut filled)?;
     Ok(filled)
@@ -51,7 +49,7 @@ fn halve(
     if fills.is_empty() || filled.refused.len() >= REFUSALS {
         return Ok(());
     }
-    let written = writing(product, role, || write::free_next_start_at(product, fills));
+    let written = write::writing(product, role, || write::free_next_start_at(product, fills));
     match (written, fills) {
         (Ok(_), _) => {
             filled.done.extend(fills.iter().map(|(id, _, _)| *id));
@@ -59,11 +57,14 @@ fn halve(
         }
         // Someone has the whole table: none of the rows is to be had now.
         (Err(error), _)
-            if error.is("55P03") && !transaction::try_lock_for_writing(product.workspaces) =>
+            if error.sqlstate().is_locked()
+                && !transaction::try_lock_for_writing(product.workspaces) =>
         {
             Ok(())
         }
-        (Err(error), _) if is_stall(&error) || lacks_a_right(&error, product, role) => Err(error),
+        (Err(error), _) if error.sqlstate().is_stall() || lacks_a_right(&error, product, role) => {
+            Err(error)
+        }
         (Err(_), [(id, _, _)]) => {
             filled.refused.push(*id);
             Ok(())

@@ -1,22 +1,18 @@
 //! One tick: candidates, verdicts, builds, outcomes.
 //!
 //! [`tick::manual`] runs in its caller's transaction, [`tick::worker`] in transactions
-//! of its own, [`tick::preview`] writes nothing; all three decide, plan and order by the
-//! same functions, so they can't disagree.
+//! of its own, [`tick::preview`] writes nothing; all three decide, plan and order by
+//! [`crate::decision`], so they can't disagree. Statements stand in [`crate::product`] and
+//! [`crate::ledger`]: there is none here.
 
 pub mod advisory;
 pub mod agenda;
-pub mod batch;
-pub mod decide;
-pub mod fill;
-pub mod history;
-pub mod holders;
-pub mod locks;
-pub mod narrow;
-pub mod notify;
-pub mod outcome;
-pub mod plan;
-pub mod recheck;
-pub mod report;
+mod batch;
+mod context;
+mod fill;
+mod locks;
+mod notify;
+pub mod progress;
 pub mod tick;
-pub mod unfilled;
+mod timed;
+mod work;

@@ -8,11 +8,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::decision::attempt::{Attempt, Outcome};
+use crate::decision::planned::Planned;
 use crate::server::error::Error;
 use crate::server::notify::notify;
-
-use super::outcome::{Attempt, Outcome};
-use super::plan::Planned;
 
 /// Tasks that one payload names: PostgreSQL refuses payloads of 8000 bytes.
 const TASKS: usize = 100;
@@ -65,7 +64,7 @@ impl<'a> Payload<'a> {
 
 /// Notifies of the transitions that were made; delivered when they are committed.
 /// `planned` has what is known of their workspaces, `tasks` the tasks of each.
-pub fn transitions(
+pub(super) fn transitions(
     attempts: &[Attempt],
     planned: &[Planned],
     tasks: &HashMap<Uuid, Vec<Uuid>>,

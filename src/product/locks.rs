@@ -116,7 +116,7 @@ fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>
             Err(error) => error,
         };
         match waiting_for.get() {
-            Some((table, mode)) if error.is("55P03") || error.is("40P01") => {
+            Some((table, mode)) if error.sqlstate().is_locked_or_deadlock() => {
                 let left = match patience {
                     0 => 0,
                     _ => patience.saturating_sub(elapsed(begun)),
@@ -131,13 +131,13 @@ fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>
                     Ok(())
                 });
                 match waited {
-                    Err(error) if error.is("55P03") => {
+                    Err(error) if error.sqlstate().is_locked() => {
                         return Err(unavailable(&product, table, patience).detail(error.message));
                     }
                     waited => waited?,
                 }
             }
-            None if error.is("40001") && looks < LOOKS => looks += 1,
+            None if error.sqlstate().is_serialization_failure() && looks < LOOKS => looks += 1,
             _ => return Err(error),
         }
     }

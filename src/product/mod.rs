@@ -9,6 +9,7 @@
 pub mod catalogue;
 pub mod copies;
 pub mod facts;
+pub mod holders;
 pub mod inputs;
 pub mod licence;
 pub mod locks;

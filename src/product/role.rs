@@ -210,3 +210,20 @@ pub fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Option<Err
         )),
     ))
 }
+
+/// Is the error for want of a grant, which no row can help? A permission can also be
+/// denied to a single row: by row security, or by what a trigger does.
+pub fn lacks_a_right(error: &Error, product: &Product, role: pg_sys::Oid) -> bool {
+    error.sqlstate().lacks_right() && matches!(missing_rights(product, role), Ok(Some(_)))
+}
+
+/// Turns "permission denied" into an error that names what is missing and the GRANT.
+pub fn name_missing_right(error: Error, product: &Product, role: pg_sys::Oid) -> Error {
+    if !error.sqlstate().lacks_right() {
+        return error;
+    }
+    match missing_rights(product, role) {
+        Ok(Some(named)) => named.detail(error.message),
+        Ok(None) | Err(_) => error,
+    }
+}

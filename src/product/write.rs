@@ -6,7 +6,7 @@
 //! fewer (a row was hidden by row security) is an error, so that a build is whole or
 //! absent.
 
-use pgrx::PgSqlErrorCode;
+use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
 use crate::build::inputs::{ParameterRow, ValueSource};
@@ -14,7 +14,10 @@ use crate::build::job_input;
 use crate::instant::Instant;
 use crate::lifecycle::verdict::Transition;
 use crate::server::error::Error;
+use crate::server::identity::acting_as;
 use crate::server::query::{Access, Arg, run, uuids};
+use crate::server::scope::with_settings;
+use crate::server::subtransaction::attempt;
 
 use super::inputs::has_legacy_values;
 use super::schema::Product;
@@ -50,6 +53,29 @@ pub struct NewBuild {
     pub parameters: Vec<ParameterRow>,
     /// They are those of the latest build, all of them and no other.
     pub same_parameters: bool,
+}
+
+/// Runs something that writes the product's tables, whole or not at all: as the role, and
+/// with the product's own `search_path` for its triggers.
+///
+/// What a table's owner planted to run at commit runs in the statement, as the role: at
+/// commit it would run as whoever commits. (That holds for the rest of the transaction.)
+pub fn writing<R>(
+    product: &Product,
+    role: pg_sys::Oid,
+    work: impl FnOnce() -> Result<R, Error>,
+) -> Result<R, Error> {
+    attempt(|| {
+        acting_as(role, || {
+            run(
+                "SET CONSTRAINTS ALL IMMEDIATE",
+                Access::Write,
+                vec![],
+                |_| Ok(()),
+            )?;
+            with_settings(&[("search_path", &product.search_path())], work)
+        })
+    })
 }
 
 /// Writes builds, in the order given, all with one clock reading.

@@ -8,6 +8,8 @@ use std::fmt;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
 
+use crate::sqlstate::SqlState;
+
 /// An error with its SQLSTATE and, where there is one, a hint.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -49,9 +51,14 @@ impl Error {
         self
     }
 
-    /// The five characters of the SQLSTATE.
-    pub fn sqlstate(&self) -> String {
-        unpacked(self.unlisted.unwrap_or(self.code as i32))
+    /// An error of the extension's own making.
+    pub fn internal(message: impl Into<String>) -> Error {
+        Error::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message)
+    }
+
+    /// Its SQLSTATE, which says what it means.
+    pub fn sqlstate(&self) -> SqlState {
+        SqlState::from_packed(self.unlisted.unwrap_or(self.code as i32))
     }
 
     /// The same error with the code that the server had, where this is one that is not
@@ -66,11 +73,6 @@ impl Error {
             self.unlisted = Some(packed);
         }
         self
-    }
-
-    /// Does its SQLSTATE begin so (a class), or is it this (a condition)?
-    pub fn is(&self, sqlstate_or_class: &str) -> bool {
-        self.sqlstate().starts_with(sqlstate_or_class)
     }
 
     /// Raises it as a PostgreSQL ERROR. pgrx raises only what is on the server's list, so
@@ -142,22 +144,10 @@ impl From<CaughtError> for Error {
 
 impl From<pgrx::spi::SpiError> for Error {
     fn from(error: pgrx::spi::SpiError) -> Error {
-        Error::new(
-            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
-            format!("a query of the extension's could not be run: {error}"),
-        )
+        Error::internal(format!(
+            "a query of the extension's could not be run: {error}"
+        ))
     }
-}
-
-/// The five characters of a packed SQLSTATE.
-fn unpacked(packed: i32) -> String {
-    (0..5)
-        .map(|place| {
-            // Six bits a character, the first in the lowest, counted from '0'.
-            let six = u8::try_from((packed >> (6 * place)) & 0x3f).unwrap_or(0);
-            char::from(six + b'0')
-        })
-        .collect()
 }
 
 /// Lets the server act on a cancel, a terminate or a shutdown that waits.

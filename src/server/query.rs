@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::CString;
 
-use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
+use pgrx::{IntoDatum, pg_sys};
 use uuid::Uuid;
 
 use crate::instant::Instant;
@@ -158,7 +158,7 @@ pub fn run(
     };
     receiver.ended()?;
     if status < 0 {
-        return Err(internal(format!(
+        return Err(Error::internal(format!(
             "SPI_execute_plan_extended returned {status}: {sql}"
         )));
     }
@@ -189,7 +189,7 @@ fn kept_plan(sql: &str, types: &[pg_sys::Oid]) -> Result<pg_sys::SPIPlanPtr, Err
     if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).copied()) {
         return Ok(plan);
     }
-    let text = CString::new(sql).map_err(|_| internal("a statement holds a NUL byte".into()))?;
+    let text = CString::new(sql).map_err(|_| Error::internal("a statement holds a NUL byte"))?;
     let mut types = types.to_vec();
     let mut options = pg_sys::CURSOR_OPT_PARALLEL_OK;
     if types.iter().any(|of| ARRAYS.contains(of)) {
@@ -206,7 +206,7 @@ fn kept_plan(sql: &str, types: &[pg_sys::Oid]) -> Result<pg_sys::SPIPlanPtr, Err
             options as i32,
         );
         if plan.is_null() {
-            return Err(internal(format!("SPI_prepare refused: {sql}")));
+            return Err(Error::internal(format!("SPI_prepare refused: {sql}")));
         }
         plan
     };
@@ -232,7 +232,7 @@ impl SpiSession {
         if status == pg_sys::SPI_OK_CONNECT as i32 {
             Ok(SpiSession)
         } else {
-            Err(internal(format!("SPI_connect returned {status}")))
+            Err(Error::internal(format!("SPI_connect returned {status}")))
         }
     }
 }
@@ -244,8 +244,4 @@ impl Drop for SpiSession {
             unsafe { pg_sys::SPI_finish() };
         }
     }
-}
-
-pub(super) fn internal(message: String) -> Error {
-    Error::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message)
 }

@@ -11,7 +11,6 @@ use crate::instant::Instant;
 
 use super::clock;
 use super::error::Error;
-use super::query::internal;
 
 /// One row of a result, as long as it is looked at.
 pub struct Row<'a> {
@@ -27,7 +26,7 @@ impl Row<'_> {
             self.nulls.get(column),
             self.types.get(column),
         ) else {
-            return Err(internal(format!("a result has no column {column}")));
+            return Err(Error::internal(format!("a result has no column {column}")));
         };
         if !wanted.contains(kind) {
             return Err(Error::new(

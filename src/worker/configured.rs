@@ -14,6 +14,10 @@ use crate::server::scope;
 use crate::settings::{self, OF_A_SESSION, Settings};
 
 use super::region::{self, Region};
+use super::state::CONFIGURED;
+
+// The shared state has room for each of them.
+const _: () = assert!(OF_A_SESSION.len() == CONFIGURED);
 
 /// Makes this process's settings known as those of the configuration. For the launcher.
 pub fn publish(region: Region) {

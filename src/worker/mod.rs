@@ -6,6 +6,7 @@
 //! disturbs no other.
 
 pub mod roster;
+pub mod state;
 
 #[cfg(feature = "pgrx")]
 pub mod configured;
@@ -21,8 +22,6 @@ pub mod process;
 pub mod region;
 #[cfg(feature = "pgrx")]
 pub mod spawn;
-#[cfg(feature = "pgrx")]
-pub mod state;
 #[cfg(feature = "pgrx")]
 mod tick;
 

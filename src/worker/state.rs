@@ -5,9 +5,10 @@
 
 use uuid::Uuid;
 
-use crate::executor::report::{KINDS, LEFT_OUT, OUTCOMES, TickReport};
+use crate::decision::attempt::Outcome;
+use crate::decision::report::{LEFT_OUT, TickReport, Tried};
 use crate::instant::{Instant, SECOND};
-use crate::settings;
+use crate::sqlstate::SqlState;
 
 use super::roster::{Database, Ending, Knock};
 
@@ -18,14 +19,51 @@ const KNOCKS: usize = 64;
 /// SQLSTATEs that a slot counts each for itself; the others are counted together.
 const SQLSTATES: usize = 16;
 
+/// Settings that a database, a role or a session can have for itself.
+pub const CONFIGURED: usize = 16;
+
 /// Upper bounds of the histogram of tick times, in milliseconds; a tick above the last
 /// one counts in the sum only.
 pub const BUCKETS_MS: [u64; 12] = [
     5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 15_000, 60_000,
 ];
 
-/// The ways in which a tick ends, as [`Counters::ticks`] counts them.
-pub const TICKS: [&str; 5] = ["done", "waiting", "failed", "died", "busy"];
+/// A way in which a tick ends, in the order in which [`Counters::ticks`] counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TickResult {
+    /// It was made.
+    Done,
+    /// It waits for something.
+    Waiting,
+    /// It failed as a whole.
+    Failed,
+    /// Its worker died.
+    Died,
+    /// It met a lock, or took too long.
+    Busy,
+}
+
+impl TickResult {
+    /// All of them.
+    pub const ALL: [TickResult; 5] = [
+        TickResult::Done,
+        TickResult::Waiting,
+        TickResult::Failed,
+        TickResult::Died,
+        TickResult::Busy,
+    ];
+
+    /// Its name in the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            TickResult::Done => "done",
+            TickResult::Waiting => "waiting",
+            TickResult::Failed => "failed",
+            TickResult::Died => "died",
+            TickResult::Busy => "busy",
+        }
+    }
+}
 
 /// A text of at most `N` bytes.
 #[derive(Clone, Copy, Debug)]
@@ -134,10 +172,10 @@ impl LeftOut {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Counters {
-    /// Ticks, in the order of [`TICKS`].
-    pub ticks: [u64; TICKS.len()],
-    /// Transitions tried, in the orders of [`KINDS`] and [`OUTCOMES`].
-    pub tried: [[u64; OUTCOMES.len()]; KINDS.len()],
+    /// Ticks, in the order of [`TickResult::ALL`].
+    pub ticks: [u64; TickResult::ALL.len()],
+    /// Transitions tried, by kind and outcome, as [`TickReport::tried`] has them.
+    pub tried: Tried<u64>,
     /// Ticks whose time is at most that of the bucket, and above that of the one before.
     pub histogram: [u64; BUCKETS_MS.len()],
     /// Ticks measured.
@@ -236,8 +274,8 @@ impl Slot {
                 bytes: [0; 200],
             },
             counters: Counters {
-                ticks: [0; TICKS.len()],
-                tried: [[0; OUTCOMES.len()]; KINDS.len()],
+                ticks: [0; TickResult::ALL.len()],
+                tried: Tried::<u64>::default(),
                 histogram: [0; BUCKETS_MS.len()],
                 measured: 0,
                 measured_ms: 0,
@@ -263,20 +301,20 @@ impl Slot {
             at: at.micros(),
             ms,
             due: report.due,
-            built: report.built,
-            blocked: report.blocked,
-            failed: report.failed,
-            observed: report.observed,
+            built: report.ended(Outcome::Built),
+            blocked: report.ended(Outcome::Blocked),
+            failed: report.ended(Outcome::Failed),
+            observed: report.ended(Outcome::Observed),
             locked: report.locked,
             held_back: report.held_back,
             troubled: report.error.is_some(),
         };
         self.leave_out(at, &report.left_out);
         self.add_up(report);
-        self.count_tick(0);
+        self.count_tick(TickResult::Done);
         self.measure(ms);
         if let Some((sqlstate, message)) = &report.error {
-            self.record_error(now, sqlstate, message);
+            self.record_error(now, *sqlstate, message);
         }
         self.problem.set("");
         self.ending = Ending::Ticked;
@@ -304,21 +342,21 @@ impl Slot {
             *sum = sum.saturating_add(u64::try_from(count).unwrap_or(0));
         }
         for (sqlstate, count) in &report.failures {
-            self.count_errors(sqlstate, u64::try_from(*count).unwrap_or(0));
+            self.count_errors(*sqlstate, u64::try_from(*count).unwrap_or(0));
         }
     }
 
     /// A tick waits for something.
     pub fn record_waiting(&mut self, problem: &str) {
-        self.count_tick(1);
+        self.count_tick(TickResult::Waiting);
         self.problem.set(problem);
         self.ending = Ending::Waiting;
         self.health = Health::Waiting;
     }
 
     /// A tick met a lock that was not to be had, or took too long.
-    pub fn record_busy(&mut self, now: Instant, ms: i64, sqlstate: &str, message: &str) {
-        self.count_tick(4);
+    pub fn record_busy(&mut self, now: Instant, ms: i64, sqlstate: SqlState, message: &str) {
+        self.count_tick(TickResult::Busy);
         self.measure(ms);
         self.record_error(now, sqlstate, message);
         self.problem
@@ -328,8 +366,8 @@ impl Slot {
     }
 
     /// A tick failed.
-    pub fn record_failure(&mut self, now: Instant, ms: i64, sqlstate: &str, message: &str) {
-        self.count_tick(2);
+    pub fn record_failure(&mut self, now: Instant, ms: i64, sqlstate: SqlState, message: &str) {
+        self.count_tick(TickResult::Failed);
         self.measure(ms);
         self.record_error(now, sqlstate, message);
         self.ending = Ending::Failed;
@@ -338,36 +376,44 @@ impl Slot {
 
     /// A worker ended without a word.
     pub fn record_death(&mut self, now: Instant, why: &str) {
-        self.count_tick(3);
+        self.count_tick(TickResult::Died);
         self.last_error.set(why);
         self.last_error_at = now.micros();
         self.health = Health::Failing;
     }
 
     /// An error that did not fail a tick.
-    pub fn record_error(&mut self, now: Instant, sqlstate: &str, message: &str) {
+    pub fn record_error(&mut self, now: Instant, sqlstate: SqlState, message: &str) {
         self.last_error.set(&format!("{sqlstate}: {message}"));
         self.last_error_at = now.micros();
         self.count_errors(sqlstate, 1);
     }
 
-    fn count_errors(&mut self, sqlstate: &str, more: u64) {
+    /// The SQLSTATE of the last error, where it has one.
+    pub fn last_sqlstate(&self) -> Option<SqlState> {
+        let error = self.last_error.get()?;
+        error
+            .split_once(": ")
+            .and_then(|(state, _)| SqlState::parse(state))
+    }
+
+    fn count_errors(&mut self, sqlstate: SqlState, more: u64) {
         let known = self
             .counters
             .errors
             .iter_mut()
-            .find(|(state, _)| state.get().is_none_or(|known| known == sqlstate));
+            .find(|(state, _)| state.get().is_none_or(|known| known == sqlstate.as_str()));
         match known {
             Some((state, count)) => {
-                state.set(sqlstate);
+                state.set(sqlstate.as_str());
                 *count = count.saturating_add(more);
             }
             None => self.counters.other_errors = self.counters.other_errors.saturating_add(more),
         }
     }
 
-    fn count_tick(&mut self, way: usize) {
-        if let Some(count) = self.counters.ticks.get_mut(way) {
+    fn count_tick(&mut self, result: TickResult) {
+        if let Some(count) = self.counters.ticks.get_mut(result as usize) {
             *count = count.saturating_add(1);
         }
     }
@@ -405,8 +451,8 @@ impl Slot {
 pub struct Configured {
     /// They were published.
     known: bool,
-    /// In the order of [`settings::OF_A_SESSION`].
-    values: [Text<256>; settings::OF_A_SESSION.len()],
+    /// In the order of `settings::OF_A_SESSION`.
+    values: [Text<256>; CONFIGURED],
 }
 
 impl Configured {

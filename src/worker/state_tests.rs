@@ -2,6 +2,10 @@ use std::alloc::{Layout, alloc_zeroed};
 
 use super::*;
 
+fn sqlstate(text: &str) -> SqlState {
+    SqlState::parse(text).unwrap()
+}
+
 /// A state as shared memory gives it: all bytes zero.
 fn empty() -> Box<State> {
     // SAFETY: all bytes zero is the empty state (that is what is tested here); the
@@ -83,9 +87,6 @@ fn ticks_are_counted_by_time_and_outcome() {
     let slot = state.claim(1, at(0)).unwrap();
     let report = TickReport {
         due: 5,
-        built: 3,
-        blocked: 1,
-        failed: 1,
         tried: [[1, 0, 1, 0, 0], [2, 0, 0, 1, 0], [0; 5], [0; 5]],
         ..TickReport::default()
     };
@@ -104,6 +105,13 @@ fn ticks_are_counted_by_time_and_outcome() {
         (3, 60_012)
     );
     assert_eq!(slot.last_tick.at, at(180).micros());
+    let LastTick {
+        built,
+        blocked,
+        failed,
+        ..
+    } = slot.last_tick;
+    assert_eq!((built, blocked, failed), (3, 1, 1));
 }
 
 #[test]
@@ -111,7 +119,7 @@ fn errors_are_counted_by_sqlstate_as_far_as_there_is_room() {
     let mut state = empty();
     let slot = state.claim(1, at(0)).unwrap();
     for state in ["40001", "57014", "40001"] {
-        slot.record_failure(at(1), 1, state, "no");
+        slot.record_failure(at(1), 1, sqlstate(state), "no");
     }
     let counted = |slot: &Slot, index: usize| {
         let (state, count) = slot.counters.errors[index];
@@ -122,7 +130,7 @@ fn errors_are_counted_by_sqlstate_as_far_as_there_is_room() {
     // Four more kinds than there is room for.
     let room = slot.counters.errors.len();
     for n in 0..room + 2 {
-        slot.record_failure(at(2), 1, &format!("XX0{n:02}"), "no");
+        slot.record_failure(at(2), 1, sqlstate(&format!("XX0{n:02}")), "no");
     }
     assert_eq!(slot.counters.other_errors, 4);
     let last = format!("XX0{:02}: no", room + 1);
@@ -176,14 +184,14 @@ fn an_error_has_its_time_and_keeps_it_when_ticks_are_made_again() {
     let mut state = empty();
     let slot = state.claim(1, at(0)).unwrap();
     assert_eq!(slot.last_error_at, 0);
-    slot.record_failure(at(61), 1, "40001", "no");
+    slot.record_failure(at(61), 1, sqlstate("40001"), "no");
     assert_eq!(slot.last_error_at, at(61).micros());
     slot.record_tick(at(120), at(121), 1, &TickReport::default());
     assert_eq!(slot.last_error_at, at(61).micros());
     slot.record_death(at(185), "gone");
     assert_eq!(slot.last_error_at, at(185).micros());
     let troubled = TickReport {
-        error: Some(("57014".into(), "too long".into())),
+        error: Some((sqlstate("57014"), "too long".into())),
         ..TickReport::default()
     };
     slot.record_tick(at(240), at(250), 1, &troubled);

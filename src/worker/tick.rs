@@ -9,12 +9,13 @@ use std::ops::ControlFlow;
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_guard, pg_sys};
 
-use crate::api::control;
+use crate::decision::attempt::Outcome;
 use crate::executor::agenda::{relieve, worker_pass};
-use crate::executor::holders;
-use crate::executor::report::{Progress, Tick};
+use crate::executor::progress::{Progress, Tick};
 use crate::executor::tick::{is_busy, worker as worker_tick};
 use crate::instant::{Instant, SECOND};
+use crate::ledger::pauses;
+use crate::product::holders;
 use crate::product::licence;
 use crate::product::schema::quoted;
 use crate::server::error::Error;
@@ -167,7 +168,7 @@ fn standing() -> Result<Standing, Error> {
         Ok(()) => read_only()?,
         Err(outdated) => Some(outdated),
     };
-    Ok(match (control::pause(&extension)?, obstacle) {
+    Ok(match (pauses::find(&extension)?, obstacle) {
         (Some(_), _) => Standing::Paused,
         (None, Some(error)) => Standing::Waits(error),
         (None, None) => Standing::Free,
@@ -243,7 +244,7 @@ fn relieve_agenda() -> Result<(), Error> {
         Ok(true) => log("there were too many marks: the agenda is built anew".into()),
         Ok(false) => {}
         // Writers of the product's are at it; the next errand tries again.
-        Err(error) if error.is("55P03") => {}
+        Err(error) if error.sqlstate().is_locked() => {}
         Err(error) => return Err(error),
     }
     Ok(())
@@ -340,24 +341,24 @@ fn tick(desk: Desk, at: Instant) {
                     log(format!("a batch failed: {}", error.unwrap_or_default()));
                 }
             }
-            if report.tried != [[0; 5]; 4] || report.locked > 0 {
+            if report.tried_any() || report.locked > 0 {
                 log_at(
                     settings.log_level,
                     &format!(
                         "tick={at} due={} built={} conflict={} blocked={} failed={} observed={} held_back={} locked={} ms={ms}",
                         report.due,
-                        report.built,
-                        report.conflict,
-                        report.blocked,
-                        report.failed,
-                        report.observed,
+                        report.ended(Outcome::Built),
+                        report.ended(Outcome::Conflict),
+                        report.ended(Outcome::Blocked),
+                        report.ended(Outcome::Failed),
+                        report.ended(Outcome::Observed),
                         report.held_back,
                         report.locked,
                     ),
                 );
             }
         }
-        Ok(Tick::Waiting { problem, .. }) => waits(desk, &problem),
+        Ok(Tick::Waiting(error)) => waits(desk, &error.to_string()),
         Ok(Tick::Canceled(report)) => {
             desk.with(|slot| slot.add_up(&report));
             let error = Error::new(
@@ -407,8 +408,7 @@ fn pass(desk: Desk, at: Instant, until: Instant, settings: &Settings) {
     if let Err(error) = worker_pass(at, settings, go_on)
         && !is_gone()
     {
-        let sqlstate = error.sqlstate();
-        desk.with(|slot| slot.record_error(clock::now(), &sqlstate, &error.message));
+        desk.with(|slot| slot.record_error(clock::now(), error.sqlstate(), &error.message));
         log(format!("looking after the agenda failed: {error}"));
     }
 }
@@ -436,7 +436,7 @@ fn busy(desk: Desk, begun: Instant, settings: &Settings, error: &Error) {
     let ms = milliseconds_since(begun);
     let before = desk.with(|slot| {
         let before = slot.health;
-        slot.record_busy(clock::now(), ms, &error.sqlstate(), &error.message);
+        slot.record_busy(clock::now(), ms, error.sqlstate(), &error.message);
         before
     });
     // It is told of when it begins; while it lasts autobuild_status says who it is.
@@ -468,7 +468,7 @@ fn failed(desk: Desk, begun: Instant, error: &Error) {
     let ms = milliseconds_since(begun);
     let news = desk.with(|slot| {
         let before = (slot.health, slot.last_error.get());
-        slot.record_failure(clock::now(), ms, &error.sqlstate(), &error.message);
+        slot.record_failure(clock::now(), ms, error.sqlstate(), &error.message);
         before != (Health::Failing, slot.last_error.get())
     });
     // The same failure again is in the counters; the log has it once.

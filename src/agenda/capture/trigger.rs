@@ -145,18 +145,18 @@ unsafe fn noticed(trigger: &pg_sys::TriggerData) -> Option<Noticed> {
 
 /// Where marks go.
 #[derive(Clone, Copy)]
-struct Marks {
+struct MarksTable {
     owner: pg_sys::Oid,
     table: pg_sys::Oid,
     /// The table is one of this library's.
     current: bool,
 }
 
-impl Marks {
+impl MarksTable {
     /// Looked up anew after the catalog changed.
-    fn find() -> Result<Marks, Error> {
+    fn find() -> Result<MarksTable, Error> {
         thread_local! {
-            static KNOWN: Cell<Option<(u64, Marks)>> = const { Cell::new(None) };
+            static KNOWN: Cell<Option<(u64, MarksTable)>> = const { Cell::new(None) };
         }
         let generation = catalog::generation();
         if let Some((known, marks)) = KNOWN.get()
@@ -167,7 +167,7 @@ impl Marks {
         // Also in a transaction whose snapshot is older than the extension.
         let extension = with_latest_catalog(Extension::get)?;
         let table = extension.relation(c"autobuild_marks");
-        let marks = Marks {
+        let marks = MarksTable {
             owner: extension.owner,
             table: Row::required(table, "a table of the extension's")?,
             current: extension.is_current(),
@@ -189,7 +189,7 @@ impl Marks {
 /// gone, and looks for the new one.
 fn mark(kind: Kind, id: Option<Uuid>) -> Result<(), Error> {
     loop {
-        let marks = Marks::find()?;
+        let marks = MarksTable::find()?;
         let there = acting_as(marks.owner, || {
             let kind = Value::Char(kind.letter());
             if marks.current {

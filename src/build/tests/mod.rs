@@ -155,7 +155,7 @@ impl Case {
 
     /// The block's code, or `ok`.
     fn outcome(&self) -> &'static str {
-        self.plan().map_or_else(|block| block.code, |_| "ok")
+        self.plan().map_or_else(|block| block.code.code(), |_| "ok")
     }
 
     /// The rows of the plan.

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::super::codes::BlockCode;
 use super::super::pattern::Pattern;
 use super::*;
 
@@ -231,10 +230,7 @@ proptest! {
     #[test]
     fn a_plan_or_a_block_comes_of_everything(case in any_case()) {
         match case.plan() {
-            Err(block) => {
-                prop_assert!(BlockCode::ALL.iter().any(|c| c.code() == block.code));
-                prop_assert!(!block.message.is_empty());
-            }
+            Err(block) => prop_assert!(!block.message.is_empty()),
             Ok(plan) => {
                 let names: BTreeSet<_> = plan.parameters.iter().map(|p| p.name.as_str()).collect();
                 prop_assert_eq!(names.len(), plan.parameters.len(), "a name twice");

@@ -143,7 +143,8 @@ fn the_latest_jobs_tags_count_only_for_the_latest_builds_values() {
         case.latest_job_tags = Some("{}".to_owned());
         let missing = case.plan().unwrap_err();
         assert_eq!(
-            missing.code, "workspace_tags_unknown",
+            missing.code.code(),
+            "workspace_tags_unknown",
             "no row to compare with"
         );
         let case = case.had("p", "kept");
@@ -159,7 +160,7 @@ fn the_latest_jobs_tags_count_only_for_the_latest_builds_values() {
         }
         case.previous[1].value = Some("secret".to_owned());
         let block = case.plan().unwrap_err();
-        assert_eq!(block.code, "workspace_tags_unknown");
+        assert_eq!(block.code.code(), "workspace_tags_unknown");
         assert!(!block.message.contains("secret"), "{}", block.message);
         case.version().workspace_tags = false;
         assert_eq!(case.outcome(), "ok");
@@ -177,7 +178,7 @@ fn a_change_to_a_version_with_workspace_tags_blocks_and_says_what_to_do() {
     active.workspace_tags = true;
     case.version = Some(active);
     let block = case.plan().unwrap_err();
-    assert_eq!(block.code, "version_change_workspace_tags");
+    assert_eq!(block.code.code(), "version_change_workspace_tags");
     assert!(block.message.contains("owner"), "{}", block.message);
     case.version().workspace_tags = false;
     assert_eq!(case.plan().unwrap().template_version_id, ACTIVE);

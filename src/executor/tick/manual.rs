@@ -3,14 +3,17 @@
 use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
-use crate::agenda::pass::Then;
+use crate::agenda::pass::NextPiece;
+use crate::decision::attempt::{Attempt, Outcome};
+use crate::decision::due::Decided;
+use crate::decision::turn::Turn;
 use crate::executor::advisory::lock_key;
-use crate::executor::decide::Decided;
-use crate::executor::history::{self, Source};
+use crate::executor::context::Executor;
 use crate::executor::locks;
-use crate::executor::outcome::{Attempt, Outcome, Turn};
-use crate::executor::unfilled;
+use crate::executor::work::Worked;
 use crate::instant::Instant;
+use crate::ledger::ticks::Source;
+use crate::ledger::{attempts as attempts_ledger, unfilled};
 use crate::product::locks::{Purpose, hold_under_snapshot};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
@@ -18,8 +21,6 @@ use crate::server::scope::with_settings;
 use crate::server::subtransaction::attempt;
 use crate::server::transaction::{self, LockLife};
 use crate::settings::Settings;
-
-use super::{Executor, Worked, ids_of};
 
 /// Pieces of a pass over all workspaces that a tick by hand goes on with: a server
 /// without the worker builds and audits its agenda so.
@@ -52,12 +53,12 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         // The caller's snapshot is older than any lock.
         let product = hold_under_snapshot(&settings.product_schema, Purpose::Write)?;
         let executor = Executor::new(settings, at, Source::Manual, product)?;
-        let mut run = executor.new_run()?;
+        let mut state = executor.begin()?;
         let decided = executor.decide_due()?;
-        run.record.mode = decided.mode();
+        state.record.mode = decided.mode();
         let lost = executor.agenda.mode() != decided.mode();
         let Decided { due, fills, .. } = decided;
-        run.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
+        state.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
         let ids: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
         let mut attempts = Vec::new();
         let mut room = Room::new();
@@ -66,7 +67,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
             let Worked {
                 attempts: tried,
                 overtaken,
-            } = executor.work(&mut run, batch, &mut |id| room.turn(id))?;
+            } = executor.work(&mut state, batch, &mut |id| room.turn(id))?;
             if !overtaken.is_empty() {
                 return Err(overtaken_error(&overtaken));
             }
@@ -78,23 +79,29 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         {
             return Err(error);
         }
-        if room.left == 0 && run.report.held_back > 0 {
+        if room.left == 0 && state.report.held_back > 0 {
             pgrx::notice!(
                 "{} transitions that are due are held back for the next call: one takes a quarter of the server's locks at the most",
-                run.report.held_back
+                state.report.held_back
             );
         }
-        let stale = executor.no_longer_due(&run, &ids);
+        let stale = executor.no_longer_due(&state, &ids);
         executor
             .extension
-            .as_owner(|| history::forget(&executor.extension, &stale))?;
+            .as_owner(|| attempts_ledger::forget(&executor.extension, &stale))?;
         // One batch: the locks are held until the caller commits. Who is put off is tried
         // as well, and who refuses keeps its time with the worker.
         let size = settings.batch_size.min(room.left).max(1);
         if let Some(fills) = fills.chunks(size).next() {
-            match attempt(|| executor.fill(fills, &locks::take(ids_of(fills)))) {
+            match attempt(|| {
+                executor.fill(
+                    fills,
+                    &locks::take_until_commit(fills.iter().map(|(id, _, _)| *id)),
+                )
+            }) {
                 // A trigger waits for something, or locks run out: what is empty is not lost.
-                Err(error) if error.is("55P03") || error.is("53200") => {}
+                Err(error)
+                    if error.sqlstate().is_locked() || error.sqlstate().is_out_of_locks() => {}
                 filled => unfilled::forget(&executor.extension, &filled?.done)?,
             }
         }
@@ -102,7 +109,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         // Not where this tick gave the agenda up: it is built under a later snapshot.
         let pieces = if lost { 0 } else { PIECES_BY_HAND };
         for _ in 0..pieces {
-            if executor.pass_on()? != Then::GoOn {
+            if executor.pass_on()? != NextPiece::GoOn {
                 break;
             }
         }
@@ -153,7 +160,7 @@ impl Room {
             }
             Ok(false) => Turn::Taken,
             // Others have them all.
-            Err(error) if error.is("53200") => {
+            Err(error) if error.sqlstate().is_out_of_locks() => {
                 self.left = 0;
                 self.refused = Some(error);
                 Turn::Later

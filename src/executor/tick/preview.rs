@@ -1,8 +1,11 @@
 //! What a tick would do, read as the caller.
 
-use crate::executor::decide::{self, Decided};
-use crate::executor::outcome::{Attempt, BuildsLeft, Outcome};
-use crate::executor::plan::{Planned, plan_all};
+use crate::decision::attempt::{Attempt, Outcome};
+use crate::decision::due::Decided;
+use crate::decision::judge::read_due;
+use crate::decision::plan::plan_all;
+use crate::decision::planned::Planned;
+use crate::decision::turn::BuildsLeft;
 use crate::instant::Instant;
 use crate::product::facts::Scope;
 use crate::product::locks::hold_for_preview;
@@ -16,7 +19,7 @@ pub fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> 
     let tick = at.truncate_to_minute();
     let scope = crate::agenda::due_by(&product, settings, tick, tick)?
         .map_or(Scope::DueAt(tick), Scope::These);
-    let Decided { due, .. } = decide::due(&product, &settings.policy, scope, tick)?;
+    let Decided { due, .. } = read_due(&product, &settings.policy, scope, tick)?;
     let planned = plan_all(&product, &settings.policy, due, at)?;
     let mut builds_left = BuildsLeft::new(settings.max_builds_per_tick);
     Ok(planned

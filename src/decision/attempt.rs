@@ -2,12 +2,14 @@
 
 use uuid::Uuid;
 
+use crate::build::codes::BlockCode;
 use crate::build::inputs::Block;
 use crate::instant::Instant;
 use crate::lifecycle::verdict::Transition;
+use crate::sqlstate::SqlState;
 
-use super::decide::Due;
-use super::report::{KINDS, OUTCOMES, TickReport};
+use super::due::Due;
+use super::planned::Planned;
 
 /// What came of a transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Outcome; 5] = [
+        Outcome::Built,
+        Outcome::Conflict,
+        Outcome::Blocked,
+        Outcome::Failed,
+        Outcome::Observed,
+    ];
+
     /// Its name in SQL.
     pub fn name(self) -> &'static str {
         match self {
@@ -53,7 +64,7 @@ pub struct Attempt {
     /// What came of it.
     pub outcome: Outcome,
     /// The block code of a blocked one.
-    pub code: Option<&'static str>,
+    pub code: Option<BlockCode>,
     /// `workspace_builds.id` of the new build.
     pub build_id: Option<Uuid>,
     /// `provisioner_jobs.id` of the new job.
@@ -61,7 +72,7 @@ pub struct Attempt {
     /// The new build's number.
     pub build_number: Option<i32>,
     /// SQLSTATE of a failed one.
-    pub sqlstate: Option<String>,
+    pub sqlstate: Option<SqlState>,
     /// A sentence for people.
     pub message: Option<String>,
     /// Of what was written or would have been.
@@ -73,11 +84,7 @@ impl Attempt {
     pub fn new(due: &Due, outcome: Outcome) -> Attempt {
         Attempt {
             workspace_id: due.facts.workspace_id,
-            latest_build_number: due
-                .facts
-                .latest
-                .as_ref()
-                .map_or(0, |latest| latest.build_number),
+            latest_build_number: due.latest_build_number(),
             transition: due.next.transition,
             reason: due.next.reason,
             due_at: due.next.at,
@@ -101,6 +108,16 @@ impl Attempt {
         }
     }
 
+    /// What is due met an unexpected error.
+    pub fn failed(planned: &Planned, sqlstate: SqlState, message: String) -> Attempt {
+        Attempt {
+            sqlstate: Some(sqlstate),
+            message: Some(message),
+            fingerprint: planned.fingerprint(),
+            ..Attempt::new(&planned.due, Outcome::Failed)
+        }
+    }
+
     /// What is due would be built, and with which number; nothing was written.
     pub fn would_be(due: &Due, outcome: Outcome) -> Attempt {
         let latest = due.facts.latest.as_ref();
@@ -111,71 +128,24 @@ impl Attempt {
     }
 }
 
-/// Builds that a tick may still make (`max_builds_per_tick`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BuildsLeft(Option<usize>);
-
-impl BuildsLeft {
-    /// As many as the cap allows; `None` for no cap.
-    pub fn new(cap: Option<usize>) -> BuildsLeft {
-        BuildsLeft(cap)
-    }
-
-    /// May no more be made?
-    pub fn is_used_up(self) -> bool {
-        self.0 == Some(0)
-    }
-
-    /// One more is to be made: is it within the cap?
-    pub fn take(&mut self) -> bool {
-        if self.is_used_up() {
-            return false;
+#[cfg(test)]
+impl Attempt {
+    /// A start that was made, for tests to vary.
+    pub fn example(due_at: Instant) -> Attempt {
+        Attempt {
+            workspace_id: Uuid::nil(),
+            latest_build_number: 1,
+            transition: Transition::Start,
+            reason: "autostart",
+            due_at,
+            outcome: Outcome::Built,
+            code: None,
+            build_id: None,
+            job_id: None,
+            build_number: None,
+            sqlstate: None,
+            message: None,
+            fingerprint: 0,
         }
-        self.0 = self.0.map(|left| left - 1);
-        true
-    }
-
-    /// Of those that were to be made so many were not.
-    pub fn give_back(&mut self, count: usize) {
-        self.0 = self.0.map(|left| left.saturating_add(count));
-    }
-}
-
-/// May a workspace be written now?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// Its lock is ours.
-    Ours,
-    /// Somebody else holds its lock.
-    Taken,
-    /// The server has no more locks for this tick.
-    Later,
-}
-
-/// Adds attempts to a report.
-pub fn count(report: &mut TickReport, attempts: &[Attempt]) {
-    for attempt in attempts {
-        let kind = KINDS.iter().position(|k| *k == attempt.transition.name());
-        let outcome = OUTCOMES.iter().position(|o| *o == attempt.outcome.name());
-        if let (Some(kind), Some(outcome)) = (kind, outcome)
-            && let Some(count) = report.tried.get_mut(kind).and_then(|k| k.get_mut(outcome))
-        {
-            *count += 1;
-        }
-        if attempt.outcome == Outcome::Failed
-            && let Some(sqlstate) = &attempt.sqlstate
-        {
-            match report.failures.iter_mut().find(|(s, _)| s == sqlstate) {
-                Some((_, count)) => *count += 1,
-                None => report.failures.push((sqlstate.clone(), 1)),
-            }
-        }
-        *match attempt.outcome {
-            Outcome::Built => &mut report.built,
-            Outcome::Conflict => &mut report.conflict,
-            Outcome::Blocked => &mut report.blocked,
-            Outcome::Failed => &mut report.failed,
-            Outcome::Observed => &mut report.observed,
-        } += 1;
     }
 }

@@ -25,7 +25,8 @@ use crate::server::transaction::{
     others_ended_since_snapshot, with_latest_snapshot, with_own_writes,
 };
 
-use super::decide::{Due, judge};
+use super::due::Due;
+use super::judge::judge;
 
 /// What was written for a workspace.
 pub struct Made<'a> {

@@ -6,25 +6,25 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::instant::{Instant, MINUTE};
+use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, run, uuids};
 
-use super::history::minutes;
+use super::back_off::pause;
 
 /// When a workspace is tried again, and how often it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PutOff {
+pub struct Deferral {
     /// How often it was tried.
     pub attempts: i32,
     /// It waits until then.
     pub next_attempt_at: Instant,
 }
 
-/// All that are put off.
-pub fn all(extension: &Extension) -> Result<HashMap<Uuid, PutOff>, Error> {
-    let mut all = HashMap::new();
+/// Every workspace that is put off.
+pub fn read(extension: &Extension) -> Result<HashMap<Uuid, Deferral>, Error> {
+    let mut deferred = HashMap::new();
     extension.as_owner(|| {
         run(
             &format!(
@@ -34,9 +34,9 @@ pub fn all(extension: &Extension) -> Result<HashMap<Uuid, PutOff>, Error> {
             Access::Read,
             vec![],
             |row| {
-                all.insert(
+                deferred.insert(
                     Row::required(row.uuid(0)?, "autobuild_unfilled.workspace_id")?,
-                    PutOff {
+                    Deferral {
                         attempts: row.int(1)?.unwrap_or(0),
                         next_attempt_at: Row::required(
                             row.time(2)?,
@@ -48,7 +48,7 @@ pub fn all(extension: &Extension) -> Result<HashMap<Uuid, PutOff>, Error> {
             },
         )
     })?;
-    Ok(all)
+    Ok(deferred)
 }
 
 /// Puts some off, each after so many attempts before the one at `at`.
@@ -57,7 +57,7 @@ pub fn put_off(extension: &Extension, tried: &[(Uuid, i32)], at: Instant) -> Res
         return Ok(());
     }
     let attempts = |earlier: i32| earlier.saturating_add(1);
-    let next = |earlier| at.saturating_add_micros(minutes(attempts(earlier)) * MINUTE);
+    let next = |earlier| at.saturating_add_micros(pause(attempts(earlier)));
     extension.as_owner(|| {
         run(
             &format!(

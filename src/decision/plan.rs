@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use crate::build::codes::BlockCode;
-use crate::build::inputs::{Block, PreviousSource, PreviousValue, ValueSource};
+use crate::build::inputs::{Block, PreviousValue};
 use crate::build::plan::{Plan, PreparedVersion, Request, plan};
 use crate::build::version::chosen_version;
 use crate::instant::Instant;
@@ -16,19 +16,8 @@ use crate::product::provisioners::{self, Demand};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 
-use super::decide::Due;
-
-/// A workspace that is due, and what is to be written for it.
-#[derive(Clone, Debug)]
-pub struct Planned {
-    /// What is due.
-    pub due: Due,
-    /// What is written: a build by its plan, or the dormancy mark alone (`None`); or why
-    /// nothing can be written now.
-    pub work: Result<Option<Plan>, Block>,
-    /// The build's parameters are those of the latest build, all of them and no other.
-    pub same_parameters: bool,
-}
+use super::due::Due;
+use super::planned::Planned;
 
 /// Plans what is due, in the order given. `at` is the clock of the tick, not cut down.
 pub fn plan_all(
@@ -45,31 +34,10 @@ pub fn plan_all(
         .into_iter()
         .map(|due| {
             let work = inputs.work(product, policy, &due);
-            let same_parameters = match &work {
-                Ok(Some(plan)) => carries_all(plan, inputs.previous_of(due.facts.workspace_id)),
-                Ok(None) | Err(_) => false,
-            };
-            Planned {
-                due,
-                work,
-                same_parameters,
-            }
+            let previous = inputs.previous_of(due.facts.workspace_id);
+            Planned::new(due, work, previous)
         })
         .collect())
-}
-
-/// Does a plan take every parameter of the latest build as it is, and no other? Neither
-/// side has a name twice, so counting them tells.
-fn carries_all(plan: &Plan, previous: &[PreviousValue]) -> bool {
-    let there = previous
-        .iter()
-        .filter(|value| value.source == PreviousSource::Build)
-        .count();
-    let carried = plan
-        .parameters
-        .iter()
-        .all(|row| row.source == ValueSource::Build);
-    carried && plan.parameters.len() == there
 }
 
 /// All that was read for a set of workspaces.

@@ -8,7 +8,7 @@
 
 use uuid::Uuid;
 
-use crate::server::error::Error;
+use crate::sqlstate::SqlState;
 
 /// How often what met 40001 or 40P01 is tried.
 const TRIES: usize = 3;
@@ -31,7 +31,7 @@ pub struct Piece<'a> {
 
 /// What is to be done after a piece failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub enum AfterFailure {
     /// It is tried again in parts, as nothing is wrong with it.
     Again,
     /// Go on: with its parts, or with what comes after it.
@@ -82,56 +82,43 @@ impl<'a> Pieces<'a> {
 
     /// A piece met an error. `alone`: it was met as the one executor of the database, so
     /// it is not another executor that was waited for.
-    pub fn failed(&mut self, piece: Piece<'a>, error: &Error, alone: bool) -> Then {
+    pub fn failed(&mut self, piece: Piece<'a>, error: SqlState, alone: bool) -> AfterFailure {
         let part = piece.ids.len().div_ceil(PARTS);
-        if piece.tries > 1 && is_race(error) {
+        if piece.tries > 1 && error.is_race() {
             // The last try is each workspace's own: one that never wins loses for none.
             let part = if piece.tries == 2 { 1 } else { part };
             self.push(piece.ids, part, piece.hurried, piece.tries - 1);
-            return Then::Again;
+            return AfterFailure::Again;
         }
         self.ended += 1;
-        if self.ended >= ENDED || (is_stall(error) && !alone) {
-            return Then::GiveUp;
+        if self.ended >= ENDED || (error.is_stall() && !alone) {
+            return AfterFailure::GiveUp;
         }
         match piece.ids {
-            [id] if is_stall(error) || is_race(error) => Then::Single(*id),
-            ids if is_stall(error) => {
+            [id] if error.is_stall() || error.is_race() => AfterFailure::Single(*id),
+            ids if error.is_stall() => {
                 self.push(ids, part, true, piece.tries);
-                Then::GoOn
+                AfterFailure::GoOn
             }
-            _ => Then::GoOn,
+            _ => AfterFailure::GoOn,
         }
     }
 }
 
-/// Somebody else was at the same rows: another snapshot will do.
-fn is_race(error: &Error) -> bool {
-    error.is("40001") || error.is("40P01")
-}
-
-/// A wait or a want that one workspace may cause to all of its batch: a lock that is not
-/// to be had, too little time, locks or memory for so many.
-pub fn is_stall(error: &Error) -> bool {
-    ["53", "57", "55P03"].iter().any(|state| error.is(state))
-}
-
 #[cfg(test)]
 mod tests {
-    use pgrx::PgSqlErrorCode;
-
     use super::*;
 
     fn ids(count: u128) -> Vec<Uuid> {
         (1..=count).map(Uuid::from_u128).collect()
     }
 
-    fn error(code: PgSqlErrorCode) -> Error {
-        Error::new(code, "seen")
+    fn error(sqlstate: &str) -> SqlState {
+        SqlState::parse(sqlstate).unwrap()
     }
 
-    fn timeout() -> Error {
-        error(PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE)
+    fn timeout() -> SqlState {
+        error("55P03")
     }
 
     /// Ticks until nothing is left: what `stuck` says of is not to be had and is put off
@@ -145,13 +132,13 @@ mod tests {
                     due.retain(|id| !piece.ids.contains(id));
                     continue;
                 }
-                match pieces.failed(piece, &timeout(), true) {
-                    Then::Single(single) => {
+                match pieces.failed(piece, timeout(), true) {
+                    AfterFailure::Single(single) => {
                         assert!(stuck(&single));
                         due.retain(|id| *id != single);
                     }
-                    Then::GiveUp => break,
-                    Then::Again | Then::GoOn => {}
+                    AfterFailure::GiveUp => break,
+                    AfterFailure::Again | AfterFailure::GoOn => {}
                 }
             }
             assert!(due.len() < all.len(), "tick {tick} settled nothing");
@@ -187,22 +174,22 @@ mod tests {
         let ids = ids(10);
         let mut pieces = Pieces::of(&ids, 5);
         let piece = pieces.take_next().expect("a piece");
-        assert_eq!(pieces.failed(piece, &timeout(), false), Then::GiveUp);
+        assert_eq!(pieces.failed(piece, timeout(), false), AfterFailure::GiveUp);
     }
 
     #[test]
     fn a_race_is_run_again_in_parts_and_not_for_ever() {
         let ids = ids(64);
-        let race = error(PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE);
+        let race = error("40001");
         let mut pieces = Pieces::of(&ids, 64);
         let mut sizes = Vec::new();
         while let Some(piece) = pieces.take_next() {
             sizes.push(piece.ids.len());
             if piece.ids.contains(&Uuid::from_u128(1)) {
-                let then = pieces.failed(piece, &race, true);
+                let then = pieces.failed(piece, race, true);
                 let expected = match piece.ids {
-                    [id] => Then::Single(*id),
-                    _ => Then::Again,
+                    [id] => AfterFailure::Single(*id),
+                    _ => AfterFailure::Again,
                 };
                 assert_eq!(then, expected, "{piece:?}");
             }
@@ -214,12 +201,12 @@ mod tests {
     #[test]
     fn what_every_batch_meets_ends_the_tick() {
         let ids = ids(100);
-        let denied = error(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE);
+        let denied = error("42501");
         let mut pieces = Pieces::of(&ids, 1);
         let mut tried = 0;
         while let Some(piece) = pieces.take_next() {
             tried += 1;
-            if pieces.failed(piece, &denied, true) == Then::GiveUp {
+            if pieces.failed(piece, denied, true) == AfterFailure::GiveUp {
                 break;
             }
         }

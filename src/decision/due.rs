@@ -1,0 +1,100 @@
+//! What is due, in the order of a tick, and when the rest is to be looked at again.
+
+use uuid::Uuid;
+
+use crate::instant::Instant;
+use crate::lifecycle::facts::Facts;
+use crate::lifecycle::verdict::{Next, Transition, Verdict};
+
+/// A workspace that is due.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// What is known of it.
+    pub facts: Facts,
+    /// What is to be done.
+    pub next: Next,
+    /// What `next_start_at` is filled in with together with the build.
+    pub fill_next_start_at: Option<Instant>,
+}
+
+impl Due {
+    /// The number of the latest build; 0 for none.
+    pub fn latest_build_number(&self) -> i32 {
+        let latest = self.facts.latest.as_ref();
+        latest.map_or(0, |latest| latest.build_number)
+    }
+}
+
+/// What `next_start_at` of a workspace is filled in with, and the schedule's text that
+/// it was computed from.
+pub type Fill = (Uuid, String, Instant);
+
+/// What a reading of facts came to.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// What is due, in the order of a tick.
+    pub due: Vec<Due>,
+    /// `next_start_at` of workspaces for which nothing is due.
+    pub fills: Vec<Fill>,
+    /// When those for which nothing is due are to be looked at again; see [`next_look`].
+    pub later: Vec<(Uuid, Instant)>,
+    /// Only those were read that the agenda has as due.
+    pub by_agenda: bool,
+}
+
+impl Decided {
+    /// `scan` or `agenda`, as history shows it.
+    pub fn mode(&self) -> &'static str {
+        if self.by_agenda { "agenda" } else { "scan" }
+    }
+
+    /// Adds the verdict on a workspace.
+    pub fn add(&mut self, facts: Facts, verdict: Verdict, tick: Instant) {
+        let look = next_look(&verdict, tick);
+        match verdict.outcome {
+            Ok(next) if next.due => self.due.push(Due {
+                next,
+                fill_next_start_at: verdict.fill_next_start_at,
+                facts,
+            }),
+            _ => {
+                self.later.extend(look.map(|at| (facts.workspace_id, at)));
+                if let (Some(at), Some(text)) = (verdict.fill_next_start_at, facts.schedule) {
+                    self.fills.push((facts.workspace_id, text, at));
+                }
+            }
+        }
+    }
+
+    /// Puts what is due into the order of a tick: stops, starts, deletes, marks; in each by
+    /// due time, then by id.
+    pub fn sort(&mut self) {
+        self.due.sort_by_key(|due| {
+            let kind = match due.next.transition {
+                Transition::Stop => 0,
+                Transition::Start => 1,
+                Transition::Delete => 2,
+                Transition::Dormant => 3,
+            };
+            (kind, due.next.at, due.facts.workspace_id)
+        });
+    }
+}
+
+/// From when on a workspace with this verdict must be looked at, as long as its facts
+/// stay as they are; `None` for never. Before that time no tick that is not earlier than
+/// this one has anything to do for it.
+pub fn next_look(verdict: &Verdict, tick: Instant) -> Option<Instant> {
+    if verdict.fill_next_start_at.is_some() {
+        return Some(Instant::MIN);
+    }
+    let next = verdict.outcome.as_ref().ok().map(|next| {
+        // What is due at any tick (a suspended owner's stop) is so at an earlier one too.
+        if next.due && next.at == tick {
+            Instant::MIN
+        } else {
+            next.at
+        }
+    });
+    next.into_iter().chain(verdict.look_again_at).min()
+}

@@ -1,0 +1,49 @@
+//! The verdict on workspaces with the server's zones, and reading what is due.
+
+use crate::instant::Instant;
+use crate::lifecycle::facts::Facts;
+use crate::lifecycle::signs::Policy;
+use crate::lifecycle::verdict::{Verdict, verdict};
+use crate::product::facts::{self, Scope};
+use crate::product::schema::Product;
+use crate::schedule::ScheduleCache;
+use crate::server::error::Error;
+use crate::server::zones::ServerZones;
+
+use super::due::Decided;
+
+/// Compiled schedules that a process keeps. Tens of thousands of workspaces share far
+/// fewer texts.
+const SCHEDULES: usize = 10_000;
+
+thread_local! {
+    static CACHE: ScheduleCache<ServerZones> =
+        ScheduleCache::new(ServerZones::default(), SCHEDULES);
+}
+
+/// Runs something with this process's compiled schedules.
+pub fn with_schedules<R>(work: impl FnOnce(&ScheduleCache<ServerZones>) -> R) -> R {
+    CACHE.with(work)
+}
+
+/// The verdict on one workspace's facts.
+pub fn judge(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -> Verdict {
+    with_schedules(|schedules| verdict(facts, &product.signs, policy, tick, schedules))
+}
+
+/// Reads and decides: what is due at the tick.
+pub fn read_due(
+    product: &Product,
+    policy: &Policy,
+    scope: Scope,
+    tick: Instant,
+) -> Result<Decided, Error> {
+    let mut decided = Decided::default();
+    facts::read(product, scope, |facts| {
+        let verdict = judge(product, policy, &facts, tick);
+        decided.add(facts, verdict, tick);
+        Ok(())
+    })?;
+    decided.sort();
+    Ok(decided)
+}

@@ -1,0 +1,22 @@
+//! From facts to what is due, to what is written for it, to how that went.
+//!
+//! The worker's tick, a tick by hand and the previews all decide, plan and order by what
+//! stands here, so they can't disagree. The half that compiles without PostgreSQL is plain
+//! data and arithmetic: what is due ([`due`]), what is to be written ([`planned`]), what came
+//! of it ([`attempt`], [`report`]), whose turn it is ([`turn`]) and how a batch is narrowed
+//! down ([`pieces`]). The other half reads the product's tables: `judge`, `plan` and the
+//! second look before a commit (`recheck`). Nothing here writes.
+
+pub mod attempt;
+pub mod due;
+pub mod pieces;
+pub mod planned;
+pub mod report;
+pub mod turn;
+
+#[cfg(feature = "pgrx")]
+pub mod judge;
+#[cfg(feature = "pgrx")]
+pub mod plan;
+#[cfg(feature = "pgrx")]
+pub mod recheck;

@@ -1,0 +1,137 @@
+//! What a tick tells whoever ran it, in numbers.
+
+use uuid::Uuid;
+
+use crate::lifecycle::verdict::Transition;
+use crate::sqlstate::SqlState;
+
+use super::attempt::{Attempt, Outcome};
+
+/// The kinds of transitions, in the order in which [`TickReport::tried`] counts them.
+pub const KINDS: [Transition; 4] = [
+    Transition::Start,
+    Transition::Stop,
+    Transition::Delete,
+    Transition::Dormant,
+];
+/// The outcomes, in the order in which [`TickReport::tried`] counts them.
+pub const OUTCOMES: [Outcome; 5] = Outcome::ALL;
+
+/// Transitions by kind and outcome.
+pub type Tried<N> = [[N; OUTCOMES.len()]; KINDS.len()];
+
+/// Workspaces that were left out of which is told which they are.
+pub const LEFT_OUT: usize = 8;
+
+/// What a tick did, in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TickReport {
+    /// Workspaces that were due.
+    pub due: i32,
+    /// Due, but held back by `max_builds_per_tick`, or for want of locks.
+    pub held_back: i32,
+    /// Due, but left out, since somebody else holds their lock.
+    pub locked: i32,
+    /// The first of them in the order of work, at most [`LEFT_OUT`].
+    pub left_out: Vec<Uuid>,
+    /// Transitions tried, by kind and outcome.
+    pub tried: Tried<i32>,
+    /// Workspaces that failed, by SQLSTATE.
+    pub failures: Vec<(SqlState, i32)>,
+    /// The first error that a batch met, if any did.
+    pub error: Option<(SqlState, String)>,
+}
+
+impl TickReport {
+    /// Transitions that ended so.
+    pub fn ended(&self, outcome: Outcome) -> i32 {
+        let of_kind = |outcomes: &[i32; OUTCOMES.len()]| {
+            let place = OUTCOMES.iter().position(|known| *known == outcome);
+            place.and_then(|place| outcomes.get(place).copied())
+        };
+        self.tried.iter().filter_map(of_kind).sum()
+    }
+
+    /// Was any transition tried?
+    pub fn tried_any(&self) -> bool {
+        self.tried.iter().flatten().any(|&count| count > 0)
+    }
+
+    /// Adds attempts.
+    pub fn count(&mut self, attempts: &[Attempt]) {
+        for attempt in attempts {
+            let kind = KINDS.iter().position(|known| *known == attempt.transition);
+            let outcome = OUTCOMES.iter().position(|known| *known == attempt.outcome);
+            if let (Some(kind), Some(outcome)) = (kind, outcome)
+                && let Some(count) = self.tried.get_mut(kind).and_then(|k| k.get_mut(outcome))
+            {
+                *count += 1;
+            }
+            if attempt.outcome == Outcome::Failed
+                && let Some(sqlstate) = attempt.sqlstate
+            {
+                match self
+                    .failures
+                    .iter_mut()
+                    .find(|(known, _)| *known == sqlstate)
+                {
+                    Some((_, count)) => *count += 1,
+                    None => self.failures.push((sqlstate, 1)),
+                }
+            }
+        }
+    }
+
+    /// Somebody else holds the lock of this workspace.
+    pub fn leave_out(&mut self, workspace: Uuid) {
+        self.locked = self.locked.saturating_add(1);
+        if self.left_out.len() < LEFT_OUT {
+            self.left_out.push(workspace);
+        }
+    }
+
+    /// Keeps an error, if it is the first.
+    pub fn note_error(&mut self, sqlstate: SqlState, message: impl Into<String>) {
+        self.error.get_or_insert_with(|| (sqlstate, message.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instant::Instant;
+
+    #[test]
+    fn attempts_are_counted_by_kind_outcome_and_sqlstate() {
+        let attempt = |transition, outcome, sqlstate| Attempt {
+            transition,
+            outcome,
+            sqlstate: SqlState::parse(sqlstate),
+            ..Attempt::example(Instant::NO_TIME)
+        };
+        let mut report = TickReport::default();
+        report.count(&[
+            attempt(Transition::Start, Outcome::Built, ""),
+            attempt(Transition::Stop, Outcome::Built, ""),
+            attempt(Transition::Stop, Outcome::Failed, "22012"),
+            attempt(Transition::Start, Outcome::Failed, "22012"),
+        ]);
+        assert_eq!(report.ended(Outcome::Built), 2);
+        assert_eq!(report.ended(Outcome::Failed), 2);
+        assert_eq!(report.ended(Outcome::Observed), 0);
+        assert_eq!(
+            report.tried,
+            [[1, 0, 0, 1, 0], [1, 0, 0, 1, 0], [0; 5], [0; 5]]
+        );
+        assert_eq!(report.failures, [(SqlState::parse("22012").unwrap(), 2)]);
+    }
+
+    #[test]
+    fn the_first_error_is_kept() {
+        let mut report = TickReport::default();
+        for message in ["first", "second"] {
+            report.note_error(SqlState::SERIALIZATION_FAILURE, message);
+        }
+        assert_eq!(report.error.unwrap().1, "first");
+    }
+}

@@ -1,0 +1,236 @@
+//! How a batch of what is due is planned, written, looked at once more and recorded: the
+//! same for the worker and for a tick by hand, in their caller's transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use pgrx::PgSqlErrorCode;
+use uuid::Uuid;
+
+use crate::decision::attempt::{Attempt, Outcome};
+use crate::decision::due::{Due, Fill};
+use crate::decision::plan::plan_all;
+use crate::decision::planned::Planned;
+use crate::decision::recheck::{self, Made};
+use crate::decision::turn::Turn;
+use crate::ledger::back_off::still_awaits_provisioner;
+use crate::ledger::ticks::Source;
+use crate::ledger::{batch as batch_ledger, transitions};
+use crate::product::copies::not_subscribed;
+use crate::product::inputs::task_ids;
+use crate::server::clock;
+use crate::server::error::Error;
+use crate::server::identity::acting_as;
+use crate::server::subtransaction::attempt;
+use crate::settings::Action;
+
+use super::batch::{Writer, Written};
+use super::context::{Executor, TickState};
+use super::fill::{self, Filled};
+use super::notify;
+
+/// What came of a batch.
+pub(super) struct Worked {
+    pub(super) attempts: Vec<Attempt>,
+    /// What was decided of these is overtaken: nothing was written, a new transaction
+    /// decides anew.
+    pub(super) overtaken: Vec<Uuid>,
+}
+
+impl Executor<'_> {
+    /// Plans, writes and records a batch; nothing of `state` is changed if it fails. `turn` is
+    /// asked of what is to be written, and only of that.
+    pub(super) fn work(
+        &self,
+        state: &mut TickState,
+        due: Vec<Due>,
+        turn: &mut dyn FnMut(Uuid) -> Turn,
+    ) -> Result<Worked, Error> {
+        let planned = attempt(|| {
+            acting_as(self.role, || {
+                plan_all(&self.product, &self.settings.policy, due, self.at)
+            })
+        })
+        .map_err(|error| self.name_missing_right(error))?;
+
+        let mut next = state.clone();
+        let (mut ready, mut attempts) = self.sort_out(&mut next, &planned, turn);
+        let now = clock::now();
+        let mut given_up = None;
+        let mut overtaken = Vec::new();
+        if self.source == Source::Worker && self.settings.action == Action::Observe {
+            attempts.extend(
+                ready
+                    .iter()
+                    .map(|planned| Attempt::would_be(&planned.due, Outcome::Observed)),
+            );
+            attempts = transitions::not_yet_observed(&self.extension, attempts)?;
+        } else {
+            let writer = Writer {
+                product: &self.product,
+                role: self.role,
+                now,
+                licensed: self.settings.policy.licensed,
+                notify_jobs: self.settings.notify_jobs,
+            };
+            let written = self.write(&writer, &mut ready, &mut overtaken)?;
+            next.builds_left.give_back(overtaken.len());
+            attempts.extend(written.attempts);
+            given_up = written.given_up;
+        }
+        // Planning keeps the order of work.
+        let places: HashMap<Uuid, usize> = planned
+            .iter()
+            .enumerate()
+            .map(|(n, planned)| (planned.due.facts.workspace_id, n))
+            .collect();
+        attempts.sort_by_key(|attempt| places.get(&attempt.workspace_id).copied());
+
+        // Who still waits for a provisioner was recorded when that began.
+        let news: Vec<Attempt> = attempts
+            .iter()
+            .filter(|attempt| !still_awaits_provisioner(&next.last_attempts, attempt))
+            .cloned()
+            .collect();
+        next.report.count(&news);
+        if let Some(error) = &given_up {
+            next.report.note_error(error.sqlstate(), &error.message);
+        }
+        if !news.is_empty() || given_up.is_some() {
+            batch_ledger::record(
+                &self.extension,
+                &mut next.record,
+                &news,
+                &next.report,
+                &next.last_attempts,
+                now,
+            )?;
+            if self.settings.notify_transitions {
+                self.notify(&attempts, &planned)?;
+            }
+        }
+        *state = next;
+        Ok(Worked {
+            attempts,
+            overtaken,
+        })
+    }
+
+    /// Writes what is ready. What was overtaken by then is taken back, and moved from
+    /// `ready` to `overtaken`.
+    fn write(
+        &self,
+        writer: &Writer<'_>,
+        ready: &mut Vec<&Planned>,
+        overtaken: &mut Vec<Uuid>,
+    ) -> Result<Written, Error> {
+        loop {
+            let mut changed = Vec::new();
+            let written = attempt(|| {
+                let written = writer.write(ready)?;
+                changed = self.overtaken(ready, &written.attempts)?;
+                if changed.is_empty() {
+                    Ok(written)
+                } else {
+                    Err(Error::new(
+                        PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+                        "what was decided is overtaken",
+                    ))
+                }
+            });
+            if changed.is_empty() {
+                return written.map_err(|error| self.name_missing_right(error));
+            }
+            ready.retain(|planned| !changed.contains(&planned.due.facts.workspace_id));
+            overtaken.append(&mut changed);
+        }
+    }
+
+    /// The workspaces that were written and would be decided otherwise by now.
+    fn overtaken(&self, ready: &[&Planned], attempts: &[Attempt]) -> Result<Vec<Uuid>, Error> {
+        let built: HashMap<Uuid, Option<Uuid>> = attempts
+            .iter()
+            .filter(|attempt| attempt.outcome == Outcome::Built)
+            .map(|attempt| (attempt.workspace_id, attempt.build_id))
+            .collect();
+        let made: Vec<Made<'_>> = ready
+            .iter()
+            .filter_map(|planned| {
+                let due = &planned.due;
+                let build_id = *built.get(&due.facts.workspace_id)?;
+                Some(Made { due, build_id })
+            })
+            .collect();
+        acting_as(self.role, || {
+            recheck::overtaken(&self.product, &self.settings.policy, self.tick, &made)
+        })
+    }
+
+    /// Which of the planned are written now, and the attempts at those that can't be.
+    /// Counts what is held back, by the cap or for want of locks, and whose lock somebody
+    /// else holds; leaves out who waits for a later attempt.
+    fn sort_out<'p>(
+        &self,
+        state: &mut TickState,
+        planned: &'p [Planned],
+        turn: &mut dyn FnMut(Uuid) -> Turn,
+    ) -> (Vec<&'p Planned>, Vec<Attempt>) {
+        let mut ready = Vec::new();
+        let mut attempts = Vec::new();
+        for planned in planned {
+            let id = planned.due.facts.workspace_id;
+            let last = state.last_attempts.get(&id);
+            if self.source == Source::Worker
+                && last.is_some_and(|last| last.puts_off(planned, self.at))
+            {
+                continue;
+            }
+            let builds = match &planned.work {
+                Err(block) => {
+                    attempts.push(Attempt::blocked(&planned.due, block));
+                    continue;
+                }
+                Ok(plan) => plan.is_some(),
+            };
+            let turn = if builds && state.builds_left.is_used_up() {
+                Turn::Later
+            } else {
+                turn(id)
+            };
+            match turn {
+                Turn::Ours => {
+                    if builds {
+                        state.builds_left.take();
+                    }
+                    ready.push(planned);
+                }
+                Turn::Taken => state.report.leave_out(id),
+                Turn::Later => state.report.held_back = state.report.held_back.saturating_add(1),
+            }
+        }
+        (ready, attempts)
+    }
+
+    /// Fills in `next_start_at` of the workspaces whose locks are held.
+    pub(super) fn fill(&self, fills: &[Fill], held: &HashSet<Uuid>) -> Result<Filled, Error> {
+        not_subscribed(&self.product)?;
+        let fills: Vec<Fill> = fills
+            .iter()
+            .filter(|(id, _, _)| held.contains(id))
+            .cloned()
+            .collect();
+        fill::fill(&self.product, self.role, &fills).map_err(|error| self.name_missing_right(error))
+    }
+
+    /// NOTIFY of each transition made, as JSON, for whoever listens.
+    fn notify(&self, attempts: &[Attempt], planned: &[Planned]) -> Result<(), Error> {
+        let with_tasks: Vec<Uuid> = planned
+            .iter()
+            .map(|planned| &planned.due.facts)
+            .filter(|facts| facts.has_task)
+            .map(|facts| facts.workspace_id)
+            .collect();
+        let tasks = attempt(|| acting_as(self.role, || task_ids(&self.product, &with_tasks)))?;
+        self.extension
+            .as_owner(|| notify::transitions(attempts, planned, &tasks))
+    }
+}

@@ -1,0 +1,159 @@
+//! How long a workspace that can't move is put off, by what came of it last.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::build::codes::BlockCode;
+use crate::decision::attempt::{Attempt, Outcome};
+use crate::decision::planned::Planned;
+use crate::instant::{Instant, MINUTE};
+use crate::lifecycle::verdict::Transition;
+
+/// The last attempt at a workspace that can't move, as `autobuild_attempts` keeps it. A name
+/// that this version of the extension does not know is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAttempt {
+    /// The number of the latest build then.
+    pub build_number: i32,
+    /// The transition that was tried.
+    pub transition: Option<Transition>,
+    /// Blocked or failed.
+    pub outcome: Option<Outcome>,
+    /// The block code.
+    pub code: Option<BlockCode>,
+    /// Since when.
+    pub since: Instant,
+    /// How often.
+    pub attempts: i32,
+    /// When it is tried again.
+    pub next_attempt_at: Instant,
+    /// What would have been written.
+    pub fingerprint: i64,
+}
+
+/// The longest time between two attempts, in minutes.
+const LONGEST: i64 = 60;
+/// The longest time, in minutes, where somebody else's work is in the way.
+const LONGEST_HELD: i64 = 4;
+
+impl LastAttempt {
+    /// Does it wait for a provisioner? That is looked for at each tick, without back-off.
+    pub fn awaits_provisioner(&self) -> bool {
+        self.outcome == Some(Outcome::Blocked) && self.code == Some(BlockCode::NoProvisioner)
+    }
+
+    /// Is this attempt at the same thing? Back-off counts by workspace, latest build and
+    /// transition.
+    pub fn is_the_same_matter(&self, attempt: &Attempt) -> bool {
+        self.build_number == attempt.latest_build_number
+            && self.transition == Some(attempt.transition)
+    }
+
+    /// Does the workspace wait for a later attempt? Not when something changed: a block that
+    /// is gone or another one, other facts behind a failure, a newer build.
+    pub fn puts_off(&self, planned: &Planned, now: Instant) -> bool {
+        let due = &planned.due;
+        if self.build_number != due.latest_build_number()
+            || self.transition != Some(due.next.transition)
+        {
+            return false;
+        }
+        let same = match (&planned.work, self.outcome) {
+            (Err(block), Some(Outcome::Blocked)) => self.code == Some(block.code),
+            (_, Some(Outcome::Failed)) => self.fingerprint == planned.fingerprint(),
+            _ => false,
+        };
+        same && (self.awaits_provisioner() || is_too_soon(self.next_attempt_at, now))
+    }
+}
+
+/// Did this workspace wait for a provisioner before, and does it still?
+pub fn still_awaits_provisioner(last: &HashMap<Uuid, LastAttempt>, attempt: &Attempt) -> bool {
+    attempt.code == Some(BlockCode::NoProvisioner)
+        && last
+            .get(&attempt.workspace_id)
+            .is_some_and(|last| last.awaits_provisioner() && last.is_the_same_matter(attempt))
+}
+
+/// Is it too soon for an attempt that was put off until then? A time that is further off
+/// than any attempt is put off was reckoned before the clock was set back.
+pub fn is_too_soon(next_attempt_at: Instant, now: Instant) -> bool {
+    let longest = now.saturating_add_micros(LONGEST * MINUTE);
+    (now.saturating_add_micros(1)..=longest).contains(&next_attempt_at)
+}
+
+/// How long after its n-th attempt, in microseconds, a workspace is tried again: 1, 2, 4 ...
+/// 60 minutes. A missing provisioner is looked for at each tick; what somebody held, or was
+/// always just changing, is asked for again after at most 4 minutes, since that may end at
+/// any time and nothing of the workspace need change with it.
+pub fn pause_after(attempt: &Attempt, attempts: i32) -> i64 {
+    if attempt.code == Some(BlockCode::NoProvisioner) {
+        return 0;
+    }
+    if attempt.sqlstate.is_some_and(|state| state.is_held()) {
+        doubling(attempts, LONGEST_HELD)
+    } else {
+        pause(attempts)
+    }
+}
+
+/// 1, 2, 4 ... 60 minutes, in microseconds.
+pub fn pause(attempts: i32) -> i64 {
+    doubling(attempts, LONGEST)
+}
+
+fn doubling(attempts: i32, longest: i64) -> i64 {
+    let doublings = u32::try_from(attempts.saturating_sub(1))
+        .unwrap_or(0)
+        .min(6);
+    (1_i64 << doublings).min(longest) * MINUTE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlstate::SqlState;
+
+    fn blocked(code: BlockCode) -> Attempt {
+        Attempt {
+            outcome: Outcome::Blocked,
+            code: Some(code),
+            ..Attempt::example(Instant::NO_TIME)
+        }
+    }
+
+    #[test]
+    fn attempts_back_off_by_doubling_up_to_an_hour() {
+        let minutes: Vec<i64> = (1..=9)
+            .map(|n| pause_after(&blocked(BlockCode::ImportJobFailed), n) / MINUTE)
+            .collect();
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_puts_nothing_off_for_long() {
+        let now = Instant::NO_TIME;
+        let soon = |minutes| is_too_soon(now.saturating_add_micros(minutes * MINUTE), now);
+        assert_eq!(
+            [-1, 0, 1, 60, 61, 600_000].map(soon),
+            [false, false, true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn what_somebody_holds_is_asked_for_again_within_minutes() {
+        let held = Attempt {
+            outcome: Outcome::Failed,
+            sqlstate: SqlState::parse("55P03"),
+            ..Attempt::example(Instant::NO_TIME)
+        };
+        let minutes: Vec<i64> = (1..=5).map(|n| pause_after(&held, n) / MINUTE).collect();
+        assert_eq!(minutes, [1, 2, 4, 4, 4]);
+    }
+
+    #[test]
+    fn a_missing_provisioner_is_looked_for_at_each_tick() {
+        assert_eq!(pause_after(&blocked(BlockCode::NoProvisioner), 5), 0);
+    }
+}

@@ -1,0 +1,22 @@
+//! The extension's own tables beside the agenda: history, back-off, pauses. A file each.
+//!
+//! They are written as the extension's owner, and what a batch leaves behind in the very
+//! transaction of its builds, so that they agree whatever happens. How long a workspace is
+//! put off is plain arithmetic ([`back_off`]) and compiles without PostgreSQL.
+
+pub mod back_off;
+
+#[cfg(feature = "pgrx")]
+pub mod attempts;
+#[cfg(feature = "pgrx")]
+pub mod batch;
+#[cfg(feature = "pgrx")]
+pub mod pauses;
+#[cfg(feature = "pgrx")]
+pub mod prune;
+#[cfg(feature = "pgrx")]
+pub mod ticks;
+#[cfg(feature = "pgrx")]
+pub mod transitions;
+#[cfg(feature = "pgrx")]
+pub mod unfilled;

@@ -1,0 +1,64 @@
+//! `autobuild_pauses`: whether the worker's ticks are paused in this database.
+
+use crate::server::error::Error;
+use crate::server::extension::Extension;
+use crate::server::query::{Access, Arg, run};
+
+/// A pause of this database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// The pause of this database, if there is one, under the active snapshot: the latest, where
+/// one is replicated from elsewhere. Needs the rights of the extension's owner.
+pub fn find(extension: &Extension) -> Result<Option<Pause>, Error> {
+    let mut pause = None;
+    run(
+        &format!(
+            "SELECT p.reason FROM {} p ORDER BY p.paused_at USING OPERATOR(pg_catalog.>) LIMIT 1",
+            extension.table("autobuild_pauses")
+        ),
+        Access::Read,
+        Vec::new(),
+        |row| {
+            pause = Some(Pause {
+                reason: row.text(0)?,
+            });
+            Ok(())
+        },
+    )?;
+    Ok(pause)
+}
+
+/// Begins a pause, in place of one that there was.
+pub fn begin(extension: &Extension, reason: Option<&str>, by: Option<&str>) -> Result<(), Error> {
+    extension.as_owner(|| {
+        run(
+            &format!(
+                "WITH earlier AS (DELETE FROM {pauses}) \
+                 INSERT INTO {pauses} (reason, paused_at, paused_by) \
+                 VALUES ($1, pg_catalog.now(), $2)",
+                pauses = extension.table("autobuild_pauses")
+            ),
+            Access::Write,
+            vec![Arg::Text(reason), Arg::Text(by)],
+            |_| Ok(()),
+        )
+    })?;
+    Ok(())
+}
+
+/// Ends a pause; without one it does nothing.
+pub fn end(extension: &Extension) -> Result<(), Error> {
+    extension.as_owner(|| {
+        run(
+            &format!("DELETE FROM {}", extension.table("autobuild_pauses")),
+            Access::Write,
+            Vec::new(),
+            |_| Ok(()),
+        )
+    })?;
+    Ok(())
+}

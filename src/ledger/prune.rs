@@ -1,0 +1,50 @@
+//! Removing history that is kept no longer.
+
+use crate::instant::Instant;
+use crate::server::error::Error;
+use crate::server::extension::Extension;
+use crate::server::query::{Access, Arg, run};
+
+/// Rows of history that one tick removes at most, so that it stays short.
+const PRUNED_AT_ONCE: i64 = 10_000;
+
+/// Is there history older than `before`? Asked before anything is written.
+pub fn has_older(extension: &Extension, before: Instant) -> Result<bool, Error> {
+    let found = extension.as_owner(|| {
+        run(
+            &format!(
+                "(SELECT true FROM {} WHERE started_at < $1 LIMIT 1)
+                 UNION ALL
+                 (SELECT true FROM {} WHERE decided_at < $1 LIMIT 1)",
+                extension.table("autobuild_ticks"),
+                extension.table("autobuild_transitions"),
+            ),
+            Access::Read,
+            vec![Arg::Time(Some(before))],
+            |_| Ok(()),
+        )
+    })?;
+    Ok(found > 0)
+}
+
+/// Removes history older than `before`.
+pub fn remove(extension: &Extension, before: Instant) -> Result<(), Error> {
+    extension.as_owner(|| {
+        for (table, time) in [
+            ("autobuild_ticks", "started_at"),
+            ("autobuild_transitions", "decided_at"),
+        ] {
+            run(
+                &format!(
+                    "DELETE FROM {table} WHERE ctid = ANY (ARRAY(
+                         SELECT ctid FROM {table} WHERE {time} < $1 LIMIT $2))",
+                    table = extension.table(table)
+                ),
+                Access::Write,
+                vec![Arg::Time(Some(before)), Arg::BigInt(Some(PRUNED_AT_ONCE))],
+                |_| Ok(()),
+            )?;
+        }
+        Ok(())
+    })
+}
