@@ -6,13 +6,21 @@
 //! [`lifecycle`] turns facts about a workspace into a verdict, [`build`] says what a
 //! build writes and what speaks against it.
 
+#[forbid(unsafe_code)]
 pub mod build;
+#[forbid(unsafe_code)]
 pub mod decision;
+#[forbid(unsafe_code)]
 pub mod instant;
+#[forbid(unsafe_code)]
 pub mod ledger;
+#[forbid(unsafe_code)]
 pub mod lifecycle;
+#[forbid(unsafe_code)]
 pub mod schedule;
+#[forbid(unsafe_code)]
 pub mod sqlstate;
+#[allow(unsafe_code)]
 pub mod worker;
 
 #[cfg(test)]
@@ -31,8 +39,10 @@ pub mod executor;
 #[cfg(feature = "pgrx")]
 pub mod product;
 #[cfg(feature = "pgrx")]
+#[allow(unsafe_code)]
 pub mod server;
 #[cfg(feature = "pgrx")]
+#[allow(unsafe_code)]
 pub mod settings;
 
 #[cfg(feature = "pgrx")]

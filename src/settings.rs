@@ -525,7 +525,9 @@ fn parse_rules(text: &str) -> Result<[bool; 5], String> {
                     "\"{name}\" is no rule; the rules are autostop, autostart, failed, dormancy, delete"
                 )
             })?;
-        rules[rule as usize] = true;
+        if let Some(named) = rules.get_mut(rule as usize) {
+            *named = true;
+        }
     }
     Ok(rules)
 }
@@ -565,6 +567,8 @@ fn parse_names(text: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+/// # Safety
+/// For the server, as a check hook; so are those below.
 #[pg_guard]
 unsafe extern "C-unwind" fn check_rules(
     value: *mut *mut c_char,

@@ -23,19 +23,16 @@ pub(super) const FAILED_STOP: Needs = &[
     &[Reason("failedstop")],
     &[Column("templates", "failure_ttl")],
 ];
-pub(super) const DORMANCY: Needs = &[
-    DORMANT_AT,
-    &[
-        Column("templates", "time_til_dormant"),
-        Column("templates", "inactivity_ttl"),
-    ],
-    DORMANCY_REASON,
+const TIME_TIL_DORMANT: &[Part] = &[
+    Column("templates", "time_til_dormant"),
+    Column("templates", "inactivity_ttl"),
 ];
+pub(super) const DORMANCY: Needs = &[DORMANT_AT, TIME_TIL_DORMANT, DORMANCY_REASON];
 /// Whoever is to be deleted must be dormant first.
 pub(super) const DELETION: Needs = &[
-    DORMANCY[0],
-    DORMANCY[1],
-    DORMANCY[2],
+    DORMANT_AT,
+    TIME_TIL_DORMANT,
+    DORMANCY_REASON,
     &[Column("workspaces", "deleting_at")],
     &[
         Column("templates", "time_til_dormant_autodelete"),

@@ -118,6 +118,6 @@ pub const UNLICENSED: &str =
 impl Policy {
     /// May this rule act?
     pub fn allows(&self, rule: ActingRule) -> bool {
-        self.rules[rule as usize]
+        self.rules.get(rule as usize) == Some(&true)
     }
 }
