@@ -8,9 +8,11 @@
 
 #[forbid(unsafe_code)]
 pub mod build;
+#[forbid(unsafe_code)]
 pub mod decision;
 #[forbid(unsafe_code)]
 pub mod instant;
+#[forbid(unsafe_code)]
 pub mod ledger;
 #[forbid(unsafe_code)]
 pub mod lifecycle;
