@@ -1,10 +1,12 @@
 //! The lists that people read: skip codes, and the catalogue of rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::*;
+use crate::lifecycle::listing::{Row, rows};
 use crate::lifecycle::needs::Part;
-use crate::lifecycle::rules::{Rule, catalogue};
+use crate::lifecycle::rules::{ActingRule, SETTING_DEFAULT, SETTING_DESCRIPTION};
+use crate::lifecycle::signs::Sign;
 use crate::lifecycle::skip::Skip;
 
 #[test]
@@ -46,7 +48,7 @@ fn every_rule_is_listed_on_every_schema_in_order() {
         "task_pause",
     ];
     for there in [false, true] {
-        let rules = catalogue(|_| there, &ALL_RULES);
+        let rules = rows(|_| there, &ALL_RULES);
         let names: Vec<&str> = rules.iter().map(|rule| rule.rule).collect();
         assert_eq!(names, expected);
         for rule in rules {
@@ -57,126 +59,73 @@ fn every_rule_is_listed_on_every_schema_in_order() {
     assert_eq!(Signs::found(|_| false), Signs::default());
 }
 
-/// What the schema may lack, under all its names, and the rules that are then not in force.
-const LACKING: &[(&[&str], &[&str])] = &[
-    (&["failedstop"], &["failed"]),
-    (&["templates.failure_ttl"], &["failed"]),
-    (
-        &["workspaces.dormant_at", "workspaces.locked_at"],
-        &["dormancy", "delete"],
-    ),
-    (
-        &["templates.time_til_dormant", "templates.inactivity_ttl"],
-        &["dormancy", "delete"],
-    ),
-    (&["dormancy", "autolock"], &["dormancy", "delete"]),
-    (&["workspaces.deleting_at"], &["delete"]),
-    (
-        &[
-            "templates.time_til_dormant_autodelete",
-            "templates.locked_ttl",
-        ],
-        &["delete"],
-    ),
-    (&["autodelete"], &["delete"]),
-    (&["provisioner_jobs.job_status"], &["delete_retry"]),
-    (&["workspaces.automatic_updates"], &["automatic_updates"]),
-    (
-        &["templates.require_active_version"],
-        &["require_active_version"],
-    ),
-    (
-        &["templates.autostart_block_days_of_week"],
-        &["blocked_days"],
-    ),
-    (
-        &["provisioner_daemons.last_seen_at"],
-        &["active_owner", "provisioner"],
-    ),
-    (&["provisioner_daemons.organization_id"], &["provisioner"]),
-    (&["provisioner_daemons.tags"], &["provisioner"]),
-    (&["provisioner_daemons.api_version"], &[]),
-    (
-        &["template_version_workspace_tags.template_version_id"],
-        &["workspace_tags"],
-    ),
-    (&["users.github_com_user_id"], &["suspended_owner"]),
-    (&["workspaces.next_start_at"], &["next_start_at"]),
-    (&["templates.use_classic_parameter_flow"], &["dynamic"]),
-    (
-        &["provisioner_jobs.logs_overflowed"],
-        &["provisioner", "preset"],
-    ),
-    (
-        &["workspace_builds.template_version_preset_id"],
-        &["preset"],
-    ),
-    (&["template_version_presets.id"], &["preset"]),
-    (
-        &["template_version_presets.template_version_id"],
-        &["preset"],
-    ),
-    (&["template_version_preset_parameters.value"], &["preset"]),
-    (
-        &["task_workspace_apps.workspace_build_number"],
-        &["task_row"],
-    ),
-    (&["task_workspace_apps.task_id"], &["task_row"]),
-    (&["tasks.deleted_at"], &["task_row"]),
-    (&["tasks.workspace_id"], &["task_row", "task_pause"]),
-    (&["templates.disable_module_cache"], &["task_pause"]),
-    (&["task_auto_pause"], &["task_pause"]),
-];
-
-/// Which rule stands for which sign.
-fn in_force(signs: &Signs) -> BTreeMap<&'static str, bool> {
-    BTreeMap::from([
-        ("failed", signs.failed_stop),
-        ("dormancy", signs.dormancy),
-        ("delete", signs.deletion),
-        ("suspended_owner", signs.suspended_owner),
-        ("active_owner", signs.active_owner),
-        ("blocked_days", signs.blocked_days),
-        ("next_start_at", signs.next_start_at),
-        ("delete_retry", signs.job_status),
-        ("provisioner", signs.provisioner),
-        ("automatic_updates", signs.automatic_updates),
-        ("require_active_version", signs.require_active_version),
-        ("workspace_tags", signs.workspace_tags),
-        ("dynamic", signs.dynamic),
-        ("preset", signs.preset),
-        ("task_row", signs.task_row),
-        ("task_pause", signs.task_pause),
-    ])
+/// The sign that a row of the list stands for.
+fn sign_of(row: &Row) -> Option<Sign> {
+    let acting = ActingRule::ALL
+        .into_iter()
+        .find(|rule| rule.name() == row.rule);
+    let mut listed = Sign::ALL.iter().copied();
+    match acting {
+        Some(rule) => rule.about().sign,
+        None => listed.find(|sign| sign.listed().is_some_and(|listed| listed.name == row.rule)),
+    }
 }
 
 #[test]
 fn a_rule_without_one_of_its_needs_is_not_in_force_and_names_what_is_lacking() {
-    for (parts, rules) in LACKING {
-        let has = |part: Part| !parts.contains(&part.to_string().as_str());
-        let signs = in_force(&Signs::found(has));
-        for listed in catalogue(has, &ALL_RULES) {
-            let lacks = rules.contains(&listed.rule);
-            assert_eq!(listed.in_force, !lacks, "{parts:?} {}", listed.rule);
-            if let Some(sign) = signs.get(listed.rule) {
-                assert_eq!(*sign, listed.in_force, "{}", listed.rule);
-            }
-            let because = &listed.because;
+    for lacking in Sign::ALL.iter().flat_map(|sign| sign.needs()) {
+        let parts = lacking.parts();
+        let has = |part: Part| !parts.contains(&part);
+        let needs_it = |sign: Sign| sign.needs().iter().any(|need| !need.is_met(has));
+        let signs = Signs::found(has);
+        for sign in Sign::ALL {
+            assert_eq!(signs.has(*sign), !needs_it(*sign), "{sign:?} {lacking}");
+        }
+        for row in rows(has, &ALL_RULES) {
+            let sign = sign_of(&row);
+            let lacks = sign.is_some_and(needs_it);
+            let because = &row.because;
+            assert_eq!(row.in_force, !lacks, "{lacking} {}", row.rule);
             assert_eq!(because.starts_with("The schema lacks"), lacks, "{because}");
             if lacks {
-                assert!(parts.iter().all(|part| because.contains(part)), "{because}");
+                assert!(because.contains(&lacking.to_string()), "{because}");
             }
         }
         // One of the names is enough.
-        let has = |part: Part| part.to_string() != parts[0] || parts.len() == 1;
-        assert!(catalogue(has, &ALL_RULES).iter().all(|rule| rule.in_force));
+        for part in &parts {
+            let has = |other: Part| other == *part || !parts.contains(&other);
+            assert!(lacking.is_met(has), "{part}");
+            let signs = Signs::found(has);
+            for sign in Sign::ALL
+                .iter()
+                .filter(|sign| sign.needs().contains(lacking))
+            {
+                assert!(signs.has(*sign), "{sign:?} {part}");
+            }
+        }
     }
+}
+
+#[test]
+fn every_sign_needs_something_and_is_listed_or_brings_a_rule_or_is_known_to_do_neither() {
+    let unlisted = [Sign::DormancyReason, Sign::EmptyOwnerTag];
+    for sign in Sign::ALL {
+        assert!(!sign.needs().is_empty(), "{sign:?}");
+        let brings = ActingRule::ALL
+            .iter()
+            .any(|rule| rule.about().sign == Some(*sign));
+        let shown = brings || sign.listed().is_some();
+        assert_eq!(shown, !unlisted.contains(sign), "{sign:?}");
+    }
+    let lacks = |text: &str| Signs::found(|part| part.to_string() != text);
+    assert!(!lacks("dormancy").dormancy_reason && lacks("dormancy").dormancy);
+    assert!(!lacks("provisioner_daemons.api_version").empty_owner_tag);
 }
 
 #[test]
 fn what_a_schema_has_and_lacks_is_said_in_a_sentence() {
     let because = |name: &str, has: fn(Part) -> bool| {
-        let rules = catalogue(has, &ALL_RULES);
+        let rules = rows(has, &ALL_RULES);
         rules
             .into_iter()
             .find(|rule| rule.rule == name)
@@ -196,18 +145,50 @@ fn what_a_schema_has_and_lacks_is_said_in_a_sentence() {
     );
 }
 
-fn listed(name: &str, policy: &Policy) -> Rule {
-    let rules = catalogue(|_| true, policy);
+#[test]
+fn the_setting_names_rules_in_any_order_and_says_which_there_are() {
+    let named = RuleSet::from_names(" delete,autostop ,, failed").unwrap();
+    assert_eq!(named.to_string(), "autostop, failed, delete");
+    assert_eq!(RuleSet::from_names(""), Ok(RuleSet::default()));
+    assert_eq!(
+        RuleSet::from_names("autostop, nap").unwrap_err(),
+        "\"nap\" is no rule; the rules are autostop, autostart, failed, dormancy, delete"
+    );
+    for rule in ActingRule::ALL {
+        assert_eq!(
+            RuleSet::from_names(rule.name()).unwrap().to_string(),
+            rule.name()
+        );
+        assert!(!RuleSet::ALL.without(rule).contains(rule));
+    }
+}
+
+#[test]
+fn what_destroys_workspaces_acts_only_when_it_is_named() {
+    let by_default = SETTING_DEFAULT.to_str().unwrap();
+    assert_eq!(by_default, "autostop, autostart, failed, dormancy");
+    assert_eq!(
+        RuleSet::from_names(by_default),
+        Ok(RuleSet::ALL.without(ActingRule::Delete))
+    );
+    assert_eq!(
+        SETTING_DESCRIPTION.to_str().unwrap(),
+        format!("The rules that may act, of {}.", RuleSet::ALL)
+    );
+}
+
+fn listed(name: &str, policy: &Policy) -> Row {
+    let rules = rows(|_| true, policy);
     rules.into_iter().find(|rule| rule.rule == name).unwrap()
 }
 
 #[test]
 fn each_setting_is_shown_with_the_rules_that_it_governs() {
     let policy = Policy {
-        rules: [true, true, true, true, false],
+        rules: RuleSet::ALL.without(ActingRule::Delete),
         licensed: false,
         failed_stop_retry: false,
-        max_start_delay: 0,
+        max_start_delay: Micros(0),
     };
     let setting = |name| listed(name, &policy).setting;
     assert_eq!(
