@@ -5,8 +5,8 @@
 use std::fs;
 
 use crate::build::codes::BlockCode;
-use crate::lifecycle::Skip;
-use crate::lifecycle::rules::catalogue;
+use crate::lifecycle::listing;
+use crate::lifecycle::skip::Skip;
 use crate::lifecycle::tests::ALL_RULES;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/RULES.md");
@@ -30,7 +30,7 @@ fn check(name: &str, head: &str, rows: impl Iterator<Item = String>) {
 
 #[test]
 fn the_documentation_lists_every_rule_and_code() {
-    let rules = catalogue(|_| true, &ALL_RULES).into_iter().map(|rule| {
+    let rules = listing::rows(|_| true, &ALL_RULES).into_iter().map(|rule| {
         let settings: Vec<String> = rule
             .setting
             .iter()

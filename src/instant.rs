@@ -105,6 +105,16 @@ impl Instant {
         )
     }
 
+    /// This instant and a duration, kept within what PostgreSQL can hold.
+    pub fn saturating_add(self, duration: Micros) -> Instant {
+        self.saturating_add_micros(duration.0)
+    }
+
+    /// This instant less a duration, kept within what PostgreSQL can hold.
+    pub fn saturating_sub(self, duration: Micros) -> Instant {
+        self.saturating_add_micros(duration.0.saturating_neg())
+    }
+
     /// Nanoseconds from `earlier` to this instant; exact for every pair.
     ///
     /// ```
@@ -114,6 +124,36 @@ impl Instant {
     /// ```
     pub fn nanos_since(self, earlier: Instant) -> i128 {
         (i128::from(self.0) - i128::from(earlier.0)) * 1000
+    }
+}
+
+/// A duration in nanoseconds, as the product's templates have them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(pub i64);
+
+impl Nanos {
+    /// Cut down to whole microseconds.
+    pub fn micros(self) -> Micros {
+        Micros(self.0.div_euclid(1000))
+    }
+}
+
+/// A duration in microseconds, the unit of an [`Instant`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Micros(pub i64);
+
+impl fmt::Display for Nanos {
+    /// In the largest unit that it is a whole number of.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(i64, &str); 4] = [
+            (24 * HOUR * 1000, "d"),
+            (HOUR * 1000, "h"),
+            (MINUTE * 1000, "min"),
+            (SECOND * 1000, "s"),
+        ];
+        let whole = UNITS.iter().find(|(unit, _)| self.0 % unit == 0);
+        let (unit, name) = whole.unwrap_or(&(1, "ns"));
+        write!(f, "{} {name}", self.0 / unit)
     }
 }
 

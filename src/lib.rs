@@ -9,6 +9,8 @@
 #[forbid(unsafe_code)]
 pub mod build;
 #[forbid(unsafe_code)]
+pub mod columns;
+#[forbid(unsafe_code)]
 pub mod decision;
 #[forbid(unsafe_code)]
 pub mod instant;

@@ -10,8 +10,9 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use pgrx::guc::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 use pgrx::{PgLogLevel, pg_guard, pg_sys};
 
-use crate::instant::SECOND;
-use crate::lifecycle::signs::{ActingRule, Policy};
+use crate::instant::{Micros, SECOND};
+use crate::lifecycle::policy::Policy;
+use crate::lifecycle::rules::{self, RuleSet};
 
 /// What a tick does with what is due (`workspace_autobuild.action`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +177,7 @@ static PRODUCT_SCHEMA: GucSetting<Option<CString>> =
 static ROLE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 static ACTION: GucSetting<Action> = GucSetting::<Action>::new(Action::Build);
 static RULES: GucSetting<Option<CString>> =
-    GucSetting::<Option<CString>>::new(Some(c"autostop, autostart, failed, dormancy"));
+    GucSetting::<Option<CString>>::new(Some(rules::SETTING_DEFAULT));
 static LICENSED_RULES: GucSetting<LicensedRules> =
     GucSetting::<LicensedRules>::new(LicensedRules::On);
 static FAILED_STOP_RETRY: GucSetting<bool> = GucSetting::<bool>::new(true);
@@ -261,7 +262,7 @@ pub fn register() {
     );
     string(
         c"workspace_autobuild.rules",
-        c"The rules that may act, of autostop, autostart, failed, dormancy, delete.",
+        rules::SETTING_DESCRIPTION,
         c"A comma-separated list; empty: none. delete destroys workspaces, so it acts only when it is added.",
         &RULES,
         GucContext::Suset,
@@ -466,7 +467,7 @@ impl Settings {
 
 /// Reads the settings as they stand in this session.
 pub fn read() -> Settings {
-    let rules = parse_rules(&text(&RULES)).unwrap_or([false; 5]);
+    let rules = RuleSet::from_names(&text(&RULES)).unwrap_or_default();
     let role = text(&ROLE);
     Settings {
         product_schema: text(&PRODUCT_SCHEMA),
@@ -477,7 +478,7 @@ pub fn read() -> Settings {
             rules,
             licensed: LICENSED_RULES.get() != LicensedRules::Off,
             failed_stop_retry: FAILED_STOP_RETRY.get(),
-            max_start_delay: i64::from(MAX_START_DELAY.get()) * SECOND,
+            max_start_delay: Micros(i64::from(MAX_START_DELAY.get()) * SECOND),
         },
         batch_size: usize::try_from(BATCH_SIZE.get()).unwrap_or(1).max(1),
         max_builds_per_tick: usize::try_from(MAX_BUILDS_PER_TICK.get())
@@ -511,25 +512,6 @@ fn text(setting: &'static GucSetting<Option<CString>>) -> String {
         .get()
         .map(|value| value.to_string_lossy().into_owned())
         .unwrap_or_default()
-}
-
-/// The rules that a text names, in the order of [`ActingRule::ALL`].
-fn parse_rules(text: &str) -> Result<[bool; 5], String> {
-    let mut rules = [false; 5];
-    for name in text.split(',').map(str::trim).filter(|n| !n.is_empty()) {
-        let rule = ActingRule::ALL
-            .into_iter()
-            .find(|rule| rule.name() == name)
-            .ok_or_else(|| {
-                format!(
-                    "\"{name}\" is no rule; the rules are autostop, autostart, failed, dormancy, delete"
-                )
-            })?;
-        if let Some(named) = rules.get_mut(rule as usize) {
-            *named = true;
-        }
-    }
-    Ok(rules)
 }
 
 /// The names in a comma-separated list; a quoted name keeps every character.
@@ -567,8 +549,6 @@ fn parse_names(text: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// # Safety
-/// For the server, as a check hook; so are those below.
 #[pg_guard]
 unsafe extern "C-unwind" fn check_rules(
     value: *mut *mut c_char,
@@ -576,7 +556,7 @@ unsafe extern "C-unwind" fn check_rules(
     _source: pg_sys::GucSource::Type,
 ) -> bool {
     // SAFETY: the server calls check hooks with a pointer to the new value.
-    unsafe { check(value, |text| parse_rules(text).map(drop)) }
+    unsafe { check(value, |text| RuleSet::from_names(text).map(drop)) }
 }
 
 #[pg_guard]

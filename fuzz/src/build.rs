@@ -9,9 +9,12 @@ use workspace_autobuild::build::inputs::{ImportJob, PreviousSource, PreviousValu
 use workspace_autobuild::build::job_input::job_posted_payload;
 use workspace_autobuild::build::plan::{Plan, PreparedVersion, Request, plan};
 use workspace_autobuild::instant::Instant;
-use workspace_autobuild::lifecycle::facts::{BuildTransition, Facts, Job, LatestBuild, Template};
-use workspace_autobuild::lifecycle::signs::{ActingRule, Policy, Signs};
-use workspace_autobuild::lifecycle::verdict::{Next, Transition};
+use workspace_autobuild::lifecycle::facts::{BuildTransition, Facts};
+use workspace_autobuild::lifecycle::outcome::Next;
+use workspace_autobuild::lifecycle::policy::Policy;
+use workspace_autobuild::lifecycle::rules::ActingRule;
+use workspace_autobuild::lifecycle::signs::Signs;
+use workspace_autobuild::lifecycle::transition::{BuildReason, Transition};
 
 use crate::input::{SECRET, definition, import, preset, previous, signs};
 
@@ -82,7 +85,7 @@ fn wanted_tags(mut tags: Map<String, Value>, signs: &Signs) -> Map<String, Value
         tags.retain(|_, value| value != "");
     }
     if tags.get("scope").is_some_and(|scope| scope == "user") {
-        tags.insert("owner".to_owned(), Uuid::from_u128(4).to_string().into());
+        tags.insert("owner".to_owned(), Uuid::from_u128(2).to_string().into());
     } else {
         tags.insert("scope".to_owned(), "organization".into());
         if signs.empty_owner_tag {
@@ -154,8 +157,9 @@ fn try_parameters(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 
 fn version(import: Option<ImportJob>) -> Version {
     Version {
-        id: Uuid::from_u128(2),
-        template_id: Some(Uuid::from_u128(1)),
+        // As in `Facts::example`.
+        id: Uuid::from_u128(5),
+        template_id: Some(Uuid::from_u128(4)),
         import,
         external_agent: false,
         legacy_parameter_schemas: false,
@@ -186,17 +190,11 @@ fn planned_unless_told(
     latest_tags: Option<&str>,
     told: bool,
 ) -> Option<Plan> {
-    let facts = startable();
-    let policy = Policy {
-        rules: [true; 5],
-        licensed: true,
-        failed_stop_retry: true,
-        max_start_delay: 0,
-    };
+    let facts = Facts::example(BuildTransition::Stop, Instant::NO_TIME);
     let next = Next {
         rule: ActingRule::Autostart,
         transition: Transition::Start,
-        reason: "autostart",
+        reason: BuildReason::Autostart,
         at: Instant::NO_TIME,
         strict: false,
         due: true,
@@ -206,7 +204,7 @@ fn planned_unless_told(
         facts: &facts,
         next: &next,
         signs,
-        policy: &policy,
+        policy: &Policy::EVERYTHING,
     };
     let prepared = PreparedVersion::new(version.clone(), signs);
     let outcome = plan(&request, Some(&prepared), values, latest_tags);
@@ -229,47 +227,5 @@ fn planned_unless_told(
             assert!(told || !block.message.contains(SECRET), "{block:?}");
             None
         }
-    }
-}
-
-/// A stopped workspace of version 2 of template 1.
-fn startable() -> Facts {
-    Facts {
-        workspace_id: Uuid::from_u128(3),
-        owner_id: Uuid::from_u128(4),
-        organization_id: Uuid::from_u128(5),
-        deleted: false,
-        schedule: None,
-        dormant_at: None,
-        deleting_at: None,
-        last_used_at: Instant::NO_TIME,
-        next_start_at: None,
-        always_update: false,
-        has_task: false,
-        owner: None,
-        template: Some(Template {
-            id: Uuid::from_u128(1),
-            organization_id: Uuid::from_u128(5),
-            active_version_id: Uuid::from_u128(2),
-            allow_user_autostart: true,
-            blocked_days: 0,
-            failure_ttl: 0,
-            time_til_dormant: 0,
-            time_til_dormant_autodelete: 0,
-            require_active_version: false,
-        }),
-        latest: Some(LatestBuild {
-            id: Uuid::from_u128(6),
-            build_number: 1,
-            transition: BuildTransition::Stop,
-            created_at: Instant::NO_TIME,
-            deadline: None,
-            template_version_id: Uuid::from_u128(2),
-            job: Some(Job {
-                completed_at: Some(Instant::NO_TIME),
-                canceled_at: None,
-                failed: false,
-            }),
-        }),
     }
 }

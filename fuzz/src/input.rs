@@ -5,11 +5,13 @@ use uuid::Uuid;
 use workspace_autobuild::build::inputs::{
     Definition, ImportJob, Preset, PreviousSource, PreviousValue,
 };
-use workspace_autobuild::instant::{Instant, MINUTE};
+use workspace_autobuild::instant::{Instant, MINUTE, Micros, Nanos};
 use workspace_autobuild::lifecycle::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
 };
-use workspace_autobuild::lifecycle::signs::{Policy, Signs};
+use workspace_autobuild::lifecycle::policy::Policy;
+use workspace_autobuild::lifecycle::rules::{ActingRule, RuleSet};
+use workspace_autobuild::lifecycle::signs::Signs;
 
 /// Somewhere in March 2024, when some clocks are moved.
 const MARCH: i64 = 1_709_600_000;
@@ -47,12 +49,12 @@ fn id(u: &mut Unstructured<'_>) -> Result<Uuid> {
 }
 
 /// Nanoseconds, of a few minutes or of any length.
-fn nanoseconds(u: &mut Unstructured<'_>) -> Result<i64> {
-    Ok(match u.int_in_range(0..=3)? {
+fn nanoseconds(u: &mut Unstructured<'_>) -> Result<Nanos> {
+    Ok(Nanos(match u.int_in_range(0..=3)? {
         0 => u.arbitrary()?,
         1 => i64::from(u.arbitrary::<i16>()?) * 30_000_000_001,
         _ => i64::from(u.arbitrary::<i8>()?) * 60_000_000_000,
-    })
+    }))
 }
 
 fn one_of(u: &mut Unstructured<'_>, texts: &[&str]) -> Result<String> {
@@ -92,16 +94,28 @@ pub(crate) fn signs(u: &mut Unstructured<'_>) -> Result<Signs> {
 /// Any settings of the operator's.
 pub(crate) fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
     let bits: u8 = u.arbitrary()?;
+    let mut rules = RuleSet::default();
+    for (n, rule) in ActingRule::ALL.into_iter().enumerate() {
+        // The other bits are taken.
+        let among = if n < 5 {
+            bits >> n & 1 == 1
+        } else {
+            u.arbitrary()?
+        };
+        if among {
+            rules = rules.with(rule);
+        }
+    }
     Ok(Policy {
-        rules: [0, 1, 2, 3, 4].map(|n| bits >> n & 1 == 1),
+        rules,
         licensed: bits >> 5 & 1 == 1,
         failed_stop_retry: bits >> 6 & 1 == 1,
         // From 0 to 100 years, as the setting has it.
-        max_start_delay: match bits >> 7 {
+        max_start_delay: Micros(match bits >> 7 {
             0 => 0,
             _ if u.arbitrary()? => u.int_in_range(0..=200)? * MINUTE / 2,
             _ => u.int_in_range(0..=100 * 365 * 24 * 60)? * MINUTE,
-        },
+        }),
     })
 }
 

@@ -1,11 +1,15 @@
 //! Verdicts: any facts at any tick, under any rules.
 
 use arbitrary::Unstructured;
-use workspace_autobuild::instant::{HOUR, Instant, MINUTE};
+use workspace_autobuild::instant::{HOUR, Instant, MINUTE, Micros};
+use workspace_autobuild::lifecycle::explain::explain;
 use workspace_autobuild::lifecycle::facts::Facts;
-use workspace_autobuild::lifecycle::signs::{ActingRule, Policy, Signs};
-use workspace_autobuild::lifecycle::verdict::{Next, Verdict, verdict as decide};
-use workspace_autobuild::lifecycle::{Skip, explain};
+use workspace_autobuild::lifecycle::outcome::Next;
+use workspace_autobuild::lifecycle::policy::Policy;
+use workspace_autobuild::lifecycle::rules::ActingRule;
+use workspace_autobuild::lifecycle::signs::Signs;
+use workspace_autobuild::lifecycle::skip::Skip;
+use workspace_autobuild::lifecycle::verdict::{Verdict, verdict as decide};
 use workspace_autobuild::schedule::ScheduleCache;
 
 use crate::input;
@@ -95,7 +99,7 @@ fn explained(case: &Case, verdict: &Verdict, tick: Instant) {
 /// limit on lateness the schedule's runs move on with the clock.
 fn moves(case: &Case, next: &Next, tick: Instant) -> bool {
     next.due && next.at == tick
-        || next.rule == ActingRule::Autostart && case.policy.max_start_delay > 0
+        || next.rule == ActingRule::Autostart && case.policy.max_start_delay > Micros(0)
 }
 
 /// What is due was not so a minute before its time.
@@ -121,8 +125,8 @@ fn never_late(case: &Case, verdict: &Verdict, tick: Instant) {
     // further apart than that, or whose run waits for a next_start_at that is later.
     let limit = case.policy.max_start_delay;
     let given_up = next.rule == ActingRule::Autostart
-        && limit > 0
-        && (limit <= MINUTE || case.facts.next_start_at.is_some());
+        && limit > Micros(0)
+        && (limit <= Micros(MINUTE) || case.facts.next_start_at.is_some());
     if next.due || after <= next.at || given_up {
         return;
     }

@@ -8,7 +8,7 @@ use crate::decision::due::next_look;
 use crate::decision::judge::judge;
 use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::signs::Policy;
+use crate::lifecycle::policy::Policy;
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;

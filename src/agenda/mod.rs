@@ -24,8 +24,8 @@ pub mod triggers;
 
 use uuid::Uuid;
 
-use crate::instant::Instant;
-use crate::lifecycle::signs::Policy;
+use crate::instant::{Instant, Micros};
+use crate::lifecycle::policy::Policy;
 use crate::product::schema::Product;
 use crate::server::clock;
 use crate::server::error::Error;
@@ -40,7 +40,7 @@ use state::Agenda;
 /// starts move on with the clock, and entries with them: of a tick that is past it may
 /// know too little.
 pub fn remembers(policy: &Policy, tick: Instant) -> bool {
-    policy.max_start_delay <= 0 || tick >= clock::now().truncate_to_minute()
+    policy.max_start_delay <= Micros(0) || tick >= clock::now().truncate_to_minute()
 }
 
 /// May a tick by hand at this time use the agenda? Not for a time to come, as of which

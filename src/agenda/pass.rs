@@ -7,7 +7,7 @@ use pgrx::{PgLogLevel, pg_sys};
 use uuid::Uuid;
 
 use crate::instant::Instant;
-use crate::lifecycle::signs::Policy;
+use crate::lifecycle::policy::Policy;
 use crate::product::facts::{self, Scope};
 use crate::product::schema::Product;
 use crate::server::clock;

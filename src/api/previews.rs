@@ -14,7 +14,8 @@ use crate::decision::plan::plan_all;
 use crate::instant::{HOUR, Instant};
 use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::verdict::{Next, Verdict};
+use crate::lifecycle::outcome::Next;
+use crate::lifecycle::verdict::Verdict;
 use crate::product::facts::{self, Scope};
 use crate::product::licence;
 use crate::product::locks::hold_for_preview;
@@ -110,7 +111,7 @@ fn autobuild_next_transition(
             let (code, message) = block.unzip();
             (
                 Some(next.transition.name().to_owned()),
-                Some(next.reason.to_owned()),
+                Some(next.reason.name().to_owned()),
                 Some(timestamptz(next.at)),
                 next.due,
                 code,
@@ -235,7 +236,7 @@ fn autobuild_upcoming(
             owner,
             template,
             next.transition.name().to_owned(),
-            next.reason.to_owned(),
+            next.reason.name().to_owned(),
             timestamptz(next.at),
             next.due,
         )

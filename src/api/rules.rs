@@ -3,7 +3,7 @@
 use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
 
-use crate::lifecycle::rules::catalogue;
+use crate::lifecycle::listing::rows;
 use crate::product::licence;
 use crate::product::schema::Product;
 use crate::server::error::OrRaise;
@@ -34,17 +34,13 @@ fn autobuild_list_rules() -> TableIterator<
             .as_ref()
             .is_some_and(|product| product.has_part(part))
     };
-    TableIterator::new(
-        catalogue(has, &settings.policy)
-            .into_iter()
-            .map(move |rule| {
-                (
-                    rule.rule.to_owned(),
-                    rule.in_force && missing.is_none(),
-                    missing.clone().unwrap_or(rule.because),
-                    rule.setting,
-                    rule.description.to_owned(),
-                )
-            }),
-    )
+    TableIterator::new(rows(has, &settings.policy).into_iter().map(move |row| {
+        (
+            row.rule.to_owned(),
+            row.in_force && missing.is_none(),
+            missing.clone().unwrap_or(row.because),
+            row.setting,
+            row.description.to_owned(),
+        )
+    }))
 }

@@ -95,7 +95,7 @@ fn row(attempt: Attempt) -> Row {
     (
         sql_uuid(attempt.workspace_id),
         attempt.transition.name().to_owned(),
-        attempt.reason.to_owned(),
+        attempt.reason.name().to_owned(),
         timestamptz(attempt.due_at),
         attempt.outcome.name().to_owned(),
         attempt.code.map(|code| code.code().to_owned()),

@@ -9,8 +9,9 @@ use std::collections::{BTreeSet, HashSet};
 use uuid::Uuid;
 
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::signs::{Policy, Signs};
-use crate::lifecycle::verdict::Next;
+use crate::lifecycle::outcome::Next;
+use crate::lifecycle::policy::Policy;
+use crate::lifecycle::signs::Signs;
 
 use super::codes::BlockCode;
 use super::inputs::{Block, ParameterRow, Preset, PreviousValue, Version};

@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use crate::lifecycle::signs::UNLICENSED;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::policy::UNLICENSED;
+use crate::lifecycle::transition::Transition;
 
 use super::codes::BlockCode;
 use super::inputs::{Block, Version};

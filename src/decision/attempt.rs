@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::build::codes::BlockCode;
 use crate::build::inputs::Block;
 use crate::instant::Instant;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::transition::{BuildReason, Transition};
 use crate::sqlstate::SqlState;
 
 use super::due::Due;
@@ -58,7 +58,7 @@ pub struct Attempt {
     /// What was to be done.
     pub transition: Transition,
     /// The product's `build_reason`.
-    pub reason: &'static str,
+    pub reason: BuildReason,
     /// When it fell due.
     pub due_at: Instant,
     /// What came of it.
@@ -136,7 +136,7 @@ impl Attempt {
             workspace_id: Uuid::nil(),
             latest_build_number: 1,
             transition: Transition::Start,
-            reason: "autostart",
+            reason: BuildReason::Autostart,
             due_at,
             outcome: Outcome::Built,
             code: None,

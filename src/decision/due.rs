@@ -4,7 +4,9 @@ use uuid::Uuid;
 
 use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::verdict::{Next, Transition, Verdict};
+use crate::lifecycle::outcome::Next;
+use crate::lifecycle::transition::Transition;
+use crate::lifecycle::verdict::Verdict;
 
 /// A workspace that is due.
 #[derive(Clone, Debug)]

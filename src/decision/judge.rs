@@ -2,7 +2,7 @@
 
 use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::signs::Policy;
+use crate::lifecycle::policy::Policy;
 use crate::lifecycle::verdict::{Verdict, verdict};
 use crate::product::facts::{self, Scope};
 use crate::product::schema::Product;

@@ -14,10 +14,11 @@ use uuid::Uuid;
 
 use crate::build::plan::Request;
 use crate::build::version::chosen_version;
-use crate::instant::Instant;
+use crate::instant::{Instant, Nanos};
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::signs::Policy;
-use crate::lifecycle::verdict::{Next, Transition};
+use crate::lifecycle::outcome::Next;
+use crate::lifecycle::policy::Policy;
+use crate::lifecycle::transition::{BuildReason, Transition};
 use crate::product::facts::{self, Scope};
 use crate::product::schema::Product;
 use crate::server::error::Error;
@@ -40,14 +41,14 @@ pub struct Made<'a> {
 #[derive(PartialEq, Eq)]
 struct Basis {
     transition: Transition,
-    reason: &'static str,
+    reason: BuildReason,
     mark_dormant: bool,
     latest_build: Option<Uuid>,
     version: Option<Uuid>,
     owner: Uuid,
     organization: Option<Uuid>,
     /// A mark says when the workspace is to be deleted.
-    delete_after: Option<i64>,
+    delete_after: Option<Nanos>,
 }
 
 impl Basis {

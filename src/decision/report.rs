@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::transition::Transition;
 use crate::sqlstate::SqlState;
 
 use super::attempt::{Attempt, Outcome};

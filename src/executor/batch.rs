@@ -168,7 +168,7 @@ impl Writer<'_> {
             .iter()
             .map(|item| {
                 let template = item.planned.due.facts.template.as_ref()?;
-                let ttl = template.time_til_dormant_autodelete;
+                let ttl = template.time_til_dormant_autodelete.0;
                 // Nanoseconds, which the product cuts to milliseconds.
                 (self.licensed && self.product.signs.deletion && ttl > 0)
                     .then_some(ttl / 1_000_000 * 1_000)

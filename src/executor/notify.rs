@@ -49,7 +49,7 @@ impl<'a> Payload<'a> {
             organization_id: facts.organization_id,
             template_id: facts.template.as_ref().map(|template| template.id),
             transition: attempt.transition.name(),
-            reason: attempt.reason,
+            reason: attempt.reason.name(),
             due_at: attempt.due_at.to_string(),
             dormant: planned.due.next.mark_dormant,
             build_id: attempt.build_id,

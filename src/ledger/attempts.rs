@@ -8,7 +8,7 @@ use crate::build::codes::BlockCode;
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::report::KINDS;
 use crate::instant::Instant;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::transition::Transition;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, run, uuids};
@@ -122,7 +122,7 @@ pub(super) fn record(
             uuids(stuck.iter().map(|a| a.workspace_id)),
             Arg::Ints(stuck.iter().map(|a| Some(a.latest_build_number)).collect()),
             texts(&|a| Some(a.transition.name().to_owned())),
-            texts(&|a| Some(a.reason.to_owned())),
+            texts(&|a| Some(a.reason.name().to_owned())),
             Arg::Times(stuck.iter().map(|a| Some(a.due_at)).collect()),
             texts(&|a| Some(a.outcome.name().to_owned())),
             texts(&|a| a.code.map(|code| code.code().to_owned())),

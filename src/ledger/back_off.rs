@@ -8,7 +8,7 @@ use crate::build::codes::BlockCode;
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::planned::Planned;
 use crate::instant::{Instant, MINUTE};
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::transition::Transition;
 
 /// The last attempt at a workspace that can't move, as `autobuild_attempts` keeps it. A name
 /// that this version of the extension does not know is `None`.

@@ -32,7 +32,7 @@ pub(super) fn record(
             Arg::Time(Some(now)),
             uuids(attempts.iter().map(|a| a.workspace_id)),
             texts(&|a| Some(a.transition.name().to_owned())),
-            texts(&|a| Some(a.reason.to_owned())),
+            texts(&|a| Some(a.reason.name().to_owned())),
             Arg::Times(attempts.iter().map(|a| Some(a.due_at)).collect()),
             texts(&|a| Some(a.outcome.name().to_owned())),
             texts(&|a| a.code.map(|code| code.code().to_owned())),
@@ -77,7 +77,7 @@ pub fn not_yet_observed(
                 Some(a.workspace_id),
                 a.build_number,
                 Some(a.transition.name().to_owned()),
-                Some(a.reason.to_owned()),
+                Some(a.reason.name().to_owned()),
             ))
         })
         .collect())

@@ -7,17 +7,19 @@
 //! Its job has ended, too, with one exception: the dormancy mark of a workspace that does
 //! not run needs no build, and so does not wait for one that is under way.
 
-use crate::instant::Instant;
+use crate::instant::{Instant, Nanos};
 
 use super::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
 };
-use super::signs::{Policy, Signs};
+use super::policy::Policy;
+use super::signs::Signs;
 use super::skip::{Build, Skip};
+use super::transition::BuildReason;
 
 /// The conditions, in the order in which they are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Condition {
+pub(super) enum Condition {
     /// The workspace is not deleted.
     Deleted,
     /// Somebody has claimed it.
@@ -38,7 +40,7 @@ pub enum Condition {
 
 impl Condition {
     /// All of them, in order.
-    pub const ALL: [Condition; 8] = [
+    pub(super) const ALL: [Condition; 8] = [
         Condition::Deleted,
         Condition::Prebuild,
         Condition::Owner,
@@ -50,7 +52,7 @@ impl Condition {
     ];
 
     /// Its name in `autobuild_explain`.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Condition::Deleted => "deleted",
             Condition::Prebuild => "prebuild",
@@ -64,7 +66,7 @@ impl Condition {
     }
 
     /// Is it asked on this schema?
-    pub fn in_force(self, signs: &Signs) -> bool {
+    pub(super) fn in_force(self, signs: &Signs) -> bool {
         self != Condition::Succeeded || !signs.failed_stop
     }
 }
@@ -206,10 +208,15 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// A duration that the template sets, in nanoseconds; `none` where it sets none.
+    /// A duration that the template sets; `none` where it sets none.
     /// Without the licence it doesn't count.
-    pub(super) fn ttl(&self, stored: i64, option: &'static str, none: Skip) -> Result<i64, Skip> {
-        if stored <= 0 {
+    pub(super) fn ttl(
+        &self,
+        stored: Nanos,
+        option: &'static str,
+        none: Skip,
+    ) -> Result<Nanos, Skip> {
+        if stored <= Nanos(0) {
             Err(none)
         } else if !self.policy.licensed {
             Err(Skip::Unlicensed { option })
@@ -218,20 +225,34 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// The instant after which `nanos` (above zero) have passed since `since`, and whether
-    /// they have at the tick. The comparison is exact and strict. The instant is rounded
+    /// The instant after which `ttl` (above zero) has passed since `since`, and whether
+    /// it has at the tick. The comparison is exact and strict. The instant is rounded
     /// down to the microsecond, so that the tick is later than it just when it is due.
-    pub(super) fn after(&self, since: Instant, nanos: i64) -> (Instant, bool) {
-        let at = since.saturating_add_micros(nanos.div_euclid(1000));
-        (at, self.tick.nanos_since(since) > i128::from(nanos))
+    pub(super) fn after(&self, since: Instant, ttl: Nanos) -> (Instant, bool) {
+        let at = since.saturating_add(ttl.micros());
+        (at, self.tick.nanos_since(since) > i128::from(ttl.0))
     }
 
     /// The reason of a stop by the rules autostop and failed.
-    pub(super) fn stop_reason(&self) -> &'static str {
+    pub(super) fn stop_reason(&self) -> BuildReason {
         if self.signs.task_pause && self.facts.has_task {
-            "task_auto_pause"
+            BuildReason::TaskAutoPause
         } else {
-            "autostop"
+            BuildReason::Autostop
+        }
+    }
+
+    /// In which state the latest build left the workspace, for sentences: one that was
+    /// canceled left it in none that is known.
+    pub(super) fn since_build(&self, state: &str) -> String {
+        let build = self.build();
+        if self.was_canceled() {
+            format!(
+                "The latest, {build}, was canceled, but counts as a {}",
+                build.transition.name()
+            )
+        } else {
+            format!("{state} since {build}")
         }
     }
 }

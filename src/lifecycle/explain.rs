@@ -2,17 +2,19 @@
 //!
 //! The steps are the conditions, then the rules in force, in order. They end at the
 //! first condition that fails or the first rule that is due, which is the deciding one;
-//! they call the same code as [`super::verdict()`] and can't disagree with it.
+//! they call the same code as [`super::verdict`] and can't disagree with it.
 
-use crate::instant::{HOUR, Instant, MINUTE, SECOND};
+use crate::instant::Instant;
 
 use super::candidate::{Candidate, Condition};
 use super::facts::Facts;
+use super::outcome::Outcome;
+use super::policy::Policy;
+use super::rules::ActingRule;
 use super::schedules::Schedules;
-use super::signs::{ActingRule, Policy, Signs};
-use super::skip::{Skip, day_name};
-use super::verdict::{Next, Outcome, decided};
-use super::{autostart, autostop, delete, rules};
+use super::signs::Signs;
+use super::skip::Skip;
+use super::verdict::decided;
 
 /// One step of the explanation of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,30 @@ pub struct Step {
 
 /// The conditions and the rules in force, in order, down to the deciding one. If no rule
 /// is due, all are there, and the one that comes first says so.
+///
+/// ```
+/// use workspace_autobuild::instant::Instant;
+/// use workspace_autobuild::lifecycle::explain::explain;
+/// use workspace_autobuild::lifecycle::facts::{BuildTransition, Facts};
+/// use workspace_autobuild::lifecycle::policy::Policy;
+/// use workspace_autobuild::lifecycle::signs::Signs;
+/// # use workspace_autobuild::schedule::{ScheduleCache, Span, Zone, ZoneSource};
+/// # struct Utc;
+/// # impl Zone for Utc { fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } } }
+/// # impl ZoneSource for Utc {
+/// #     type Zone = Utc;
+/// #     fn zone(&self, name: &str) -> Option<Utc> { (name == "UTC").then_some(Utc) }
+/// # }
+///
+/// let tick = Instant::from_unix_seconds(0).expect("PostgreSQL keeps it");
+/// let mut left = Facts::example(BuildTransition::Stop, tick);
+/// left.owner = None;
+///
+/// let schedules = ScheduleCache::new(Utc, 100);
+/// let steps = explain(&left, &Signs::ALL, &Policy::EVERYTHING, tick, &schedules);
+/// let last = steps.last().expect("a step");
+/// assert_eq!((last.rule, last.passed), ("owner", false)); // no rule was asked
+/// ```
 pub fn explain<S: Schedules>(
     facts: &Facts,
     signs: &Signs,
@@ -81,9 +107,9 @@ fn rule_steps<S: Schedules>(
             });
             continue;
         }
-        match rules::evaluate(rule, candidate, schedules) {
+        match rule.evaluate(candidate, schedules) {
             Ok(next) => {
-                let mut observed = acts(&next, candidate, schedules);
+                let mut observed = rule.observed(&next, candidate, schedules);
                 if !next.due && decided.as_ref() == Ok(&next) {
                     observed.push_str(" This is what comes next.");
                 }
@@ -147,133 +173,4 @@ fn passes(condition: Condition, facts: &Facts, signs: &Signs) -> String {
         }
         Condition::Succeeded => "The build's job has no error.".to_owned(),
     }
-}
-
-/// What was seen where a rule acts, now or later.
-fn acts<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules: &S) -> String {
-    let build = candidate.build();
-    let at = next.at;
-    let tick = candidate.tick;
-    match next.rule {
-        ActingRule::Autostop if autostop::owner_is_suspended(candidate) => format!(
-            "{} and its owner is suspended: {} at once, at the tick ({tick}).",
-            since_build("The workspace runs", candidate),
-            next.transition.name()
-        ),
-        ActingRule::Autostop => format!(
-            "{}, whose deadline is {at}; the tick is {tick}.",
-            since_build("The workspace runs", candidate)
-        ),
-        ActingRule::Autostart => autostarts(candidate, schedules, at),
-        ActingRule::Failed => format!(
-            "The latest, {build}, failed at {}; failure_ttl ({}) has passed after {at}; the tick \
-             is {tick}.",
-            candidate.job.completed_at.unwrap_or(at),
-            span(candidate.template.failure_ttl)
-        ),
-        ActingRule::Dormancy => format!(
-            "The workspace was last used at {}; time_til_dormant ({}) has passed after {at}; the \
-             tick is {tick}. The latest, {build}, {}.",
-            candidate.facts.last_used_at,
-            span(candidate.template.time_til_dormant),
-            match next.transition {
-                super::Transition::Stop => "is stopped with it",
-                _ => "needs no stop: the workspace is only marked",
-            }
-        ),
-        ActingRule::Delete => {
-            let mut observed = String::from("The workspace is dormant");
-            if let Some(since) = candidate.dormant_at() {
-                observed.push_str(&format!(" since {since}"));
-            }
-            if let Some(deleting_at) = candidate.facts.deleting_at {
-                observed.push_str(&format!(", to be deleted after {deleting_at}"));
-            }
-            if let Ok(Some(retry_after)) = delete::retry_after(candidate) {
-                observed.push_str(&format!(
-                    "; the latest, {build}, failed and is not tried again until after \
-                     {retry_after}"
-                ));
-            }
-            observed.push_str(&format!("; the tick is {tick}."));
-            observed
-        }
-    }
-}
-
-/// In which state the latest build left the workspace: one that was canceled left it in
-/// none that is known.
-fn since_build(state: &str, candidate: &Candidate<'_>) -> String {
-    let build = candidate.build();
-    if candidate.was_canceled() {
-        format!(
-            "The latest, {build}, was canceled, but counts as a {}",
-            build.transition.name()
-        )
-    } else {
-        format!("{state} since {build}")
-    }
-}
-
-/// What was seen where a schedule starts the workspace.
-fn autostarts<S: Schedules>(candidate: &Candidate<'_>, schedules: &S, at: Instant) -> String {
-    let run = autostart::next_run(candidate, schedules).unwrap_or(at);
-    let mut observed = format!(
-        "{}; the first run of its schedule {} after {}",
-        since_build("The workspace is stopped", candidate),
-        quote(candidate.schedule().unwrap_or_default()),
-        autostart::search_from(candidate),
-    );
-    let blocked = blocked_names(candidate.blocked_days());
-    if !blocked.is_empty() {
-        observed.push_str(&format!(" that is not on a {}", blocked.join(" or ")));
-    }
-    observed.push_str(&format!(" is {run}"));
-    if candidate.signs.next_start_at {
-        match candidate.facts.next_start_at {
-            Some(next_start_at) => {
-                observed.push_str(&format!("; next_start_at is {next_start_at}"));
-            }
-            None => observed.push_str("; next_start_at is NULL"),
-        }
-    }
-    observed.push_str(&format!("; the tick is {}.", candidate.tick));
-    observed
-}
-
-/// The names of the weekdays in a set whose bit 0 is Monday.
-fn blocked_names(blocked: i32) -> Vec<&'static str> {
-    (0..7u8)
-        .filter(|day| blocked & (1 << day) != 0)
-        .filter_map(|day| chrono::Weekday::try_from(day).ok())
-        .map(day_name)
-        .collect()
-}
-
-/// A schedule's text for a sentence: what can't be printed escaped, what is long cut.
-fn quote(text: &str) -> String {
-    const SHOWN: usize = 120;
-    if text.chars().count() > SHOWN {
-        let start: String = text.chars().take(SHOWN).collect();
-        format!("{start:?} and so on")
-    } else {
-        format!("{text:?}")
-    }
-}
-
-/// A duration in nanoseconds, in the largest unit that it is a whole number of.
-fn span(nanos: i64) -> String {
-    const UNITS: [(i64, &str); 4] = [
-        (24 * HOUR * 1000, "d"),
-        (HOUR * 1000, "h"),
-        (MINUTE * 1000, "min"),
-        (SECOND * 1000, "s"),
-    ];
-    UNITS
-        .iter()
-        .find(|(unit, _)| nanos % unit == 0)
-        .map_or_else(
-            || format!("{nanos} ns"),
-            |(unit, name)| format!("{} {name}", nanos / unit),
-        )
 }

@@ -6,7 +6,7 @@
 
 use uuid::Uuid;
 
-use crate::instant::Instant;
+use crate::instant::{Instant, Nanos};
 
 /// The owner of pre-built workspaces that nobody has claimed yet.
 pub const PREBUILDS_OWNER: Uuid = Uuid::from_u128(0xc42f_df75_3097_471c_8c33_fb52_454d_81c0);
@@ -44,6 +44,52 @@ pub struct Facts {
     pub latest: Option<LatestBuild>,
 }
 
+impl Facts {
+    /// A workspace whose latest build was made and has succeeded at that instant, and for
+    /// which nothing is set: for tests and examples, which change what they are about.
+    pub fn example(transition: BuildTransition, at: Instant) -> Facts {
+        let version = Uuid::from_u128(5);
+        Facts {
+            workspace_id: Uuid::from_u128(1),
+            owner_id: Uuid::from_u128(2),
+            organization_id: Uuid::from_u128(3),
+            deleted: false,
+            schedule: None,
+            dormant_at: None,
+            deleting_at: None,
+            last_used_at: at,
+            next_start_at: None,
+            always_update: false,
+            has_task: false,
+            owner: Some(OwnerStatus::Active),
+            template: Some(Template {
+                id: Uuid::from_u128(4),
+                organization_id: Uuid::from_u128(9),
+                active_version_id: version,
+                allow_user_autostart: true,
+                blocked_days: 0,
+                failure_ttl: Nanos(0),
+                time_til_dormant: Nanos(0),
+                time_til_dormant_autodelete: Nanos(0),
+                require_active_version: false,
+            }),
+            latest: Some(LatestBuild {
+                id: Uuid::from_u128(6),
+                build_number: 7,
+                transition,
+                created_at: at,
+                deadline: None,
+                template_version_id: version,
+                job: Some(Job {
+                    completed_at: Some(at),
+                    canceled_at: None,
+                    failed: false,
+                }),
+            }),
+        }
+    }
+}
+
 /// `users.status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnerStatus {
@@ -69,8 +115,8 @@ impl OwnerStatus {
     }
 }
 
-/// The template's schedule options. Durations are nanoseconds, as stored; a value
-/// that is not above zero means "none".
+/// The template's schedule options. Durations are as stored: one that
+/// is not above zero means "none".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     /// `templates.id`.
@@ -85,11 +131,11 @@ pub struct Template {
     /// bits above the seventh mean nothing.
     pub blocked_days: i32,
     /// `templates.failure_ttl`.
-    pub failure_ttl: i64,
+    pub failure_ttl: Nanos,
     /// `templates.time_til_dormant` (`inactivity_ttl` before it was renamed).
-    pub time_til_dormant: i64,
+    pub time_til_dormant: Nanos,
     /// `templates.time_til_dormant_autodelete` (`locked_ttl` before it was renamed).
-    pub time_til_dormant_autodelete: i64,
+    pub time_til_dormant_autodelete: Nanos,
     /// `templates.require_active_version`.
     pub require_active_version: bool,
 }

@@ -1,32 +1,26 @@
 //! Facts about a workspace in, a verdict with its reasons out.
 //!
 //! The rules exist once, here: the worker's tick, `autobuild_tick`, the previews
-//! and `autobuild_explain` all call [`verdict()`]. Nothing in this module knows of
+//! and `autobuild_explain` all call [`verdict`](verdict::verdict). Nothing in this module knows of
 //! PostgreSQL: the clock, the zones and the facts are arguments.
 //!
 //! A verdict has two stages. A workspace that fails one of the conditions
-//! ([`candidate`]) is left alone by every rule. The others are put before the rules in
+//! (`candidate`) is left alone by every rule. The others are put before the [`rules`] in
 //! force, in order; each rule is a file that says when it acts, or why it does not.
 
-mod autostart;
-mod autostop;
-pub mod candidate;
-mod delete;
-mod dormancy;
+mod candidate;
 pub mod explain;
 pub mod facts;
-mod failed;
+pub mod listing;
 pub mod needs;
+pub mod outcome;
+pub mod policy;
 pub mod rules;
 pub mod schedules;
 pub mod signs;
 pub mod skip;
+pub mod transition;
 pub mod verdict;
-
-pub use explain::{Step, explain};
-pub use schedules::{Runs, Schedules};
-pub use skip::Skip;
-pub use verdict::{Next, Outcome, Transition, Verdict, verdict};
 
 #[cfg(test)]
 pub(crate) mod tests;

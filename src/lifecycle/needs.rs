@@ -1,7 +1,7 @@
-//! What of the product's schema each rule needs, said once: the signs are found by it,
-//! and `autobuild_rules` tells by it what is there and what is not.
+//! What a sign may need of the product's schema, and the sentence that says what of it is
+//! there and what is not.
 
-use super::signs::Signs;
+use super::transition::BuildReason;
 
 /// A part of the product's schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,117 +9,16 @@ pub enum Part {
     /// A column: its table and its name.
     Column(&'static str, &'static str),
     /// A value of the enum `build_reason`.
-    Reason(&'static str),
+    Reason(BuildReason),
 }
 
 use Part::{Column, Reason};
 
-/// All that a rule needs: of each group one part, which had another name at first.
-pub type Needs = &'static [&'static [Part]];
-
-/// Nothing: it holds on every version.
-pub const NOTHING: Needs = &[];
-pub(super) const FAILED_STOP: Needs = &[
-    &[Reason("failedstop")],
-    &[Column("templates", "failure_ttl")],
-];
-const TIME_TIL_DORMANT: &[Part] = &[
-    Column("templates", "time_til_dormant"),
-    Column("templates", "inactivity_ttl"),
-];
-pub(super) const DORMANCY: Needs = &[DORMANT_AT, TIME_TIL_DORMANT, DORMANCY_REASON];
-/// Whoever is to be deleted must be dormant first.
-pub(super) const DELETION: Needs = &[
-    DORMANT_AT,
-    TIME_TIL_DORMANT,
-    DORMANCY_REASON,
-    &[Column("workspaces", "deleting_at")],
-    &[
-        Column("templates", "time_til_dormant_autodelete"),
-        Column("templates", "locked_ttl"),
-    ],
-    &[Reason("autodelete")],
-];
-const DORMANT_AT: &[Part] = &[
-    Column("workspaces", "dormant_at"),
-    Column("workspaces", "locked_at"),
-];
-const DORMANCY_REASON: &[Part] = &[Reason("dormancy"), Reason("autolock")];
-pub(super) const JOB_STATUS: Needs = &[&[Column("provisioner_jobs", "job_status")]];
-pub(super) const AUTOMATIC_UPDATES: Needs = &[&[Column("workspaces", "automatic_updates")]];
-pub(super) const REQUIRE_ACTIVE_VERSION: Needs =
-    &[&[Column("templates", "require_active_version")]];
-pub(super) const BLOCKED_DAYS: Needs = &[&[Column("templates", "autostart_block_days_of_week")]];
-pub(super) const ACTIVE_OWNER: Needs = &[&[Column("provisioner_daemons", "last_seen_at")]];
-const EMPTY_OWNER_TAG: Needs = &[&[Column("provisioner_daemons", "api_version")]];
-pub(super) const WORKSPACE_TAGS: Needs = &[&[Column(
-    "template_version_workspace_tags",
-    "template_version_id",
-)]];
-pub(super) const SUSPENDED_OWNER: Needs = &[&[Column("users", "github_com_user_id")]];
-pub(super) const NEXT_START_AT: Needs = &[&[Column("workspaces", "next_start_at")]];
-pub(super) const DYNAMIC: Needs = &[&[Column("templates", "use_classic_parameter_flow")]];
-pub(super) const PROVISIONER: Needs = &[
-    LOGS_OVERFLOWED,
-    &[Column("provisioner_daemons", "organization_id")],
-    &[Column("provisioner_daemons", "tags")],
-    &[Column("provisioner_daemons", "last_seen_at")],
-];
-const LOGS_OVERFLOWED: &[Part] = &[Column("provisioner_jobs", "logs_overflowed")];
-pub(super) const PRESET: Needs = &[
-    LOGS_OVERFLOWED,
-    &[Column("workspace_builds", "template_version_preset_id")],
-    &[Column("template_version_presets", "id")],
-    &[Column("template_version_presets", "template_version_id")],
-    &[Column(
-        "template_version_preset_parameters",
-        "template_version_preset_id",
-    )],
-    &[Column("template_version_preset_parameters", "name")],
-    &[Column("template_version_preset_parameters", "value")],
-];
-pub(super) const TASK_ROW: Needs = &[
-    &[Column("task_workspace_apps", "workspace_build_number")],
-    &[Column("task_workspace_apps", "task_id")],
-    &[Column("tasks", "id")],
-    &[Column("tasks", "workspace_id")],
-    &[Column("tasks", "deleted_at")],
-];
-pub(super) const TASK_PAUSE: Needs = &[
-    &[Column("templates", "disable_module_cache")],
-    &[Reason("task_auto_pause")],
-    &[Column("tasks", "workspace_id")],
-];
-
-impl Signs {
-    /// The signs of a schema that has these parts.
-    pub fn found(has: impl Fn(Part) -> bool) -> Signs {
-        let all = |needs| missing(needs, &has).is_empty();
-        Signs {
-            failed_stop: all(FAILED_STOP),
-            dormancy: all(DORMANCY),
-            dormancy_reason: has(Reason("dormancy")),
-            deletion: all(DELETION),
-            job_status: all(JOB_STATUS),
-            automatic_updates: all(AUTOMATIC_UPDATES),
-            require_active_version: all(REQUIRE_ACTIVE_VERSION),
-            blocked_days: all(BLOCKED_DAYS),
-            active_owner: all(ACTIVE_OWNER),
-            empty_owner_tag: all(EMPTY_OWNER_TAG),
-            workspace_tags: all(WORKSPACE_TAGS),
-            suspended_owner: all(SUSPENDED_OWNER),
-            next_start_at: all(NEXT_START_AT),
-            dynamic: all(DYNAMIC),
-            provisioner: all(PROVISIONER),
-            preset: all(PRESET),
-            task_row: all(TASK_ROW),
-            task_pause: all(TASK_PAUSE),
-        }
-    }
-}
+/// All that a sign needs: of each group one part, which had another name at first.
+pub(super) type Needs = &'static [&'static [Part]];
 
 /// The groups of which the schema has no part.
-fn missing(needs: Needs, has: impl Fn(Part) -> bool) -> Vec<&'static [Part]> {
+pub(super) fn missing(needs: Needs, has: impl Fn(Part) -> bool) -> Vec<&'static [Part]> {
     needs
         .iter()
         .copied()
@@ -181,7 +80,7 @@ impl std::fmt::Display for Part {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Column(table, column) => write!(f, "{table}.{column}"),
-            Reason(value) => f.write_str(value),
+            Reason(value) => f.write_str(value.name()),
         }
     }
 }

@@ -12,8 +12,9 @@ use uuid::Uuid;
 use crate::instant::Instant;
 
 use super::facts::{BuildTransition, OwnerStatus};
-use super::signs::{ActingRule, UNLICENSED};
-use super::verdict::Transition;
+use super::policy::UNLICENSED;
+use super::rules::ActingRule;
+use super::transition::Transition;
 
 /// Declares [`Skip`] and its codes from one list.
 macro_rules! skips {

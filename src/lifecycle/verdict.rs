@@ -2,68 +2,15 @@
 
 use crate::instant::Instant;
 
-use super::autostart;
 use super::candidate::{Candidate, Condition};
-use super::facts::{BuildTransition, Facts};
-use super::rules;
+use super::facts::Facts;
+use super::outcome::{Next, Outcome};
+use super::policy::Policy;
+use super::rules::ActingRule;
 use super::schedules::Schedules;
-use super::signs::{ActingRule, Policy, Signs};
+use super::signs::Signs;
 use super::skip::Skip;
-
-/// What a rule does to a workspace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transition {
-    /// A build that starts it.
-    Start,
-    /// A build that stops it.
-    Stop,
-    /// A build that deletes it.
-    Delete,
-    /// The dormancy mark alone, without a build.
-    Dormant,
-}
-
-impl Transition {
-    /// Its name in SQL.
-    pub fn name(self) -> &'static str {
-        match self {
-            Transition::Start => "start",
-            Transition::Stop => "stop",
-            Transition::Delete => "delete",
-            Transition::Dormant => "dormant",
-        }
-    }
-}
-
-/// The next transition of a workspace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Next {
-    /// The rule that makes it.
-    pub rule: ActingRule,
-    /// What is done.
-    pub transition: Transition,
-    /// The product's `build_reason`.
-    pub reason: &'static str,
-    /// When it falls due. Not to be compared with the tick: some rules act at this
-    /// very instant, others only after it.
-    pub at: Instant,
-    /// Does the rule act only after `at`, not at that very instant?
-    pub strict: bool,
-    /// Is it due at the tick, by the rule's own comparison?
-    pub due: bool,
-    /// Is the workspace marked dormant, with the build or alone?
-    pub mark_dormant: bool,
-}
-
-impl Next {
-    /// The first instant at which it is due.
-    fn due_from(&self) -> Instant {
-        self.at.saturating_add_micros(i64::from(self.strict))
-    }
-}
-
-/// What happens next, or why nothing does.
-pub type Outcome = Result<Next, Skip>;
+use super::transition::Transition;
 
 /// The verdict on a workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +39,32 @@ pub struct Verdict {
 /// the setting; else the reason of the rule that the workspace's state is about, which
 /// is delete after a delete build, failed after a failed one, autostop while it runs
 /// and autostart while it is stopped.
+///
+/// ```
+/// use workspace_autobuild::instant::Instant;
+/// use workspace_autobuild::lifecycle::facts::{BuildTransition, Facts};
+/// use workspace_autobuild::lifecycle::policy::Policy;
+/// use workspace_autobuild::lifecycle::signs::Signs;
+/// use workspace_autobuild::lifecycle::verdict::verdict;
+/// # use workspace_autobuild::schedule::{ScheduleCache, Span, Zone, ZoneSource};
+/// # struct Utc;
+/// # impl Zone for Utc { fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } } }
+/// # impl ZoneSource for Utc {
+/// #     type Zone = Utc;
+/// #     fn zone(&self, name: &str) -> Option<Utc> { (name == "UTC").then_some(Utc) }
+/// # }
+///
+/// let built = Instant::from_unix_seconds(0).expect("PostgreSQL keeps it");
+/// let mut stopped = Facts::example(BuildTransition::Stop, built);
+/// stopped.schedule = Some("0 9 * * *".to_owned());
+///
+/// let schedules = ScheduleCache::new(Utc, 100);
+/// let verdict = verdict(&stopped, &Signs::ALL, &Policy::EVERYTHING, built, &schedules);
+/// let next = verdict.outcome.expect("it has a schedule");
+/// assert_eq!(next.rule.name(), "autostart");
+/// assert_eq!(next.at.to_string(), "1970-01-01T09:00:00Z");
+/// assert!(!next.due); // not at midnight
+/// ```
 pub fn verdict<S: Schedules>(
     facts: &Facts,
     signs: &Signs,
@@ -101,7 +74,8 @@ pub fn verdict<S: Schedules>(
 ) -> Verdict {
     match decided(facts, signs, policy, tick, schedules) {
         Ok((candidate, outcome)) => Verdict {
-            fill_next_start_at: fill_next_start_at(&candidate, &outcome, schedules),
+            fill_next_start_at: may_act(&candidate)
+                .find_map(|rule| rule.fill_next_start_at(&candidate, &outcome, schedules)),
             look_again_at: look_again_at(&candidate, &outcome, schedules),
             outcome,
         },
@@ -157,6 +131,13 @@ fn decide<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Outcome {
     })
 }
 
+/// The rules in force that may act, in rule order.
+fn may_act(candidate: &Candidate<'_>) -> impl Iterator<Item = ActingRule> {
+    ActingRule::ALL
+        .into_iter()
+        .filter(|&rule| candidate.signs.bring(rule) && candidate.policy.allows(rule))
+}
+
 /// See [`Verdict::look_again_at`]. What is not due is the soonest anyway.
 fn look_again_at<S: Schedules>(
     candidate: &Candidate<'_>,
@@ -164,15 +145,13 @@ fn look_again_at<S: Schedules>(
     schedules: &S,
 ) -> Option<Instant> {
     let given_way = outcome.as_ref().is_ok_and(|next| next.due).then(|| {
-        ActingRule::ALL
-            .into_iter()
-            .filter(|&rule| candidate.signs.bring(rule) && candidate.policy.allows(rule))
-            .filter_map(|rule| rules::evaluate(rule, candidate, schedules).ok())
+        may_act(candidate)
+            .filter_map(|rule| rule.evaluate(candidate, schedules).ok())
             .map(|next| next.at)
             .min()
     });
-    autostart::look_again_at(candidate, schedules)
-        .into_iter()
+    may_act(candidate)
+        .filter_map(|rule| rule.look_again_at(candidate, schedules))
         .chain(given_way.flatten())
         .min()
 }
@@ -192,14 +171,13 @@ fn first<S: Schedules>(
     schedules: &S,
     among: impl Fn(ActingRule) -> bool,
 ) -> First {
-    let about = rule_about(candidate);
     let mut soonest: Option<Next> = None;
     let mut reason = None;
     for rule in ActingRule::ALL {
         if !candidate.signs.bring(rule) || !among(rule) {
             continue;
         }
-        match rules::evaluate(rule, candidate, schedules) {
+        match rule.evaluate(candidate, schedules) {
             Ok(next) if next.due => {
                 return First {
                     next: Some(next),
@@ -211,7 +189,7 @@ fn first<S: Schedules>(
                     soonest = Some(next);
                 }
             }
-            Err(skip) if rule == about => reason = Some(skip),
+            Err(skip) if rule.is_about(candidate) => reason = Some(skip),
             Err(_) => {}
         }
     }
@@ -219,46 +197,4 @@ fn first<S: Schedules>(
         next: soonest,
         reason,
     }
-}
-
-/// The rule whose reason people want to read when no rule will ever act.
-fn rule_about(candidate: &Candidate<'_>) -> ActingRule {
-    match candidate.latest.transition {
-        BuildTransition::Delete => ActingRule::Delete,
-        _ if candidate.failed => ActingRule::Failed,
-        BuildTransition::Start => ActingRule::Autostop,
-        BuildTransition::Stop => ActingRule::Autostart,
-    }
-}
-
-/// The value for an empty `next_start_at`. The product writes it for every workspace
-/// that it looks at: those with a transition due, and the stopped ones whose schedule
-/// counts. Not for dormant ones, where a trigger of the product's empties it again, and
-/// not where the operator leaves autostart to someone else.
-fn fill_next_start_at<S: Schedules>(
-    candidate: &Candidate<'_>,
-    outcome: &Outcome,
-    schedules: &S,
-) -> Option<Instant> {
-    let empty = candidate.signs.next_start_at
-        && candidate.facts.next_start_at.is_none()
-        && candidate.dormant_at().is_none()
-        && candidate.policy.allows(ActingRule::Autostart);
-    if !empty {
-        return None;
-    }
-    let looked_at = match outcome {
-        Ok(next) if next.due => !next.mark_dormant,
-        _ => {
-            candidate.latest.transition == BuildTransition::Stop
-                && !candidate.failed
-                && !candidate.in_progress
-                && candidate.owner_may_start()
-        }
-    };
-    if !looked_at {
-        return None;
-    }
-    let schedule = schedules.schedule(candidate.schedule()?).ok()?;
-    autostart::first_allowed(candidate, &schedule, candidate.tick).ok()
 }

@@ -6,7 +6,7 @@
 
 use uuid::Uuid;
 
-use crate::instant::Instant;
+use crate::instant::{Instant, Nanos};
 use crate::lifecycle::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
 };
@@ -347,9 +347,9 @@ fn decode(row: &Row<'_>) -> Result<Facts, Error> {
             blocked_days: row
                 .bigint(15)?
                 .map_or(0, |days| i32::try_from(days).unwrap_or(-1)),
-            failure_ttl: row.bigint(16)?.unwrap_or(0),
-            time_til_dormant: row.bigint(17)?.unwrap_or(0),
-            time_til_dormant_autodelete: row.bigint(18)?.unwrap_or(0),
+            failure_ttl: Nanos(row.bigint(16)?.unwrap_or(0)),
+            time_til_dormant: Nanos(row.bigint(17)?.unwrap_or(0)),
+            time_til_dormant_autodelete: Nanos(row.bigint(18)?.unwrap_or(0)),
             require_active_version: row.bool(19)?,
         }),
     };

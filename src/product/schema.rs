@@ -507,6 +507,6 @@ fn has_part(
 ) -> bool {
     match part {
         Part::Column(table, column) => columns.contains_key(&(table, column)),
-        Part::Reason(value) => reasons.iter().any(|label| label == value),
+        Part::Reason(value) => reasons.iter().any(|label| label == value.name()),
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::build::inputs::{ParameterRow, ValueSource};
 use crate::build::job_input;
 use crate::instant::Instant;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::transition::{BuildReason, Transition};
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
 use crate::server::query::{Access, Arg, run, uuids};
@@ -44,7 +44,7 @@ pub struct NewBuild {
     /// `start`, `stop` or `delete`.
     pub transition: Transition,
     /// `build_reason`.
-    pub reason: &'static str,
+    pub reason: BuildReason,
     /// The job's tags as JSON text.
     pub tags: String,
     /// The preset that fits, if one does.
@@ -215,7 +215,7 @@ fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
             Arg::Texts(
                 builds
                     .iter()
-                    .map(|build| Some(build.reason.to_owned()))
+                    .map(|build| Some(build.reason.name().to_owned()))
                     .collect(),
             ),
             Arg::Uuids(builds.iter().map(|build| build.preset_id).collect()),

@@ -9,19 +9,23 @@ mod versions;
 use uuid::Uuid;
 
 use crate::instant::Instant;
-use crate::lifecycle::facts::{BuildTransition, Facts, LatestBuild, OwnerStatus, Template};
-use crate::lifecycle::signs::{ActingRule, Policy, Signs};
-use crate::lifecycle::verdict::{Next, Transition};
+use crate::lifecycle::facts::{BuildTransition, Facts};
+use crate::lifecycle::outcome::Next;
+use crate::lifecycle::policy::Policy;
+use crate::lifecycle::rules::ActingRule;
+use crate::lifecycle::signs::Signs;
+use crate::lifecycle::transition::{BuildReason, Transition};
 
 use super::inputs::{
     Block, Definition, ImportJob, Preset, PreviousSource, PreviousValue, ValueSource, Version,
 };
 use super::plan::{Plan, PreparedVersion, Request, plan};
 
-const TEMPLATE: Uuid = Uuid::from_u128(1);
-const VERSION: Uuid = Uuid::from_u128(2);
-const ACTIVE: Uuid = Uuid::from_u128(3);
-const OWNER: Uuid = Uuid::from_u128(4);
+// As in `Facts::example`, but for the active version.
+const TEMPLATE: Uuid = Uuid::from_u128(4);
+const VERSION: Uuid = Uuid::from_u128(5);
+const OWNER: Uuid = Uuid::from_u128(2);
+const ACTIVE: Uuid = Uuid::from_u128(10);
 
 /// A build to be planned; the tests change what their rule is about.
 #[derive(Debug)]
@@ -39,49 +43,13 @@ impl Case {
     /// A start of a workspace whose version has no parameters, on the oldest schema.
     fn new() -> Case {
         let at = Instant::from_micros(0).unwrap();
+        let mut facts = Facts::example(BuildTransition::Stop, at);
+        facts.template.as_mut().unwrap().active_version_id = ACTIVE;
         Case {
-            facts: Facts {
-                workspace_id: Uuid::from_u128(5),
-                owner_id: OWNER,
-                organization_id: Uuid::from_u128(6),
-                deleted: false,
-                schedule: None,
-                dormant_at: None,
-                deleting_at: None,
-                last_used_at: at,
-                next_start_at: None,
-                always_update: false,
-                has_task: false,
-                owner: Some(OwnerStatus::Active),
-                template: Some(Template {
-                    organization_id: Uuid::from_u128(9),
-                    id: TEMPLATE,
-                    active_version_id: ACTIVE,
-                    allow_user_autostart: true,
-                    blocked_days: 0,
-                    failure_ttl: 0,
-                    time_til_dormant: 0,
-                    time_til_dormant_autodelete: 0,
-                    require_active_version: false,
-                }),
-                latest: Some(LatestBuild {
-                    id: Uuid::from_u128(7),
-                    build_number: 1,
-                    transition: BuildTransition::Stop,
-                    created_at: at,
-                    deadline: None,
-                    template_version_id: VERSION,
-                    job: None,
-                }),
-            },
+            facts,
             transition: Transition::Start,
             signs: Signs::default(),
-            policy: Policy {
-                rules: [true; 5],
-                licensed: true,
-                failed_stop_retry: true,
-                max_start_delay: 0,
-            },
+            policy: Policy::EVERYTHING,
             version: Some(version(VERSION)),
             previous: Vec::new(),
             latest_job_tags: None,
@@ -108,7 +76,7 @@ impl Case {
         Next {
             rule: ActingRule::Autostart,
             transition: self.transition,
-            reason: "autostart",
+            reason: BuildReason::Autostart,
             at: Instant::from_micros(0).unwrap(),
             strict: false,
             due: true,

@@ -1,8 +1,8 @@
 //! Each rule at its edges, to the microsecond.
 
 use super::*;
-use crate::lifecycle::signs::ActingRule;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::rules::ActingRule;
+use crate::lifecycle::transition::Transition;
 use crate::schedule::ScheduleCache;
 use crate::schedule::test_zones::BundledZones;
 
@@ -116,9 +116,9 @@ fn a_start_needs_an_active_owner_where_the_product_asks() {
 fn a_limit_on_lateness_drops_the_runs_before_it() {
     let mut facts = stopped();
     facts.latest().created_at = later(-10 * 60, 0);
-    let start = |tick: Instant, max_start_delay| {
+    let start = |tick: Instant, max_start_delay: i64| {
         let policy = Policy {
-            max_start_delay,
+            max_start_delay: Micros(max_start_delay),
             ..ALL_RULES
         };
         verdict(&facts, &TODAY, &policy, tick, &Weekly)
@@ -260,7 +260,7 @@ fn a_failed_build_is_stopped_strictly_after_its_ttl() {
             (MINUTE_NS + 1, later(0, 0), false),
             (MINUTE_NS + 1000, later(0, 1), false),
         ] {
-            facts.template().failure_ttl = ttl;
+            facts.template().failure_ttl = Nanos(ttl);
             assert_eq!((next(&facts).at, due(&facts)), (threshold, expected));
             assert_eq!(next(&facts).transition, Transition::Stop);
         }
@@ -271,7 +271,7 @@ fn a_failed_build_is_stopped_strictly_after_its_ttl() {
 fn a_failed_stop_is_tried_again_only_if_the_operator_wants_it() {
     let stop = |transition, failed_stop_retry| {
         let mut facts = failed(transition, later(-10, 0));
-        facts.template().failure_ttl = MINUTE_NS;
+        facts.template().failure_ttl = Nanos(MINUTE_NS);
         with_policy(&facts, |policy| {
             policy.failed_stop_retry = failed_stop_retry;
         })
@@ -288,10 +288,10 @@ fn a_failed_stop_is_tried_again_only_if_the_operator_wants_it() {
 #[test]
 fn a_failed_build_asks_neither_for_the_owner_nor_for_dormancy() {
     let mut facts = failed(BuildTransition::Start, later(-10, 0));
-    facts.template().failure_ttl = MINUTE_NS;
+    facts.template().failure_ttl = Nanos(MINUTE_NS);
     facts.owner = Some(OwnerStatus::Suspended);
     facts.dormant_at = Some(later(-10, 0));
-    assert_eq!(next(&facts).reason, "autostop");
+    assert_eq!(next(&facts).reason.name(), "autostop");
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn an_unused_workspace_becomes_dormant_strictly_after_its_ttl() {
         (BuildTransition::Delete, Transition::Dormant),
     ] {
         let mut facts = workspace(transition);
-        facts.template().time_til_dormant = MINUTE_NS;
+        facts.template().time_til_dormant = Nanos(MINUTE_NS);
         for (used, is_due) in [(-1, true), (0, false), (1, false)] {
             facts.last_used_at = later(-1, used);
             assert_eq!((next(&facts).at, due(&facts)), (later(0, used), is_due));
@@ -315,10 +315,10 @@ fn an_unused_workspace_becomes_dormant_strictly_after_its_ttl() {
 #[test]
 fn the_reason_of_dormancy_was_autolock_at_first() {
     let mut facts = running();
-    facts.template().time_til_dormant = 1;
-    assert_eq!(next(&facts).reason, "dormancy");
+    facts.template().time_til_dormant = Nanos(1);
+    assert_eq!(next(&facts).reason.name(), "dormancy");
     let locked = with_signs(&facts, |signs| signs.dormancy_reason = false);
-    assert_eq!(locked.outcome.unwrap().reason, "autolock");
+    assert_eq!(locked.outcome.unwrap().reason.name(), "autolock");
 }
 
 #[test]
@@ -326,11 +326,11 @@ fn a_workspace_is_looked_at_from_the_earliest_time_of_all_rules_that_may_act() {
     let mut facts = running();
     facts.latest().deadline = Some(later(-5, 0));
     facts.last_used_at = later(-60, 0);
-    facts.template().time_til_dormant = MINUTE_NS;
+    facts.template().time_til_dormant = Nanos(MINUTE_NS);
     assert_eq!(next(&facts).at, later(-5, 0));
     assert_eq!(today(&facts).look_again_at, Some(later(-59, 0)));
     let without = with_policy(&facts, |policy| {
-        policy.rules[ActingRule::Dormancy as usize] = false;
+        policy.rules = policy.rules.without(ActingRule::Dormancy);
     });
     assert_eq!(without.look_again_at, Some(later(-5, 0)));
 }
@@ -340,7 +340,7 @@ fn a_dormant_workspace_is_deleted_strictly_after_deleting_at() {
     for (micros, expected) in [(-1, true), (0, false), (1, false)] {
         let facts = dormant(later(0, micros));
         assert_eq!((next(&facts).at, due(&facts)), (later(0, micros), expected));
-        assert_eq!(next(&facts).reason, "autodelete");
+        assert_eq!(next(&facts).reason.name(), "autodelete");
     }
 }
 
@@ -408,11 +408,11 @@ fn a_failed_delete_is_left_alone_for_a_day() {
 fn durations_below_one_nanosecond_mean_none() {
     for none in [0, -1, i64::MIN] {
         let mut facts = failed(BuildTransition::Start, later(-10, 0));
-        facts.template().failure_ttl = none;
-        facts.template().time_til_dormant = none;
+        facts.template().failure_ttl = Nanos(none);
+        facts.template().time_til_dormant = Nanos(none);
         assert_eq!(skipped(&facts), "no_failure_ttl");
         let mut facts = dormant(later(-10, 0));
-        facts.template().time_til_dormant_autodelete = none;
+        facts.template().time_til_dormant_autodelete = Nanos(none);
         assert_eq!(skipped(&facts), "dormant");
     }
 }
@@ -421,14 +421,14 @@ fn durations_below_one_nanosecond_mean_none() {
 fn the_longest_durations_and_the_ends_of_time_are_compared_exactly() {
     let end = Instant::from_micros(Instant::END.micros() - 1).unwrap();
     let mut facts = running();
-    facts.template().time_til_dormant = i64::MAX;
+    facts.template().time_til_dormant = Nanos(i64::MAX);
     facts.last_used_at = Instant::NO_TIME;
     assert!(due(&facts), "292 years after the year 1");
     facts.last_used_at = end;
     assert_eq!((next(&facts).at, due(&facts)), (end, false));
     facts.last_used_at = Instant::MIN;
     for tick in [Instant::MIN, Instant::NO_TIME, end] {
-        for max_start_delay in [0, 1, i64::MAX] {
+        for max_start_delay in [0, 1, i64::MAX].map(Micros) {
             let policy = Policy {
                 max_start_delay,
                 ..ALL_RULES
@@ -451,18 +451,22 @@ fn a_tasks_workspace_is_paused_where_the_product_says_so() {
     let mut deadline = running();
     deadline.latest().deadline = Some(tick());
     let mut broken = failed(BuildTransition::Start, later(-10, 0));
-    broken.template().failure_ttl = 1;
+    broken.template().failure_ttl = Nanos(1);
     for mut facts in [deadline, broken] {
-        assert_eq!(next(&facts).reason, "autostop");
+        assert_eq!(next(&facts).reason.name(), "autostop");
         facts.has_task = true;
-        assert_eq!(next(&facts).reason, "task_auto_pause");
+        assert_eq!(next(&facts).reason.name(), "task_auto_pause");
         let before = with_signs(&facts, |signs| signs.task_pause = false);
-        assert_eq!(before.outcome.unwrap().reason, "autostop");
+        assert_eq!(before.outcome.unwrap().reason.name(), "autostop");
     }
     let mut unused = running();
     unused.has_task = true;
-    unused.template().time_til_dormant = 1;
-    assert_eq!(next(&unused).reason, "dormancy", "only rules 1 and 3");
+    unused.template().time_til_dormant = Nanos(1);
+    assert_eq!(
+        next(&unused).reason.name(),
+        "dormancy",
+        "only rules 1 and 3"
+    );
 }
 
 #[test]
@@ -477,10 +481,10 @@ fn without_the_licence_the_templates_options_do_not_count() {
     assert!(unlicensed(&facts).unwrap().due);
 
     let mut facts = failed(BuildTransition::Start, later(-10, 0));
-    facts.template().failure_ttl = 1;
+    facts.template().failure_ttl = Nanos(1);
     assert_eq!(code(&facts), "unlicensed");
     let mut facts = running();
-    facts.template().time_til_dormant = 1;
+    facts.template().time_til_dormant = Nanos(1);
     assert_eq!(code(&facts), "no_deadline");
     assert_eq!(code(&dormant(later(-10, 0))), "dormant");
 }
@@ -491,7 +495,7 @@ fn without_the_licence_the_templates_options_do_not_count() {
 fn of_a_rule_that_acts_at_an_instant_and_one_that_acts_after_the_one_before_the_first_wins() {
     let mut facts = stopped();
     facts.latest().created_at = later(0, 0);
-    facts.template().time_til_dormant = 60 * MINUTE_NS - 1;
+    facts.template().time_til_dormant = Nanos(60 * MINUTE_NS - 1);
     for (used, expected) in [
         (later(0, -1), ActingRule::Dormancy),
         (later(0, 0), ActingRule::Autostart),

@@ -3,13 +3,13 @@
 
 use super::*;
 use crate::lifecycle::facts::PREBUILDS_OWNER;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::transition::Transition;
 
 /// What is done at a tick, today: transition and reason.
 fn at_tick(facts: &Facts, tick: Instant) -> Option<(Transition, &'static str)> {
     let outcome = verdict(facts, &TODAY, &ALL_RULES, tick, &Weekly).outcome;
     let due = outcome.ok().filter(|next| next.due);
-    due.map(|next| (next.transition, next.reason))
+    due.map(|next| (next.transition, next.reason.name()))
 }
 
 fn deadline(at: Instant) -> Facts {
@@ -79,9 +79,9 @@ fn case_15_without_the_licence_failures_and_disuse_have_no_consequence() {
         ..ALL_RULES
     };
     let mut broken = failed(BuildTransition::Start, later(-60, 0));
-    broken.template().failure_ttl = MINUTE_NS;
+    broken.template().failure_ttl = Nanos(MINUTE_NS);
     let mut unused = running();
-    unused.template().time_til_dormant = MINUTE_NS;
+    unused.template().time_til_dormant = Nanos(MINUTE_NS);
     for facts in [broken, unused] {
         assert!(at_tick(&facts, tick()).is_some());
         let unlicensed = verdict(&facts, &TODAY, &policy, tick(), &Weekly);
@@ -123,7 +123,7 @@ fn case_19_the_blocked_day_is_the_local_one() {
 fn cases_20_to_22_a_failed_build_is_stopped_after_its_ttl_and_not_before() {
     for transition in [BuildTransition::Start, BuildTransition::Stop] {
         let mut facts = failed(transition, tick());
-        facts.template().failure_ttl = MINUTE_NS;
+        facts.template().failure_ttl = Nanos(MINUTE_NS);
         assert_eq!(at_tick(&facts, later(2, 0)), AUTOSTOP);
         assert_eq!(at_tick(&facts, later(-2, 0)), None);
     }
@@ -135,7 +135,7 @@ fn cases_23_and_24_an_unused_workspace_is_stopped_and_marked_or_only_marked() {
         (running(), Transition::Stop),
         (workspace(BuildTransition::Stop), Transition::Dormant),
     ] {
-        facts.template().time_til_dormant = MINUTE_NS;
+        facts.template().time_til_dormant = Nanos(MINUTE_NS);
         facts.last_used_at = tick();
         let done = Some((transition, "dormancy"));
         assert_eq!(at_tick(&facts, later(2, 0)), done);

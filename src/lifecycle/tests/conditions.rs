@@ -1,10 +1,11 @@
 //! Who is put before the rules, which rule wins, and what is said if none acts.
 
 use super::*;
+use crate::lifecycle::candidate::Candidate;
 use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::PREBUILDS_OWNER;
-use crate::lifecycle::signs::ActingRule;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::rules::ActingRule;
+use crate::lifecycle::transition::Transition;
 
 /// A workspace for which every version has something to do.
 fn due_for_a_stop() -> Facts {
@@ -15,7 +16,7 @@ fn due_for_a_stop() -> Facts {
 
 fn with_rules(facts: &Facts, rules: &[ActingRule]) -> Verdict {
     let policy = Policy {
-        rules: ActingRule::ALL.map(|rule| rules.contains(&rule)),
+        rules: rules.iter().copied().collect(),
         ..ALL_RULES
     };
     verdict(facts, &TODAY, &policy, tick(), &Weekly)
@@ -54,9 +55,9 @@ fn each_condition_has_its_own_code_on_every_schema() {
 #[test]
 fn an_incomplete_job_keeps_every_build_away_even_one_that_is_being_canceled_or_has_an_error() {
     let mut unused = running();
-    unused.template().time_til_dormant = 1;
+    unused.template().time_til_dormant = Nanos(1);
     let mut broken = failed(BuildTransition::Start, later(-10, 0));
-    broken.template().failure_ttl = 1;
+    broken.template().failure_ttl = Nanos(1);
     for mut facts in [
         due_for_a_stop(),
         stopped(),
@@ -76,7 +77,7 @@ fn an_incomplete_job_keeps_every_build_away_even_one_that_is_being_canceled_or_h
 fn a_mark_without_a_build_waits_for_no_job() {
     for transition in [BuildTransition::Stop, BuildTransition::Delete] {
         let mut facts = workspace(transition);
-        facts.template().time_til_dormant = 1;
+        facts.template().time_til_dormant = Nanos(1);
         for (canceled_at, failed) in [(None, false), (Some(later(-1, 0)), false), (None, true)] {
             *facts.job() = Job {
                 completed_at: None,
@@ -99,7 +100,7 @@ fn a_mark_without_a_build_waits_for_no_job() {
     }
     // A running workspace is stopped with the mark: a build.
     let mut facts = running();
-    facts.template().time_til_dormant = 1;
+    facts.template().time_til_dormant = Nanos(1);
     facts.job().completed_at = None;
     assert_eq!(skipped(&facts), "build_in_progress");
 }
@@ -108,10 +109,10 @@ fn a_mark_without_a_build_waits_for_no_job() {
 fn a_start_that_can_not_be_built_yet_keeps_the_mark_away() {
     let mut facts = stopped();
     facts.job().completed_at = None;
-    facts.template().time_til_dormant = 1;
+    facts.template().time_til_dormant = Nanos(1);
     assert_eq!(skipped(&facts), "build_in_progress", "its run is reached");
     let late = Policy {
-        max_start_delay: MINUTE,
+        max_start_delay: Micros(MINUTE),
         ..ALL_RULES
     };
     let later_on = later(30, 0);
@@ -128,7 +129,7 @@ fn a_job_with_an_error_has_failed_complete_or_not_where_the_product_says_so() {
     facts.job().completed_at = None;
     facts.latest().deadline = Some(later(-1, 0));
     facts.last_used_at = later(-60, 0);
-    facts.template().time_til_dormant = 1;
+    facts.template().time_til_dormant = Nanos(1);
     // The stop goes with the mark: no build is under way.
     assert_eq!(next(&facts).rule, ActingRule::Dormancy);
     assert_eq!(next(&facts).transition, Transition::Stop);
@@ -139,8 +140,8 @@ fn a_job_with_an_error_has_failed_complete_or_not_where_the_product_says_so() {
     let before = verdict(&facts, &signs, &ALL_RULES, tick(), &Weekly);
     assert_eq!(before.outcome.unwrap_err().code(), "build_in_progress");
     // The rule for failed builds counts from the time of completion, and there is none.
-    facts.template().time_til_dormant = 0;
-    facts.template().failure_ttl = 1;
+    facts.template().time_til_dormant = Nanos(0);
+    facts.template().failure_ttl = Nanos(1);
     assert_eq!(skipped(&facts), "build_in_progress");
 }
 
@@ -148,7 +149,7 @@ fn a_job_with_an_error_has_failed_complete_or_not_where_the_product_says_so() {
 fn a_failed_build_blocks_everything_only_where_no_rule_stops_it() {
     let mut facts = failed(BuildTransition::Start, later(-10, 0));
     facts.latest().deadline = Some(later(-1, 0));
-    facts.template().failure_ttl = 1;
+    facts.template().failure_ttl = Nanos(1);
     let old = verdict(&facts, &Signs::default(), &ALL_RULES, tick(), &Weekly);
     assert_eq!(old.outcome.unwrap_err().code(), "build_failed");
     assert_eq!(next(&facts).rule, ActingRule::Failed);
@@ -180,7 +181,7 @@ fn of_several_due_rules_the_first_wins() {
     let mut facts = due_for_a_stop();
     facts.latest().deadline = Some(tick());
     facts.last_used_at = Instant::NO_TIME;
-    facts.template().time_til_dormant = 1;
+    facts.template().time_til_dormant = Nanos(1);
     assert_eq!(next(&facts).rule, ActingRule::Autostop);
     // A due rule wins over an earlier one in rule order that is not due, too.
     facts.latest().deadline = Some(later(1, 0));
@@ -197,7 +198,7 @@ fn if_none_is_due_the_soonest_comes_next_and_rule_order_breaks_ties() {
         (5 * MINUTE_NS, ActingRule::Autostop),
         (6 * MINUTE_NS, ActingRule::Autostop),
     ] {
-        facts.template().time_til_dormant = ttl;
+        facts.template().time_til_dormant = Nanos(ttl);
         assert_eq!((next(&facts).rule, next(&facts).due), (rule, false));
     }
 }
@@ -243,12 +244,31 @@ fn schedules_that_cannot_start_anything_say_why() {
 }
 
 #[test]
+fn a_workspaces_state_is_what_one_rule_is_about() {
+    for transition in [
+        BuildTransition::Start,
+        BuildTransition::Stop,
+        BuildTransition::Delete,
+    ] {
+        for facts in [workspace(transition), failed(transition, later(-1, 0))] {
+            let candidate = Candidate::new(&facts, &TODAY, &ALL_RULES, tick())
+                .ok()
+                .unwrap();
+            let about = ActingRule::ALL
+                .into_iter()
+                .filter(|rule| rule.is_about(&candidate));
+            assert_eq!(about.count(), 1, "{facts:?}");
+        }
+    }
+}
+
+#[test]
 fn a_rule_left_out_does_not_act_and_the_reason_says_so() {
     let mut facts = due_for_a_stop();
-    facts.template().time_til_dormant = 1;
+    facts.template().time_til_dormant = Nanos(1);
     facts.last_used_at = later(-1, 0);
     let stop = with_rules(&facts, &[ActingRule::Dormancy]).outcome.unwrap();
-    assert_eq!(stop.reason, "dormancy", "the next rule takes over");
+    assert_eq!(stop.reason.name(), "dormancy", "the next rule takes over");
 
     let none = with_rules(&facts, &[ActingRule::Delete]).outcome;
     let skip = none.unwrap_err();
@@ -291,7 +311,7 @@ fn next_start_at_is_filled_in_where_the_product_looks_at_the_workspace() {
     facts.latest().deadline = Some(tick());
     assert!(fill(&facts), "with the stop's build");
     facts.latest().deadline = None;
-    facts.template().time_til_dormant = 1;
+    facts.template().time_til_dormant = Nanos(1);
     assert!(
         next(&facts).mark_dormant && !fill(&facts),
         "a trigger empties it"
@@ -329,7 +349,7 @@ fn next_start_at_is_left_alone_where_it_is_set_or_unknown_or_not_ours() {
 #[test]
 fn a_build_goes_with_the_mark_only_where_the_workspace_runs() {
     let mut facts = failed(BuildTransition::Start, later(-10, 0));
-    facts.template().time_til_dormant = 1;
+    facts.template().time_til_dormant = Nanos(1);
     assert_eq!(next(&facts).transition, Transition::Stop);
     assert_eq!(next(&facts).rule, ActingRule::Dormancy);
 }

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::later::{Case, any_case};
+use super::random::{Case, any_case};
 use super::*;
 use crate::lifecycle::explain::{Step, explain};
-use crate::lifecycle::signs::ActingRule;
+use crate::lifecycle::rules::ActingRule;
 
 const COMES_NEXT: &str = " This is what comes next.";
 
@@ -50,7 +50,7 @@ proptest! {
                 let sentence = skip.to_string();
                 if condition {
                     prop_assert_eq!(&last.observed, &sentence);
-                } else if skip.code() == "rule_off" || case.policy.rules == [true; 5] {
+                } else if skip.code() == "rule_off" || case.policy.rules == RuleSet::ALL {
                     let seen = steps.iter().any(|step| step.observed == sentence);
                     prop_assert!(seen || skip.code() == "delete_build" && !case.signs.deletion);
                 }
@@ -101,7 +101,7 @@ fn the_steps_say_what_was_seen() {
     );
 
     let mut facts = failed(BuildTransition::Start, later(-10, 5));
-    facts.template().failure_ttl = 90 * MINUTE_NS;
+    facts.template().failure_ttl = Nanos(90 * MINUTE_NS);
     assert_eq!(
         today_explained(&facts)[9].observed,
         "The latest, build 7 (a start of 2024-01-03T09:00:00Z), failed at \

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::lifecycle::listing::{Row, rows};
 use crate::lifecycle::needs::Part;
-use crate::lifecycle::rules::{Rule, catalogue};
+use crate::lifecycle::rules::{ActingRule, SETTING_DEFAULT, SETTING_DESCRIPTION};
 use crate::lifecycle::skip::Skip;
 
 #[test]
@@ -46,7 +47,7 @@ fn every_rule_is_listed_on_every_schema_in_order() {
         "task_pause",
     ];
     for there in [false, true] {
-        let rules = catalogue(|_| there, &ALL_RULES);
+        let rules = rows(|_| there, &ALL_RULES);
         let names: Vec<&str> = rules.iter().map(|rule| rule.rule).collect();
         assert_eq!(names, expected);
         for rule in rules {
@@ -155,7 +156,7 @@ fn a_rule_without_one_of_its_needs_is_not_in_force_and_names_what_is_lacking() {
     for (parts, rules) in LACKING {
         let has = |part: Part| !parts.contains(&part.to_string().as_str());
         let signs = in_force(&Signs::found(has));
-        for listed in catalogue(has, &ALL_RULES) {
+        for listed in rows(has, &ALL_RULES) {
             let lacks = rules.contains(&listed.rule);
             assert_eq!(listed.in_force, !lacks, "{parts:?} {}", listed.rule);
             if let Some(sign) = signs.get(listed.rule) {
@@ -169,14 +170,14 @@ fn a_rule_without_one_of_its_needs_is_not_in_force_and_names_what_is_lacking() {
         }
         // One of the names is enough.
         let has = |part: Part| part.to_string() != parts[0] || parts.len() == 1;
-        assert!(catalogue(has, &ALL_RULES).iter().all(|rule| rule.in_force));
+        assert!(rows(has, &ALL_RULES).iter().all(|rule| rule.in_force));
     }
 }
 
 #[test]
 fn what_a_schema_has_and_lacks_is_said_in_a_sentence() {
     let because = |name: &str, has: fn(Part) -> bool| {
-        let rules = catalogue(has, &ALL_RULES);
+        let rules = rows(has, &ALL_RULES);
         rules
             .into_iter()
             .find(|rule| rule.rule == name)
@@ -196,18 +197,50 @@ fn what_a_schema_has_and_lacks_is_said_in_a_sentence() {
     );
 }
 
-fn listed(name: &str, policy: &Policy) -> Rule {
-    let rules = catalogue(|_| true, policy);
+#[test]
+fn the_setting_names_rules_in_any_order_and_says_which_there_are() {
+    let named = RuleSet::from_names(" delete,autostop ,, failed").unwrap();
+    assert_eq!(named.to_string(), "autostop, failed, delete");
+    assert_eq!(RuleSet::from_names(""), Ok(RuleSet::default()));
+    assert_eq!(
+        RuleSet::from_names("autostop, nap").unwrap_err(),
+        "\"nap\" is no rule; the rules are autostop, autostart, failed, dormancy, delete"
+    );
+    for rule in ActingRule::ALL {
+        assert_eq!(
+            RuleSet::from_names(rule.name()).unwrap().to_string(),
+            rule.name()
+        );
+        assert!(!RuleSet::ALL.without(rule).contains(rule));
+    }
+}
+
+#[test]
+fn what_destroys_workspaces_acts_only_when_it_is_named() {
+    let by_default = SETTING_DEFAULT.to_str().unwrap();
+    assert_eq!(by_default, "autostop, autostart, failed, dormancy");
+    assert_eq!(
+        RuleSet::from_names(by_default),
+        Ok(RuleSet::ALL.without(ActingRule::Delete))
+    );
+    assert_eq!(
+        SETTING_DESCRIPTION.to_str().unwrap(),
+        format!("The rules that may act, of {}.", RuleSet::ALL)
+    );
+}
+
+fn listed(name: &str, policy: &Policy) -> Row {
+    let rules = rows(|_| true, policy);
     rules.into_iter().find(|rule| rule.rule == name).unwrap()
 }
 
 #[test]
 fn each_setting_is_shown_with_the_rules_that_it_governs() {
     let policy = Policy {
-        rules: [true, true, true, true, false],
+        rules: RuleSet::ALL.without(ActingRule::Delete),
         licensed: false,
         failed_stop_retry: false,
-        max_start_delay: 0,
+        max_start_delay: Micros(0),
     };
     let setting = |name| listed(name, &policy).setting;
     assert_eq!(

@@ -5,52 +5,31 @@ mod boundaries;
 mod cases;
 mod conditions;
 mod explained;
-mod later;
 mod listed;
+mod random;
 mod reference;
 
 use chrono::Weekday;
 use uuid::Uuid;
 
-use crate::instant::{Instant, MINUTE};
+use crate::instant::{Instant, MINUTE, Micros, Nanos};
 
 use super::facts::{BuildTransition, Facts, Job, LatestBuild, OwnerStatus, Template};
+use super::outcome::Next;
+use super::policy::Policy;
+use super::rules::RuleSet;
 use super::schedules::{Runs, Schedules};
-use super::signs::{Policy, Signs};
-use super::verdict::{Next, Verdict, verdict};
+use super::signs::Signs;
+use super::verdict::{Verdict, verdict};
 
 /// Nanoseconds in a minute, as the template's durations are stored.
 pub(crate) const MINUTE_NS: i64 = MINUTE * 1000;
 
 /// Every sign: the product as it is today.
-pub(crate) const TODAY: Signs = Signs {
-    failed_stop: true,
-    dormancy: true,
-    dormancy_reason: true,
-    deletion: true,
-    job_status: true,
-    automatic_updates: true,
-    require_active_version: true,
-    blocked_days: true,
-    active_owner: true,
-    empty_owner_tag: true,
-    workspace_tags: true,
-    suspended_owner: true,
-    next_start_at: true,
-    dynamic: true,
-    provisioner: true,
-    preset: true,
-    task_row: true,
-    task_pause: true,
-};
+pub(crate) const TODAY: Signs = Signs::ALL;
 
 /// Everything allowed.
-pub(crate) const ALL_RULES: Policy = Policy {
-    rules: [true; 5],
-    licensed: true,
-    failed_stop_retry: true,
-    max_start_delay: 0,
-};
+pub(crate) const ALL_RULES: Policy = Policy::EVERYTHING;
 
 /// The instant of a UTC text.
 pub(crate) fn at(text: &str) -> Instant {
@@ -71,44 +50,9 @@ pub(crate) fn later(minutes: i64, micros: i64) -> Instant {
 
 /// A workspace whose latest build, made an hour ago, has succeeded; nothing is set.
 pub(crate) fn workspace(transition: BuildTransition) -> Facts {
-    Facts {
-        workspace_id: Uuid::from_u128(1),
-        owner_id: Uuid::from_u128(2),
-        organization_id: Uuid::from_u128(3),
-        deleted: false,
-        schedule: None,
-        dormant_at: None,
-        deleting_at: None,
-        last_used_at: later(-60, 0),
-        next_start_at: None,
-        always_update: false,
-        has_task: false,
-        owner: Some(OwnerStatus::Active),
-        template: Some(Template {
-            organization_id: Uuid::from_u128(9),
-            id: Uuid::from_u128(4),
-            active_version_id: Uuid::from_u128(5),
-            allow_user_autostart: true,
-            blocked_days: 0,
-            failure_ttl: 0,
-            time_til_dormant: 0,
-            time_til_dormant_autodelete: 0,
-            require_active_version: false,
-        }),
-        latest: Some(LatestBuild {
-            id: Uuid::from_u128(6),
-            build_number: 7,
-            transition,
-            created_at: later(-60, 0),
-            deadline: None,
-            template_version_id: Uuid::from_u128(5),
-            job: Some(Job {
-                completed_at: Some(later(-59, 0)),
-                canceled_at: None,
-                failed: false,
-            }),
-        }),
-    }
+    let mut facts = Facts::example(transition, later(-60, 0));
+    facts.job().completed_at = Some(later(-59, 0));
+    facts
 }
 
 /// A running workspace.
@@ -139,7 +83,7 @@ pub(crate) fn dormant(deleting_at: Instant) -> Facts {
     let mut facts = stopped();
     facts.dormant_at = Some(later(-24 * 60, 0));
     facts.deleting_at = Some(deleting_at);
-    facts.template().time_til_dormant_autodelete = MINUTE_NS;
+    facts.template().time_til_dormant_autodelete = Nanos(MINUTE_NS);
     facts
 }
 

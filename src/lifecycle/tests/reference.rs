@@ -1,7 +1,7 @@
 //! The first rules over their whole space, against a plain statement of them.
 
 use super::*;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::transition::Transition;
 
 /// A schedule, and its first run after the build of 09:00 as read off by hand.
 const SCHEDULES: [(Option<&str>, Option<&str>); 8] = [
@@ -78,11 +78,10 @@ fn the_first_rules_hold_over_their_whole_space() {
                             ..ALL_RULES
                         };
                         let seen = verdict(&facts, &Signs::default(), &policy, tick(), &Weekly);
-                        let answer: Answer = seen
-                            .outcome
-                            .as_ref()
-                            .ok()
-                            .map(|next| (next.transition, next.reason, next.at, next.due));
+                        let answer: Answer =
+                            seen.outcome.as_ref().ok().map(|next| {
+                                (next.transition, next.reason.name(), next.at, next.due)
+                            });
                         assert_eq!(answer, expected, "{facts:?} {policy:?}");
                         assert_eq!(seen.fill_next_start_at, None);
                         rows += 1;

@@ -1,4 +1,4 @@
-//! The later rules against a second, plain statement of them, on random facts.
+//! Every rule against a second, plain statement of them, on random facts.
 //!
 //! The statement below answers one question, whether a workspace moves at an instant
 //! and how, from the conditions under which the product reads a workspace and those
@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::instant::HOUR;
 use crate::lifecycle::facts::PREBUILDS_OWNER;
-use crate::lifecycle::verdict::Transition;
+use crate::lifecycle::rules::ActingRule;
+use crate::lifecycle::transition::{BuildReason, Transition};
 
 const DAY: i64 = 24 * HOUR;
 const WEEK_NS: i128 = 7 * DAY as i128 * 1000;
@@ -24,7 +25,7 @@ pub(super) struct Case {
 }
 
 /// A transition, its reason, and whether the workspace is marked dormant.
-type Move = (Transition, &'static str, bool);
+type Move = (Transition, BuildReason, bool);
 
 /// The first run after `x` on a day that isn't blocked, minute by minute.
 fn next_allowed(case: &Case, x: Instant) -> Option<Instant> {
@@ -82,19 +83,20 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         return None;
     }
 
-    let [autostop, autostart, failed, dormancy, delete] = policy.rules;
+    let [autostop, autostart, failed, dormancy, delete] =
+        ActingRule::ALL.map(|rule| policy.rules.contains(rule));
     let start = latest.transition == BuildTransition::Start;
     let stop = latest.transition == BuildTransition::Stop;
     let dormant = signs.dormancy && facts.dormant_at.is_some();
-    let counts = |ttl: i64| policy.licensed && ttl > 0;
-    let passed = |since: Instant, ttl: i64| t.nanos_since(since) > i128::from(ttl);
+    let counts = |ttl: Nanos| policy.licensed && ttl > Nanos(0);
+    let passed = |since: Instant, Nanos(ttl)| t.nanos_since(since) > i128::from(ttl);
     // The product's query cuts durations to milliseconds.
-    let passed_ms = |since: Instant, ttl: i64| passed(since, ttl / 1_000_000 * 1_000_000);
-    let day = |since: Option<Instant>| since.is_none_or(|since| passed(since, DAY * 1000));
+    let passed_ms = |since: Instant, Nanos(ttl)| passed(since, Nanos(ttl / 1_000_000 * 1_000_000));
+    let day = |since: Option<Instant>| since.is_none_or(|since| passed(since, Nanos(DAY * 1000)));
     let stop_reason = if signs.task_pause && facts.has_task {
-        "task_auto_pause"
+        BuildReason::TaskAutoPause
     } else {
-        "autostop"
+        BuildReason::Autostop
     };
 
     let suspended = signs.suspended_owner && owner == OwnerStatus::Suspended;
@@ -106,9 +108,9 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
     let active = !signs.active_owner || owner == OwnerStatus::Active;
     let reached = !signs.next_start_at || facts.next_start_at.is_none_or(|at| at <= t);
     let x = match policy.max_start_delay {
-        0 => latest.created_at,
+        Micros(0) => latest.created_at,
         _ if in_progress => latest.created_at,
-        delay => latest.created_at.max(t.saturating_add_micros(-delay)),
+        Micros(delay) => latest.created_at.max(t.saturating_add_micros(-delay)),
     };
     if autostart
         && active
@@ -119,7 +121,7 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         && (template.allow_user_autostart || !policy.licensed)
         && next_allowed(case, x).is_some_and(|run| run <= t)
     {
-        return Some((Transition::Start, "autostart", false));
+        return Some((Transition::Start, BuildReason::Autostart, false));
     }
 
     if failed
@@ -142,9 +144,9 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         && passed(facts.last_used_at, template.time_til_dormant)
     {
         let reason = if signs.dormancy_reason {
-            "dormancy"
+            BuildReason::Dormancy
         } else {
-            "autolock"
+            BuildReason::Autolock
         };
         let transition = if start {
             Transition::Stop
@@ -167,7 +169,7 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         && counts(template.time_til_dormant_autodelete)
         && (!failed_delete || retries)
     {
-        return Some((Transition::Delete, "autodelete", false));
+        return Some((Transition::Delete, BuildReason::Autodelete, false));
     }
     None
 }
@@ -204,13 +206,14 @@ fn past() -> impl Strategy<Value = Instant> {
     instants().prop_map(|at| at.min(later(0, 1)))
 }
 
-fn ttls() -> impl Strategy<Value = i64> {
-    prop_oneof![
+fn ttls() -> impl Strategy<Value = Nanos> {
+    let nanos = prop_oneof![
         2 => Just(0i64),
         1 => prop_oneof![Just(-1), Just(i64::MIN), Just(i64::MAX), Just(1)],
         6 => (1..120i64, prop_oneof![Just(0), Just(1), Just(-1), Just(1000), Just(-1000)])
             .prop_map(|(minutes, ns)| minutes * MINUTE_NS + ns),
-    ]
+    ];
+    nanos.prop_map(Nanos)
 }
 
 fn maybe<T: Clone + std::fmt::Debug + 'static>(
@@ -355,8 +358,12 @@ fn signs() -> impl Strategy<Value = Signs> {
 
 fn policies() -> impl Strategy<Value = Policy> {
     let rules = prop_oneof![
-        2 => Just([true; 5]),
-        1 => proptest::array::uniform5(proptest::bool::weighted(0.7)),
+        2 => Just(RuleSet::ALL),
+        1 => proptest::collection::vec(proptest::bool::weighted(0.7), ActingRule::ALL.len())
+            .prop_map(|among| {
+                let rules = ActingRule::ALL.into_iter().zip(among);
+                rules.filter(|(_, among)| *among).map(|(rule, _)| rule).collect()
+            }),
     ];
     let delay = prop_oneof![2 => Just(0), 1 => (1..90i64).prop_map(|minutes| minutes * MINUTE)];
     (rules, proptest::bool::weighted(0.8), any::<bool>(), delay).prop_map(
@@ -364,7 +371,7 @@ fn policies() -> impl Strategy<Value = Policy> {
             rules,
             licensed,
             failed_stop_retry,
-            max_start_delay,
+            max_start_delay: Micros(max_start_delay),
         },
     )
 }
@@ -399,7 +406,7 @@ proptest! {
     #[test]
     fn what_comes_next_happens_at_its_time_and_nothing_before_it(mut case in any_case()) {
         // A limit on lateness moves with the tick.
-        case.policy.max_start_delay = 0;
+        case.policy.max_start_delay = Micros(0);
         match case.verdict().outcome {
             Ok(next) if next.due => {}
             Ok(next) => {
@@ -429,7 +436,7 @@ proptest! {
         let open = case.signs.next_start_at
             && facts.next_start_at.is_none()
             && !dormant
-            && case.policy.rules[1];
+            && case.policy.allows(ActingRule::Autostart);
         let looked_at = match moves(&case, tick()) {
             Some((_, _, marks)) => !marks,
             None => awaits_a_time(&case),

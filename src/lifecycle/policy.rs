@@ -1,0 +1,38 @@
+//! What the operator set of the rules.
+
+use crate::instant::Micros;
+
+use super::rules::{ActingRule, RuleSet};
+
+/// The settings that the rules look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// `workspace_autobuild.rules`: which of them may act.
+    pub rules: RuleSet,
+    /// `workspace_autobuild.licensed_rules`: the product has its licence for advanced
+    /// scheduling. Without it the template's options don't count.
+    pub licensed: bool,
+    /// `workspace_autobuild.failed_stop_retry`: a failed stop is tried again.
+    pub failed_stop_retry: bool,
+    /// `workspace_autobuild.max_start_delay`; 0 for no limit.
+    pub max_start_delay: Micros,
+}
+
+/// Why there is no licence, for sentences.
+pub const UNLICENSED: &str =
+    "workspace_autobuild.licensed_rules is off, or is auto and finds no licence";
+
+impl Policy {
+    /// Every rule may act, and all options count.
+    pub const EVERYTHING: Policy = Policy {
+        rules: RuleSet::ALL,
+        licensed: true,
+        failed_stop_retry: true,
+        max_start_delay: Micros(0),
+    };
+
+    /// May this rule act?
+    pub fn allows(&self, rule: ActingRule) -> bool {
+        self.rules.contains(rule)
+    }
+}

@@ -1,0 +1,217 @@
+//! Starts a stopped workspace at the first run of its schedule after the latest build.
+//!
+//! Runs on weekdays that the template blocks don't count. A search over them always
+//! ends: at the first run that is refused a week or more after it began. A schedule
+//! without a run is a reason not to start, never a start at once.
+
+use crate::instant::{HOUR, Instant, Micros};
+use crate::lifecycle::candidate::{Candidate, EVERY_DAY};
+use crate::lifecycle::facts::BuildTransition;
+use crate::lifecycle::outcome::{Next, Outcome};
+use crate::lifecycle::schedules::{Runs, Schedules};
+use crate::lifecycle::skip::{Skip, day_name};
+use crate::lifecycle::transition::{BuildReason, Transition};
+
+use super::ActingRule;
+use super::rule::{About, Rule, Setting};
+
+/// How far from its beginning a refused run is still searched on from.
+const SEARCH: i128 = 7 * 24 * HOUR as i128 * 1000;
+
+pub(super) struct Autostart;
+
+impl Rule for Autostart {
+    const ABOUT: About = About {
+        sign: None,
+        without_licence: Some("The template's options do not count"),
+        settings: &[Setting {
+            name: "max_start_delay",
+            is_on: |policy| policy.max_start_delay > Micros(0),
+        }],
+        description: "Starts a stopped workspace at the first run of its schedule after the \
+                      latest build, where the template allows autostart.",
+    };
+
+    fn evaluate<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Outcome {
+        let run = next_run(candidate, schedules)?;
+        // A run that has been reached still waits for a later next_start_at.
+        let at = match candidate.facts.next_start_at {
+            Some(next_start_at) if candidate.signs.next_start_at => run.max(next_start_at),
+            _ => run,
+        };
+        Ok(Next {
+            rule: ActingRule::Autostart,
+            transition: Transition::Start,
+            reason: BuildReason::Autostart,
+            at,
+            strict: false,
+            due: at <= candidate.tick,
+            mark_dormant: false,
+        })
+    }
+
+    fn observed<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules: &S) -> String {
+        let run = next_run(candidate, schedules).unwrap_or(next.at);
+        let mut observed = format!(
+            "{}; the first run of its schedule {} after {}",
+            candidate.since_build("The workspace is stopped"),
+            quote(candidate.schedule().unwrap_or_default()),
+            search_from(candidate),
+        );
+        let blocked = blocked_names(candidate.blocked_days());
+        if !blocked.is_empty() {
+            observed.push_str(&format!(" that is not on a {}", blocked.join(" or ")));
+        }
+        observed.push_str(&format!(" is {run}"));
+        if candidate.signs.next_start_at {
+            match candidate.facts.next_start_at {
+                Some(next_start_at) => {
+                    observed.push_str(&format!("; next_start_at is {next_start_at}"));
+                }
+                None => observed.push_str("; next_start_at is NULL"),
+            }
+        }
+        observed.push_str(&format!("; the tick is {}.", candidate.tick));
+        observed
+    }
+
+    fn is_about(candidate: &Candidate<'_>) -> bool {
+        candidate.latest.transition == BuildTransition::Stop && !candidate.failed
+    }
+
+    /// When the limit on lateness may let a workspace start of which [`next_run`] says now
+    /// that no run starts it: when the refused run that it saw is too late to count.
+    fn look_again_at<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Option<Instant> {
+        let limit = candidate.policy.max_start_delay;
+        if limit <= Micros(0) || candidate.in_progress {
+            return None;
+        }
+        match next_run(candidate, schedules) {
+            Err(Skip::RunBlocked { run, .. }) => Some(run.saturating_add(limit)),
+            // A run that starts it is later than all those that were refused.
+            Err(Skip::NoAllowedRun { last, .. }) => Some(last),
+            _ => None,
+        }
+    }
+
+    /// The product fills it in for every workspace that it looks at: those with a
+    /// transition due, and the stopped ones whose schedule counts. Not for dormant ones,
+    /// where a trigger of the product's empties it again.
+    fn fill_next_start_at<S: Schedules>(
+        candidate: &Candidate<'_>,
+        outcome: &Outcome,
+        schedules: &S,
+    ) -> Option<Instant> {
+        let empty = candidate.signs.next_start_at
+            && candidate.facts.next_start_at.is_none()
+            && candidate.dormant_at().is_none();
+        if !empty {
+            return None;
+        }
+        let looked_at = match outcome {
+            Ok(next) if next.due => !next.mark_dormant,
+            _ => {
+                candidate.latest.transition == BuildTransition::Stop
+                    && !candidate.failed
+                    && !candidate.in_progress
+                    && candidate.owner_may_start()
+            }
+        };
+        if !looked_at {
+            return None;
+        }
+        let schedule = schedules.schedule(candidate.schedule()?).ok()?;
+        first_allowed(candidate, &schedule, candidate.tick).ok()
+    }
+}
+
+/// The run that starts the workspace, as far as schedule, template and owner have a say.
+fn next_run<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Result<Instant, Skip> {
+    if candidate.latest.transition != BuildTransition::Stop {
+        return Err(Skip::NotStopped {
+            build: candidate.build(),
+        });
+    }
+    if let Some(skip) = candidate.failed_or_dormant() {
+        return Err(skip);
+    }
+    let text = candidate.schedule().ok_or(Skip::NoSchedule)?;
+    if !candidate.autostart_allowed() {
+        return Err(Skip::AutostartForbidden);
+    }
+    if !candidate.owner_may_start() {
+        return Err(Skip::OwnerNotActive {
+            status: candidate.owner,
+        });
+    }
+    let schedule = schedules
+        .schedule(text)
+        .map_err(|error| Skip::ScheduleInvalid { error })?;
+    first_allowed(candidate, &schedule, search_from(candidate))
+}
+
+/// Runs up to this instant don't count: those before the latest build, and with a limit
+/// on lateness those that are later than it allows.
+fn search_from(candidate: &Candidate<'_>) -> Instant {
+    let created_at = candidate.latest.created_at;
+    let limit = candidate.policy.max_start_delay;
+    // A start that can't be built while a build is under way is not given up either.
+    if limit > Micros(0) && !candidate.in_progress {
+        created_at.max(candidate.tick.saturating_sub(limit))
+    } else {
+        created_at
+    }
+}
+
+/// The first run later than `after` on a weekday that the template doesn't block, in
+/// the schedule's own zone. Before `next_start_at` came, only the very first run counted.
+fn first_allowed<R: Runs>(
+    candidate: &Candidate<'_>,
+    schedule: &R,
+    after: Instant,
+) -> Result<Instant, Skip> {
+    let blocked = candidate.blocked_days();
+    let mut run = schedule
+        .next_after(after)
+        .ok_or(Skip::ScheduleNeverRuns { after })?;
+    if blocked == 0 {
+        return Ok(run);
+    }
+    if blocked == EVERY_DAY {
+        return Err(Skip::AllDaysBlocked);
+    }
+    loop {
+        let weekday = schedule.weekday(run);
+        if blocked & (1 << weekday.num_days_from_monday()) == 0 {
+            return Ok(run);
+        }
+        if !candidate.signs.next_start_at {
+            return Err(Skip::RunBlocked { run, weekday });
+        }
+        let none = Skip::NoAllowedRun { after, last: run };
+        if run.nanos_since(after) >= SEARCH {
+            return Err(none);
+        }
+        run = schedule.after_run(run).ok_or(none)?;
+    }
+}
+
+/// The names of the weekdays in a set whose bit 0 is Monday.
+fn blocked_names(blocked: i32) -> Vec<&'static str> {
+    (0..7u8)
+        .filter(|day| blocked & (1 << day) != 0)
+        .filter_map(|day| chrono::Weekday::try_from(day).ok())
+        .map(day_name)
+        .collect()
+}
+
+/// A schedule's text for a sentence: what can't be printed escaped, what is long cut.
+fn quote(text: &str) -> String {
+    const SHOWN: usize = 120;
+    if text.chars().count() > SHOWN {
+        let start: String = text.chars().take(SHOWN).collect();
+        format!("{start:?} and so on")
+    } else {
+        format!("{text:?}")
+    }
+}

@@ -1,0 +1,85 @@
+//! From a rule's name to its file.
+
+use crate::instant::Instant;
+use crate::lifecycle::candidate::Candidate;
+use crate::lifecycle::outcome::{Next, Outcome};
+use crate::lifecycle::schedules::Schedules;
+use crate::lifecycle::signs::Signs;
+
+use super::rule::{About, Rule};
+use super::{ActingRule, autostart, autostop, delete, dormancy, failed, rules};
+
+macro_rules! each {
+    ($($(#[$doc:meta])+ $name:ident: $rule:ident, by_default: $by_default:literal;)+) => {
+        impl Signs {
+            /// Does the product's schema bring this rule?
+            pub fn bring(&self, rule: ActingRule) -> bool {
+                match rule {
+                    $(ActingRule::$rule => {
+                        $name::$rule::ABOUT.sign.is_none_or(|sign| self.has(sign))
+                    })+
+                }
+            }
+        }
+
+        /// See [`Rule`].
+        impl ActingRule {
+            pub(in crate::lifecycle) fn about(self) -> About {
+                match self {
+                    $(ActingRule::$rule => $name::$rule::ABOUT,)+
+                }
+            }
+
+            pub(in crate::lifecycle) fn evaluate<S: Schedules>(
+                self,
+                candidate: &Candidate<'_>,
+                schedules: &S,
+            ) -> Outcome {
+                match self {
+                    $(ActingRule::$rule => $name::$rule::evaluate(candidate, schedules),)+
+                }
+            }
+
+            pub(in crate::lifecycle) fn observed<S: Schedules>(
+                self,
+                next: &Next,
+                candidate: &Candidate<'_>,
+                schedules: &S,
+            ) -> String {
+                match self {
+                    $(ActingRule::$rule => $name::$rule::observed(next, candidate, schedules),)+
+                }
+            }
+
+            pub(in crate::lifecycle) fn is_about(self, candidate: &Candidate<'_>) -> bool {
+                match self {
+                    $(ActingRule::$rule => $name::$rule::is_about(candidate),)+
+                }
+            }
+
+            pub(in crate::lifecycle) fn look_again_at<S: Schedules>(
+                self,
+                candidate: &Candidate<'_>,
+                schedules: &S,
+            ) -> Option<Instant> {
+                match self {
+                    $(ActingRule::$rule => $name::$rule::look_again_at(candidate, schedules),)+
+                }
+            }
+
+            pub(in crate::lifecycle) fn fill_next_start_at<S: Schedules>(
+                self,
+                candidate: &Candidate<'_>,
+                outcome: &Outcome,
+                schedules: &S,
+            ) -> Option<Instant> {
+                match self {
+                    $(ActingRule::$rule => {
+                        $name::$rule::fill_next_start_at(candidate, outcome, schedules)
+                    })+
+                }
+            }
+        }
+    };
+}
+rules!(each);

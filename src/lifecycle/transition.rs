@@ -1,0 +1,60 @@
+//! What is done to a workspace, and the reason that is written with it.
+
+/// What a rule does to a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transition {
+    /// A build that starts it.
+    Start,
+    /// A build that stops it.
+    Stop,
+    /// A build that deletes it.
+    Delete,
+    /// The dormancy mark alone, without a build.
+    Dormant,
+}
+
+impl Transition {
+    /// Its name in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transition::Start => "start",
+            Transition::Stop => "stop",
+            Transition::Delete => "delete",
+            Transition::Dormant => "dormant",
+        }
+    }
+}
+
+/// A value of the product's enum `build_reason`, as far as it is written or is a sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BuildReason {
+    /// A schedule's start.
+    Autostart,
+    /// A stop at the deadline, of a suspended owner's workspace, or after a failed build.
+    Autostop,
+    /// Such a stop of a task's workspace.
+    TaskAutoPause,
+    /// A stop, or a mark, because nobody used the workspace.
+    Dormancy,
+    /// The same before the product called it dormancy.
+    Autolock,
+    /// The delete of a dormant workspace.
+    Autodelete,
+    /// Never written; where the enum has it, the product stops failed builds.
+    FailedStop,
+}
+
+impl BuildReason {
+    /// The value in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            BuildReason::Autostart => "autostart",
+            BuildReason::Autostop => "autostop",
+            BuildReason::TaskAutoPause => "task_auto_pause",
+            BuildReason::Dormancy => "dormancy",
+            BuildReason::Autolock => "autolock",
+            BuildReason::Autodelete => "autodelete",
+            BuildReason::FailedStop => "failedstop",
+        }
+    }
+}
