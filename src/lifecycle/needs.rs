@@ -1,9 +1,13 @@
 //! What a sign may need of the product's schema, and the sentence that says what of it is
 //! there and what is not.
 
+use std::fmt;
+
+use crate::columns::Column;
+
 use super::transition::BuildReason;
 
-/// A part of the product's schema.
+/// A part of the product's schema, by a name that it has or had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// A column: its table and its name.
@@ -12,23 +16,56 @@ pub enum Part {
     Reason(BuildReason),
 }
 
-use Part::{Column, Reason};
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Column(table, column) => write!(f, "{table}.{column}"),
+            Part::Reason(value) => f.write_str(value.name()),
+        }
+    }
+}
 
-/// All that a sign needs: of each group one part, which had another name at first.
-pub(super) type Needs = &'static [&'static [Part]];
+/// What a sign needs; any of its names will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// A column.
+    Column(Column),
+    /// A value of the enum `build_reason`, today's first.
+    Reason(&'static [BuildReason]),
+}
 
-/// The groups of which the schema has no part.
-pub(super) fn missing(needs: Needs, has: impl Fn(Part) -> bool) -> Vec<&'static [Part]> {
-    needs
-        .iter()
-        .copied()
-        .filter(|group| !group.iter().any(|part| has(*part)))
-        .collect()
+impl Need {
+    /// Under each of its names, today's first.
+    pub(super) fn parts(self) -> Vec<Part> {
+        match self {
+            Need::Column(column) => column
+                .names()
+                .map(|name| Part::Column(column.table, name))
+                .collect(),
+            Need::Reason(values) => values.iter().copied().map(Part::Reason).collect(),
+        }
+    }
+
+    pub(super) fn is_met(self, has: impl Fn(Part) -> bool) -> bool {
+        self.parts().into_iter().any(has)
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.parts().iter().map(Part::to_string).collect();
+        f.write_str(&names.join(" (at first "))?;
+        f.write_str(if names.len() > 1 { ")" } else { "" })
+    }
 }
 
 /// Does a schema bring all of it? With a sentence that says what it has or lacks.
-pub(super) fn look(needs: Needs, has: impl Fn(Part) -> bool) -> (bool, String) {
-    let missing = missing(needs, has);
+pub(super) fn look(needs: &[Need], has: impl Fn(Part) -> bool) -> (bool, String) {
+    let missing: Vec<Need> = needs
+        .iter()
+        .copied()
+        .filter(|need| !need.is_met(&has))
+        .collect();
     let sentence = if needs.is_empty() {
         "It holds on every version of the product.".to_owned()
     } else if missing.is_empty() {
@@ -39,19 +76,16 @@ pub(super) fn look(needs: Needs, has: impl Fn(Part) -> bool) -> (bool, String) {
     (missing.is_empty(), sentence)
 }
 
-/// The parts in a sentence, first the columns.
-fn listed(groups: &[&[Part]]) -> String {
-    let named = |of_reason: bool| -> Vec<String> {
-        groups
+/// Needs in a sentence, first the columns.
+fn listed(needs: &[Need]) -> String {
+    let named = |of_columns: bool| -> Vec<String> {
+        needs
             .iter()
-            .filter(|group| matches!(group.first(), Some(Reason(_))) == of_reason)
-            .map(|group| {
-                let names: Vec<String> = group.iter().map(Part::to_string).collect();
-                names.join(" (at first ") + if names.len() > 1 { ")" } else { "" }
-            })
+            .filter(|need| matches!(need, Need::Column(_)) == of_columns)
+            .map(Need::to_string)
             .collect()
     };
-    let (columns, reasons) = (named(false), named(true));
+    let (columns, reasons) = (named(true), named(false));
     let mut parts = Vec::new();
     if !columns.is_empty() {
         let many = if columns.len() > 1 { "s" } else { "" };
@@ -73,14 +107,5 @@ fn and(names: &[String]) -> String {
         [] => String::new(),
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
-
-impl std::fmt::Display for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Column(table, column) => write!(f, "{table}.{column}"),
-            Reason(value) => f.write_str(value.name()),
-        }
     }
 }

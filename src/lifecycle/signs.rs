@@ -5,8 +5,14 @@
 //! version number never is. Each is said once, in the list below: what it means, all
 //! that it needs, and how `autobuild_rules` and the documentation list it.
 
-use super::needs::Part::{Column, Reason};
-use super::needs::{Needs, Part, missing};
+use crate::columns::{
+    provisioner_daemons, provisioner_jobs, task_workspace_apps, tasks,
+    template_version_preset_parameters, template_version_presets, template_version_workspace_tags,
+    templates, users, workspace_builds, workspaces,
+};
+
+use super::needs::Need::{Column, Reason};
+use super::needs::{Need, Part};
 use super::transition::BuildReason;
 
 /// A sign's own row of `autobuild_rules`.
@@ -43,7 +49,7 @@ macro_rules! signs {
             /// The signs of a schema that has these parts.
             pub fn found(has: impl Fn(Part) -> bool) -> Signs {
                 Signs {
-                    $($field: missing(Sign::$sign.needs(), &has).is_empty(),)+
+                    $($field: Sign::$sign.needs().iter().all(|need| need.is_met(&has)),)+
                 }
             }
 
@@ -60,7 +66,7 @@ macro_rules! signs {
             pub(super) const ALL: &[Sign] = &[$(Sign::$sign,)+];
 
             /// All that it needs.
-            pub(super) fn needs(self) -> Needs {
+            pub(super) fn needs(self) -> &'static [Need] {
                 match self {
                     $(Sign::$sign => $needs,)+
                 }
@@ -81,49 +87,46 @@ signs! {
     /// refuse a start.
     failed_stop: FailedStop {
         needs: &[
-            &[Reason(BuildReason::FailedStop)],
-            &[Column("templates", "failure_ttl")],
+            Reason(&[BuildReason::FailedStop]),
+            Column(templates::FAILURE_TTL),
         ],
         listed: None,
     }
     /// A workspace that nobody uses is marked dormant.
     dormancy: Dormancy {
         needs: &[
-            &[Column("workspaces", "dormant_at"), Column("workspaces", "locked_at")],
-            &[Column("templates", "time_til_dormant"), Column("templates", "inactivity_ttl")],
-            &[Reason(BuildReason::Dormancy), Reason(BuildReason::Autolock)],
+            Column(workspaces::DORMANT_AT),
+            Column(templates::TIME_TIL_DORMANT),
+            Reason(&[BuildReason::Dormancy, BuildReason::Autolock]),
         ],
         listed: None,
     }
     /// The reason of dormancy is `dormancy`; without it `autolock`.
     dormancy_reason: DormancyReason {
-        needs: &[&[Reason(BuildReason::Dormancy)]],
+        needs: &[Reason(&[BuildReason::Dormancy])],
         listed: None,
     }
     /// A dormant workspace is deleted; never without `dormancy`, for whoever is to be
     /// deleted must be dormant first.
     deletion: Deletion {
         needs: &[
-            &[Column("workspaces", "dormant_at"), Column("workspaces", "locked_at")],
-            &[Column("templates", "time_til_dormant"), Column("templates", "inactivity_ttl")],
-            &[Reason(BuildReason::Dormancy), Reason(BuildReason::Autolock)],
-            &[Column("workspaces", "deleting_at")],
-            &[
-                Column("templates", "time_til_dormant_autodelete"),
-                Column("templates", "locked_ttl"),
-            ],
-            &[Reason(BuildReason::Autodelete)],
+            Column(workspaces::DORMANT_AT),
+            Column(templates::TIME_TIL_DORMANT),
+            Reason(&[BuildReason::Dormancy, BuildReason::Autolock]),
+            Column(workspaces::DELETING_AT),
+            Column(templates::TIME_TIL_DORMANT_AUTODELETE),
+            Reason(&[BuildReason::Autodelete]),
         ],
         listed: None,
     }
     /// An organization's tags have an empty owner.
     empty_owner_tag: EmptyOwnerTag {
-        needs: &[&[Column("provisioner_daemons", "api_version")]],
+        needs: &[Column(provisioner_daemons::API_VERSION)],
         listed: None,
     }
     /// A suspended owner's workspace is stopped.
     suspended_owner: SuspendedOwner {
-        needs: &[&[Column("users", "github_com_user_id")]],
+        needs: &[Column(users::GITHUB_COM_USER_ID)],
         listed: Some(Listed {
             name: "suspended_owner",
             licensed: false,
@@ -132,7 +135,7 @@ signs! {
     }
     /// A start needs an active owner.
     active_owner: ActiveOwner {
-        needs: &[&[Column("provisioner_daemons", "last_seen_at")]],
+        needs: &[Column(provisioner_daemons::LAST_SEEN_AT)],
         listed: Some(Listed {
             name: "active_owner",
             licensed: false,
@@ -141,7 +144,7 @@ signs! {
     }
     /// A template may block weekdays.
     blocked_days: BlockedDays {
-        needs: &[&[Column("templates", "autostart_block_days_of_week")]],
+        needs: &[Column(templates::AUTOSTART_BLOCK_DAYS_OF_WEEK)],
         listed: Some(Listed {
             name: "blocked_days",
             licensed: true,
@@ -152,7 +155,7 @@ signs! {
     /// Starts wait for it, a blocked run is searched on from for seven days, tags with an
     /// empty value are dropped.
     next_start_at: NextStartAt {
-        needs: &[&[Column("workspaces", "next_start_at")]],
+        needs: &[Column(workspaces::NEXT_START_AT)],
         listed: Some(Listed {
             name: "next_start_at",
             licensed: false,
@@ -161,10 +164,10 @@ signs! {
                           tags with an empty value are dropped.",
         }),
     }
-    /// A job has a status: with an error it has failed, complete or not, and a failed
-    /// delete waits for a day.
+    /// A job has a status: with an error it has failed, complete or not, a failed delete
+    /// waits for a day, and a job's trace has baggage.
     job_status: JobStatus {
-        needs: &[&[Column("provisioner_jobs", "job_status")]],
+        needs: &[Column(provisioner_jobs::JOB_STATUS)],
         listed: Some(Listed {
             name: "delete_retry",
             licensed: false,
@@ -174,10 +177,10 @@ signs! {
     /// A provisioner must be there that could take the job.
     provisioner: Provisioner {
         needs: &[
-            &[Column("provisioner_jobs", "logs_overflowed")],
-            &[Column("provisioner_daemons", "organization_id")],
-            &[Column("provisioner_daemons", "tags")],
-            &[Column("provisioner_daemons", "last_seen_at")],
+            Column(provisioner_jobs::LOGS_OVERFLOWED),
+            Column(provisioner_daemons::ORGANIZATION_ID),
+            Column(provisioner_daemons::TAGS),
+            Column(provisioner_daemons::LAST_SEEN_AT),
         ],
         listed: Some(Listed {
             name: "provisioner",
@@ -188,7 +191,7 @@ signs! {
     }
     /// A workspace may ask for its template's active version.
     automatic_updates: AutomaticUpdates {
-        needs: &[&[Column("workspaces", "automatic_updates")]],
+        needs: &[Column(workspaces::AUTOMATIC_UPDATES)],
         listed: Some(Listed {
             name: "automatic_updates",
             licensed: false,
@@ -198,7 +201,7 @@ signs! {
     }
     /// A template may require its active version.
     require_active_version: RequireActiveVersion {
-        needs: &[&[Column("templates", "require_active_version")]],
+        needs: &[Column(templates::REQUIRE_ACTIVE_VERSION)],
         listed: Some(Listed {
             name: "require_active_version",
             licensed: true,
@@ -208,7 +211,7 @@ signs! {
     }
     /// A version may have tags for its workspaces.
     workspace_tags: WorkspaceTags {
-        needs: &[&[Column("template_version_workspace_tags", "template_version_id")]],
+        needs: &[Column(template_version_workspace_tags::TEMPLATE_VERSION_ID)],
         listed: Some(Listed {
             name: "workspace_tags",
             licensed: false,
@@ -219,7 +222,7 @@ signs! {
     }
     /// A template's parameters may be dynamic.
     dynamic: Dynamic {
-        needs: &[&[Column("templates", "use_classic_parameter_flow")]],
+        needs: &[Column(templates::USE_CLASSIC_PARAMETER_FLOW)],
         listed: Some(Listed {
             name: "dynamic",
             licensed: false,
@@ -231,13 +234,13 @@ signs! {
     /// A build names the preset that it matches.
     preset: Preset {
         needs: &[
-            &[Column("provisioner_jobs", "logs_overflowed")],
-            &[Column("workspace_builds", "template_version_preset_id")],
-            &[Column("template_version_presets", "id")],
-            &[Column("template_version_presets", "template_version_id")],
-            &[Column("template_version_preset_parameters", "template_version_preset_id")],
-            &[Column("template_version_preset_parameters", "name")],
-            &[Column("template_version_preset_parameters", "value")],
+            Column(provisioner_jobs::LOGS_OVERFLOWED),
+            Column(workspace_builds::TEMPLATE_VERSION_PRESET_ID),
+            Column(template_version_presets::ID),
+            Column(template_version_presets::TEMPLATE_VERSION_ID),
+            Column(template_version_preset_parameters::TEMPLATE_VERSION_PRESET_ID),
+            Column(template_version_preset_parameters::NAME),
+            Column(template_version_preset_parameters::VALUE),
         ],
         listed: Some(Listed {
             name: "preset",
@@ -248,11 +251,11 @@ signs! {
     /// A build of a task's workspace has a row of `task_workspace_apps`.
     task_row: TaskRow {
         needs: &[
-            &[Column("task_workspace_apps", "workspace_build_number")],
-            &[Column("task_workspace_apps", "task_id")],
-            &[Column("tasks", "id")],
-            &[Column("tasks", "workspace_id")],
-            &[Column("tasks", "deleted_at")],
+            Column(task_workspace_apps::WORKSPACE_BUILD_NUMBER),
+            Column(task_workspace_apps::TASK_ID),
+            Column(tasks::ID),
+            Column(tasks::WORKSPACE_ID),
+            Column(tasks::DELETED_AT),
         ],
         listed: Some(Listed {
             name: "task_row",
@@ -263,9 +266,9 @@ signs! {
     /// The stop of a task's workspace says `task_auto_pause`.
     task_pause: TaskPause {
         needs: &[
-            &[Column("templates", "disable_module_cache")],
-            &[Reason(BuildReason::TaskAutoPause)],
-            &[Column("tasks", "workspace_id")],
+            Column(templates::DISABLE_MODULE_CACHE),
+            Reason(&[BuildReason::TaskAutoPause]),
+            Column(tasks::WORKSPACE_ID),
         ],
         listed: Some(Listed {
             name: "task_pause",

@@ -1,11 +1,12 @@
 //! The lists that people read: skip codes, and the catalogue of rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::*;
 use crate::lifecycle::listing::{Row, rows};
 use crate::lifecycle::needs::Part;
 use crate::lifecycle::rules::{ActingRule, SETTING_DEFAULT, SETTING_DESCRIPTION};
+use crate::lifecycle::signs::Sign;
 use crate::lifecycle::skip::Skip;
 
 #[test]
@@ -58,120 +59,67 @@ fn every_rule_is_listed_on_every_schema_in_order() {
     assert_eq!(Signs::found(|_| false), Signs::default());
 }
 
-/// What the schema may lack, under all its names, and the rules that are then not in force.
-const LACKING: &[(&[&str], &[&str])] = &[
-    (&["failedstop"], &["failed"]),
-    (&["templates.failure_ttl"], &["failed"]),
-    (
-        &["workspaces.dormant_at", "workspaces.locked_at"],
-        &["dormancy", "delete"],
-    ),
-    (
-        &["templates.time_til_dormant", "templates.inactivity_ttl"],
-        &["dormancy", "delete"],
-    ),
-    (&["dormancy", "autolock"], &["dormancy", "delete"]),
-    (&["workspaces.deleting_at"], &["delete"]),
-    (
-        &[
-            "templates.time_til_dormant_autodelete",
-            "templates.locked_ttl",
-        ],
-        &["delete"],
-    ),
-    (&["autodelete"], &["delete"]),
-    (&["provisioner_jobs.job_status"], &["delete_retry"]),
-    (&["workspaces.automatic_updates"], &["automatic_updates"]),
-    (
-        &["templates.require_active_version"],
-        &["require_active_version"],
-    ),
-    (
-        &["templates.autostart_block_days_of_week"],
-        &["blocked_days"],
-    ),
-    (
-        &["provisioner_daemons.last_seen_at"],
-        &["active_owner", "provisioner"],
-    ),
-    (&["provisioner_daemons.organization_id"], &["provisioner"]),
-    (&["provisioner_daemons.tags"], &["provisioner"]),
-    (&["provisioner_daemons.api_version"], &[]),
-    (
-        &["template_version_workspace_tags.template_version_id"],
-        &["workspace_tags"],
-    ),
-    (&["users.github_com_user_id"], &["suspended_owner"]),
-    (&["workspaces.next_start_at"], &["next_start_at"]),
-    (&["templates.use_classic_parameter_flow"], &["dynamic"]),
-    (
-        &["provisioner_jobs.logs_overflowed"],
-        &["provisioner", "preset"],
-    ),
-    (
-        &["workspace_builds.template_version_preset_id"],
-        &["preset"],
-    ),
-    (&["template_version_presets.id"], &["preset"]),
-    (
-        &["template_version_presets.template_version_id"],
-        &["preset"],
-    ),
-    (&["template_version_preset_parameters.value"], &["preset"]),
-    (
-        &["task_workspace_apps.workspace_build_number"],
-        &["task_row"],
-    ),
-    (&["task_workspace_apps.task_id"], &["task_row"]),
-    (&["tasks.deleted_at"], &["task_row"]),
-    (&["tasks.workspace_id"], &["task_row", "task_pause"]),
-    (&["templates.disable_module_cache"], &["task_pause"]),
-    (&["task_auto_pause"], &["task_pause"]),
-];
-
-/// Which rule stands for which sign.
-fn in_force(signs: &Signs) -> BTreeMap<&'static str, bool> {
-    BTreeMap::from([
-        ("failed", signs.failed_stop),
-        ("dormancy", signs.dormancy),
-        ("delete", signs.deletion),
-        ("suspended_owner", signs.suspended_owner),
-        ("active_owner", signs.active_owner),
-        ("blocked_days", signs.blocked_days),
-        ("next_start_at", signs.next_start_at),
-        ("delete_retry", signs.job_status),
-        ("provisioner", signs.provisioner),
-        ("automatic_updates", signs.automatic_updates),
-        ("require_active_version", signs.require_active_version),
-        ("workspace_tags", signs.workspace_tags),
-        ("dynamic", signs.dynamic),
-        ("preset", signs.preset),
-        ("task_row", signs.task_row),
-        ("task_pause", signs.task_pause),
-    ])
+/// The sign that a row of the list stands for.
+fn sign_of(row: &Row) -> Option<Sign> {
+    let acting = ActingRule::ALL
+        .into_iter()
+        .find(|rule| rule.name() == row.rule);
+    let mut listed = Sign::ALL.iter().copied();
+    match acting {
+        Some(rule) => rule.about().sign,
+        None => listed.find(|sign| sign.listed().is_some_and(|listed| listed.name == row.rule)),
+    }
 }
 
 #[test]
 fn a_rule_without_one_of_its_needs_is_not_in_force_and_names_what_is_lacking() {
-    for (parts, rules) in LACKING {
-        let has = |part: Part| !parts.contains(&part.to_string().as_str());
-        let signs = in_force(&Signs::found(has));
-        for listed in rows(has, &ALL_RULES) {
-            let lacks = rules.contains(&listed.rule);
-            assert_eq!(listed.in_force, !lacks, "{parts:?} {}", listed.rule);
-            if let Some(sign) = signs.get(listed.rule) {
-                assert_eq!(*sign, listed.in_force, "{}", listed.rule);
-            }
-            let because = &listed.because;
+    for lacking in Sign::ALL.iter().flat_map(|sign| sign.needs()) {
+        let parts = lacking.parts();
+        let has = |part: Part| !parts.contains(&part);
+        let needs_it = |sign: Sign| sign.needs().iter().any(|need| !need.is_met(has));
+        let signs = Signs::found(has);
+        for sign in Sign::ALL {
+            assert_eq!(signs.has(*sign), !needs_it(*sign), "{sign:?} {lacking}");
+        }
+        for row in rows(has, &ALL_RULES) {
+            let sign = sign_of(&row);
+            let lacks = sign.is_some_and(needs_it);
+            let because = &row.because;
+            assert_eq!(row.in_force, !lacks, "{lacking} {}", row.rule);
             assert_eq!(because.starts_with("The schema lacks"), lacks, "{because}");
             if lacks {
-                assert!(parts.iter().all(|part| because.contains(part)), "{because}");
+                assert!(because.contains(&lacking.to_string()), "{because}");
             }
         }
         // One of the names is enough.
-        let has = |part: Part| part.to_string() != parts[0] || parts.len() == 1;
-        assert!(rows(has, &ALL_RULES).iter().all(|rule| rule.in_force));
+        for part in &parts {
+            let has = |other: Part| other == *part || !parts.contains(&other);
+            assert!(lacking.is_met(has), "{part}");
+            let signs = Signs::found(has);
+            for sign in Sign::ALL
+                .iter()
+                .filter(|sign| sign.needs().contains(lacking))
+            {
+                assert!(signs.has(*sign), "{sign:?} {part}");
+            }
+        }
     }
+}
+
+#[test]
+fn every_sign_needs_something_and_is_listed_or_brings_a_rule_or_is_known_to_do_neither() {
+    let unlisted = [Sign::DormancyReason, Sign::EmptyOwnerTag];
+    for sign in Sign::ALL {
+        assert!(!sign.needs().is_empty(), "{sign:?}");
+        let brings = ActingRule::ALL
+            .iter()
+            .any(|rule| rule.about().sign == Some(*sign));
+        let shown = brings || sign.listed().is_some();
+        assert_eq!(shown, !unlisted.contains(sign), "{sign:?}");
+    }
+    let lacks = |text: &str| Signs::found(|part| part.to_string() != text);
+    assert!(!lacks("dormancy").dormancy_reason && lacks("dormancy").dormancy);
+    assert!(!lacks("provisioner_daemons.api_version").empty_owner_tag);
 }
 
 #[test]
