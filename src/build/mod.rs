@@ -14,6 +14,7 @@ mod parameters;
 pub mod pattern;
 pub mod plan;
 mod preset;
+pub mod request;
 mod tags;
 pub mod version;
 

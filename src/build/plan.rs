@@ -8,30 +8,14 @@ use std::collections::{BTreeSet, HashSet};
 
 use uuid::Uuid;
 
-use crate::lifecycle::facts::Facts;
-use crate::lifecycle::outcome::Next;
-use crate::lifecycle::policy::Policy;
 use crate::lifecycle::signs::Signs;
 
 use super::codes::BlockCode;
 use super::inputs::{Block, ParameterRow, Preset, PreviousValue, Version};
 use super::parameters::{self, Parameter, Previous};
+use super::request::Request;
 use super::tags::{self, ImportTags};
 use super::{preset, version};
-
-/// What is to be built. Only `next.transition` counts: a start may change the version and
-/// is refused for legacy parameters; anything else is built like a stop.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// The workspace.
-    pub facts: &'a Facts,
-    /// Its transition.
-    pub next: &'a Next,
-    /// The rules in force. The same as the version was prepared with.
-    pub signs: &'a Signs,
-    /// The operator's settings.
-    pub policy: &'a Policy,
-}
 
 /// What a build writes, beside what is copied from row to row.
 #[derive(Clone, Debug, PartialEq, Eq)]

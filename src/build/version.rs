@@ -7,7 +7,7 @@ use crate::lifecycle::transition::Transition;
 
 use super::codes::BlockCode;
 use super::inputs::{Block, Version};
-use super::plan::Request;
+use super::request::Request;
 
 /// The version that the build takes: a start takes the template's active one where the
 /// template requires it (a licensed option) or the workspace is set to follow it; every

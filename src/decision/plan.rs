@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::build::codes::BlockCode;
 use crate::build::inputs::{Block, PreviousValue};
-use crate::build::plan::{Plan, PreparedVersion, Request, plan};
+use crate::build::plan::{Plan, PreparedVersion, plan};
+use crate::build::request::Request;
 use crate::build::version::chosen_version;
 use crate::instant::Instant;
 use crate::lifecycle::policy::Policy;

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::build::plan::Request;
+use crate::build::request::Request;
 use crate::build::version::chosen_version;
 use crate::instant::{Instant, Nanos};
 use crate::lifecycle::facts::Facts;

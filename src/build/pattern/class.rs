@@ -6,12 +6,9 @@
 
 use std::fmt::Write;
 
-use super::Unreadable;
-use super::rewrite::Rewriter;
-use super::unicode;
-
-/// A class item that holds no character.
-pub(super) const NOTHING: &str = r"[^\x{0}-\x{10FFFF}]";
+use super::cursor::{Cursor, refuse};
+use super::unicode::{self, NOTHING};
+use super::unreadable::Unreadable;
 
 /// How many large sets (`\p{...}`, wide ranges) a pattern may have. Each may take
 /// milliseconds to write out and to fold, before the compiled pattern's size is known.
@@ -26,7 +23,7 @@ const POSIX: [&str; 14] = [
     "space", "upper", "word", "xdigit",
 ];
 
-impl Rewriter<'_> {
+impl Cursor<'_> {
     /// A class that is one escape (`\d`, `\pN`, `\P{Greek}`), if one stands here.
     pub(super) fn escaped_class(&mut self) -> Result<Option<String>, Unreadable> {
         let mut after = self.rest().chars();
@@ -56,10 +53,7 @@ impl Rewriter<'_> {
         let mut negated = self.rest().starts_with(r"\P");
         self.advance(2);
         let name = if self.eat("{") {
-            let end = self
-                .rest()
-                .find('}')
-                .ok_or_else(|| Self::refuse(WHAT, start))?;
+            let end = self.rest().find('}').ok_or_else(|| refuse(WHAT, start))?;
             let name = self.rest().get(..end).unwrap_or_default();
             self.advance(end + 1);
             name
@@ -76,7 +70,7 @@ impl Rewriter<'_> {
             }
             None => name,
         };
-        let items = unicode::class_items(name).ok_or_else(|| Self::refuse(WHAT, start))?;
+        let items = unicode::class_items(name).ok_or_else(|| refuse(WHAT, start))?;
         self.count_large_set()?;
         Ok(format!("[{}{items}]", if negated { "^" } else { "" }))
     }
@@ -90,7 +84,7 @@ impl Rewriter<'_> {
         let mut first = true;
         loop {
             let Some(c) = self.peek() else {
-                return Err(Self::refuse("missing closing ]", start));
+                return Err(refuse("missing closing ]", start));
             };
             if c == ']' && !first {
                 self.advance(1);
@@ -127,7 +121,7 @@ impl Rewriter<'_> {
             return Ok(None);
         };
         if !POSIX.contains(&name.strip_prefix('^').unwrap_or(name)) {
-            return Err(Self::refuse("unknown character class", self.at()));
+            return Err(refuse("unknown character class", self.at()));
         }
         let class = format!("[:{name}:]");
         self.advance(class.len());
@@ -144,7 +138,7 @@ impl Rewriter<'_> {
             self.advance(1);
             high = self.class_character(start)?;
             if high < low {
-                return Err(Self::refuse("range out of order", at));
+                return Err(refuse("range out of order", at));
             }
         }
         // Go has surrogates among its characters, no text does.
@@ -178,7 +172,7 @@ impl Rewriter<'_> {
 
     fn class_character(&mut self, start: usize) -> Result<u32, Unreadable> {
         match self.peek() {
-            None => Err(Self::refuse("missing closing ]", start)),
+            None => Err(refuse("missing closing ]", start)),
             Some('\\') => self.escape(),
             Some(c) => {
                 self.advance(c.len_utf8());

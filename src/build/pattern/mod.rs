@@ -7,13 +7,15 @@
 //! take time linear in the text, and the size of what is built is bounded.
 
 mod class;
+mod cursor;
 mod rewrite;
 mod unicode;
+mod unreadable;
 
 use regex::{Regex, RegexBuilder};
 
-/// The longest pattern that is read, in bytes. Real ones are tens of bytes long.
-const MAX_LENGTH: usize = 4096;
+use unreadable::MAX_LENGTH;
+pub use unreadable::Unreadable;
 
 /// How large a compiled pattern may get, in bytes.
 const MAX_COMPILED: usize = 10 << 20;
@@ -25,25 +27,6 @@ const MAX_TEXT: usize = 32 << 10;
 /// A pattern ready to match.
 #[derive(Clone, Debug)]
 pub struct Pattern(Regex);
-
-/// Why a pattern can't be used here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// Longer than the limit.
-    #[error("it is longer than {MAX_LENGTH} bytes")]
-    TooLong,
-    /// Not Go's syntax.
-    #[error("{what} at byte {at}")]
-    Syntax {
-        /// What is wrong.
-        what: &'static str,
-        /// Where: bytes from the start of the pattern.
-        at: usize,
-    },
-    /// Its repetitions or classes make it too large.
-    #[error("it is too large once its repetitions and classes are written out")]
-    TooLarge,
-}
 
 impl Pattern {
     /// Reads a pattern in Go's syntax.

@@ -6,8 +6,9 @@
 
 use std::fmt::Write;
 
-use super::Unreadable;
-use super::class::NOTHING;
+use super::cursor::{Cursor, refuse};
+use super::unicode::NOTHING;
+use super::unreadable::Unreadable;
 
 /// Go's limit on a counted repetition, and on the product of nested ones.
 const MAX_REPEAT: u32 = 1000;
@@ -15,14 +16,12 @@ const MAX_REPEAT: u32 = 1000;
 /// Writes a pattern anew.
 pub(super) fn rewrite(pattern: &str) -> Result<String, Unreadable> {
     let mut rewriter = Rewriter {
-        pattern,
-        at: 0,
+        cursor: Cursor::new(pattern),
         out: String::with_capacity(pattern.len() * 2),
         flags: Flags::default(),
         groups: Vec::new(),
         piece: None,
         weight: 0,
-        large_sets: 0,
     };
     rewriter.run()?;
     Ok(rewriter.out)
@@ -54,68 +53,37 @@ struct Group {
     weight: u32,
 }
 
-pub(super) struct Rewriter<'p> {
-    pattern: &'p str,
-    at: usize,
+struct Rewriter<'p> {
+    cursor: Cursor<'p>,
     out: String,
     flags: Flags,
     groups: Vec<Group>,
     piece: Option<Piece>,
     /// The greatest weight of the group so far, without `piece`.
     weight: u32,
-    pub(super) large_sets: usize,
 }
 
-impl<'p> Rewriter<'p> {
-    pub(super) fn refuse(what: &'static str, at: usize) -> Unreadable {
-        Unreadable::Syntax { what, at }
-    }
-
-    /// Bytes from the start of the pattern.
-    pub(super) fn at(&self) -> usize {
-        self.at
-    }
-
-    pub(super) fn rest(&self) -> &'p str {
-        self.pattern.get(self.at..).unwrap_or_default()
-    }
-
-    pub(super) fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
-    }
-
-    pub(super) fn advance(&mut self, bytes: usize) {
-        self.at += bytes;
-    }
-
-    pub(super) fn eat(&mut self, text: &str) -> bool {
-        let there = self.rest().starts_with(text);
-        if there {
-            self.advance(text.len());
-        }
-        there
-    }
-
+impl Rewriter<'_> {
     fn run(&mut self) -> Result<(), Unreadable> {
         // Two repetitions in a row are refused, but `(?i)` or `\Q\E` may part them.
         let mut after_repetition = false;
-        while let Some(c) = self.peek() {
-            let start = self.at;
+        while let Some(c) = self.cursor.peek() {
+            let start = self.cursor.at();
             let mut repetition = None;
             match c {
                 '(' => self.open()?,
                 ')' => self.close()?,
                 '|' => {
-                    self.advance(1);
+                    self.cursor.advance(1);
                     self.out.push('|');
                     self.end_piece();
                 }
                 '[' => {
-                    let class = self.bracketed_class()?;
+                    let class = self.cursor.bracketed_class()?;
                     self.class(&class);
                 }
                 '.' => {
-                    self.advance(1);
+                    self.cursor.advance(1);
                     let any = if self.flags.dot_newline {
                         "(?s:.)"
                     } else {
@@ -124,7 +92,7 @@ impl<'p> Rewriter<'p> {
                     self.write_piece(any);
                 }
                 '^' | '$' => {
-                    self.advance(1);
+                    self.cursor.advance(1);
                     let anchor = match (c, self.flags.multi_line) {
                         ('^', true) => "(?m:^)",
                         ('^', false) => r"(?:\A)",
@@ -135,25 +103,25 @@ impl<'p> Rewriter<'p> {
                 }
                 '\\' => self.backslash()?,
                 '*' | '+' | '?' => {
-                    self.advance(1);
+                    self.cursor.advance(1);
                     repetition = Some(Repetition::Simple(c));
                 }
                 '{' => match self.counted()? {
                     Some(counted) => repetition = Some(counted),
                     None => {
-                        self.advance(1);
+                        self.cursor.advance(1);
                         self.literal(u32::from(c));
                     }
                 },
                 _ => {
-                    self.advance(c.len_utf8());
+                    self.cursor.advance(c.len_utf8());
                     self.literal(u32::from(c));
                 }
             }
             if let Some(repetition) = repetition {
-                self.eat("?");
+                self.cursor.eat("?");
                 if after_repetition {
-                    return Err(Self::refuse("repetition of a repetition", start));
+                    return Err(refuse("repetition of a repetition", start));
                 }
                 self.repeat(repetition, start)?;
             }
@@ -162,7 +130,7 @@ impl<'p> Rewriter<'p> {
         if self.groups.is_empty() {
             Ok(())
         } else {
-            Err(Self::refuse("missing closing )", self.at))
+            Err(refuse("missing closing )", self.cursor.at()))
         }
     }
 
@@ -212,11 +180,11 @@ impl<'p> Rewriter<'p> {
 
     /// `(`: a group, or `(?flags)`, which changes the flags of the group it stands in.
     fn open(&mut self) -> Result<(), Unreadable> {
-        let start = self.at;
+        let start = self.cursor.at();
         let outer = self.flags;
-        self.advance(1);
-        if self.eat("?") {
-            if self.eat("P<") || self.eat("<") {
+        self.cursor.advance(1);
+        if self.cursor.eat("?") {
+            if self.cursor.eat("P<") || self.cursor.eat("<") {
                 self.group_name(start)?;
             } else if self.group_flags(start)? {
                 return Ok(());
@@ -235,16 +203,16 @@ impl<'p> Rewriter<'p> {
 
     fn group_name(&mut self, start: usize) -> Result<(), Unreadable> {
         const WHAT: &str = "bad group name";
-        let rest = self.rest();
+        let rest = self.cursor.rest();
         let name = rest
             .find('>')
             .and_then(|end| rest.get(..end))
-            .ok_or_else(|| Self::refuse(WHAT, start))?;
+            .ok_or_else(|| refuse(WHAT, start))?;
         let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         if name.is_empty() || !name.bytes().all(word) {
-            return Err(Self::refuse(WHAT, start));
+            return Err(refuse(WHAT, start));
         }
-        self.advance(name.len() + 1);
+        self.cursor.advance(name.len() + 1);
         Ok(())
     }
 
@@ -255,8 +223,8 @@ impl<'p> Rewriter<'p> {
         let mut on = true;
         let mut any = true;
         loop {
-            let c = self.peek().ok_or_else(|| Self::refuse(WHAT, start))?;
-            self.advance(c.len_utf8());
+            let c = self.cursor.peek().ok_or_else(|| refuse(WHAT, start))?;
+            self.cursor.advance(c.len_utf8());
             match c {
                 'i' => flags.fold_case = on,
                 'm' => flags.multi_line = on,
@@ -267,7 +235,7 @@ impl<'p> Rewriter<'p> {
                     self.flags = flags;
                     return Ok(c == ')');
                 }
-                _ => return Err(Self::refuse(WHAT, start)),
+                _ => return Err(refuse(WHAT, start)),
             }
             // A minus needs a flag behind it.
             any = c != '-';
@@ -278,8 +246,8 @@ impl<'p> Rewriter<'p> {
         let group = self
             .groups
             .pop()
-            .ok_or_else(|| Self::refuse("unexpected )", self.at))?;
-        self.advance(1);
+            .ok_or_else(|| refuse("unexpected )", self.cursor.at()))?;
+        self.cursor.advance(1);
         self.out.push(')');
         self.end_piece();
         self.piece = Some(Piece {
@@ -294,7 +262,7 @@ impl<'p> Rewriter<'p> {
     }
 
     fn backslash(&mut self) -> Result<(), Unreadable> {
-        let rest = self.rest();
+        let rest = self.cursor.rest();
         let assertion = match rest.as_bytes().get(1) {
             Some(b'A') => r"(?:\A)",
             Some(b'z') => r"(?:\z)",
@@ -306,87 +274,31 @@ impl<'p> Rewriter<'p> {
                     Some(end) => (quoted.get(..end).unwrap_or_default(), end + 2),
                     None => (quoted, quoted.len()),
                 };
-                self.advance(2 + length);
+                self.cursor.advance(2 + length);
                 for c in text.chars() {
                     self.literal(u32::from(c));
                 }
                 return Ok(());
             }
             _ => {
-                if let Some(class) = self.escaped_class()? {
+                if let Some(class) = self.cursor.escaped_class()? {
                     self.class(&class);
                 } else {
-                    let code_point = self.escape()?;
+                    let code_point = self.cursor.escape()?;
                     self.literal(code_point);
                 }
                 return Ok(());
             }
         };
-        self.advance(2);
+        self.cursor.advance(2);
         self.write_piece(assertion);
         Ok(())
     }
 
-    /// An escape that stands for one character: `\n`, `\.`, `\x41`, `\x{1F600}`, `\101`.
-    pub(super) fn escape(&mut self) -> Result<u32, Unreadable> {
-        let start = self.at;
-        let refuse = || Self::refuse("bad escape", start);
-        self.advance(1);
-        let c = self.peek().ok_or_else(refuse)?;
-        self.advance(c.len_utf8());
-        match c {
-            // Octal; a single digit but 0 would be a backreference.
-            '0'..='7' => {
-                let more = |at: &Self| at.peek().and_then(|c| c.to_digit(8));
-                if c != '0' && more(self).is_none() {
-                    return Err(refuse());
-                }
-                let mut value = c.to_digit(8).unwrap_or_default();
-                for _ in 0..2 {
-                    let Some(digit) = more(self) else { break };
-                    self.advance(1);
-                    value = value * 8 + digit;
-                }
-                Ok(value)
-            }
-            'x' => {
-                let digits = if self.eat("{") {
-                    let rest = self.rest();
-                    let end = rest.find('}').ok_or_else(refuse)?;
-                    self.advance(end + 1);
-                    rest.get(..end)
-                } else {
-                    let rest = self.rest();
-                    let digits = rest.get(..2);
-                    self.advance(2);
-                    digits
-                };
-                digits
-                    .filter(|digits| !digits.is_empty())
-                    .and_then(|digits| {
-                        digits.chars().try_fold(0, |value, c| {
-                            c.to_digit(16)
-                                .map(|digit| value * 16 + digit)
-                                .filter(|value| *value <= u32::from(char::MAX))
-                        })
-                    })
-                    .ok_or_else(refuse)
-            }
-            'a' => Ok(0x07),
-            'f' => Ok(0x0C),
-            'n' => Ok(0x0A),
-            'r' => Ok(0x0D),
-            't' => Ok(0x09),
-            'v' => Ok(0x0B),
-            _ if c.is_ascii() && !c.is_ascii_alphanumeric() => Ok(u32::from(c)),
-            _ => Err(refuse()),
-        }
-    }
-
     /// `{2}`, `{2,}` or `{2,5}`; `None` where the brace stands for itself.
     fn counted(&mut self) -> Result<Option<Repetition>, Unreadable> {
-        let start = self.at;
-        let Some(counted) = self.rest().strip_prefix('{').and_then(braces) else {
+        let start = self.cursor.at();
+        let Some(counted) = self.cursor.rest().strip_prefix('{').and_then(braces) else {
             return Ok(None);
         };
         let (length, min, max) = counted;
@@ -399,15 +311,15 @@ impl<'p> Rewriter<'p> {
                 .map(Some),
         };
         let (Some(min), Some(max)) = (min, max) else {
-            return Err(Self::refuse("bad repetition count", start));
+            return Err(refuse("bad repetition count", start));
         };
-        self.advance(1 + length);
+        self.cursor.advance(1 + length);
         Ok(Some(Repetition::Counted { min, max }))
     }
 
     fn repeat(&mut self, repetition: Repetition, start: usize) -> Result<(), Unreadable> {
         let Some(mut piece) = self.piece else {
-            return Err(Self::refuse("nothing to repeat", start));
+            return Err(refuse("nothing to repeat", start));
         };
         if piece.repeated {
             // `a+` and then `?` must not become `a+?`.
@@ -423,7 +335,7 @@ impl<'p> Rewriter<'p> {
                 let count = max.unwrap_or(min.max(1));
                 piece.weight = piece.weight.saturating_mul(count);
                 if count >= 2 && piece.weight > MAX_REPEAT {
-                    return Err(Self::refuse("repetition count too large", start));
+                    return Err(refuse("repetition count too large", start));
                 }
                 match max {
                     Some(max) => write!(self.out, "{{{min},{max}}}"),

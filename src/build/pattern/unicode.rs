@@ -1,6 +1,9 @@
 //! The names that Go knows in `\p{...}`: general categories and scripts, exactly as
 //! spelled. The `regex` crate reads more and reads it loosely, so the names are checked here.
 
+/// A class item that holds no character.
+pub(super) const NOTHING: &str = r"[^\x{0}-\x{10FFFF}]";
+
 /// The general categories. `Any` is Go's name for every character.
 const CATEGORIES: [&str; 37] = [
     "Any", "C", "Cc", "Cf", "Co", "Cs", "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M", "Mc", "Me", "Mn",
@@ -36,7 +39,7 @@ pub(super) fn class_items(name: &str) -> Option<String> {
         // In Go without the unassigned characters.
         "C" => Some(r"\p{gc=Cc}\p{gc=Cf}\p{gc=Co}".to_owned()),
         // Surrogates: no text holds any.
-        "Cs" => Some(super::class::NOTHING.to_owned()),
+        "Cs" => Some(NOTHING.to_owned()),
         _ if CATEGORIES.contains(&name) => Some(format!(r"\p{{gc={name}}}")),
         _ if SCRIPTS.split(' ').any(|script| script == name) => Some(format!(r"\p{{sc={name}}}")),
         _ => None,

@@ -19,7 +19,8 @@ use crate::lifecycle::transition::{BuildReason, Transition};
 use super::inputs::{
     Block, Definition, ImportJob, Preset, PreviousSource, PreviousValue, ValueSource, Version,
 };
-use super::plan::{Plan, PreparedVersion, Request, plan};
+use super::plan::{Plan, PreparedVersion, plan};
+use super::request::Request;
 
 // As in `Facts::example`, but for the active version.
 const TEMPLATE: Uuid = Uuid::from_u128(4);
