@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
+use crate::columns::{workspace_builds, workspaces};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
@@ -195,8 +196,8 @@ impl Marks {
             return Ok(None);
         }
         let mut ids = self.workspaces;
-        let builds = product.table("workspace_builds");
-        let workspaces = product.table("workspaces");
+        let builds = product.table(workspace_builds::TABLE);
+        let workspaces = product.table(workspaces::TABLE);
         let of_jobs = format!("SELECT b.workspace_id FROM {builds} b WHERE b.job_id = ANY ($1)");
         if !self.jobs.is_empty() {
             run(&of_jobs, Access::Read, vec![uuids(self.jobs)], |row| {
@@ -205,7 +206,10 @@ impl Marks {
             })?;
         }
         let mut left = PIECE;
-        for (named, column) in [(self.templates, "template_id"), (self.users, "owner_id")] {
+        for (named, column) in [
+            (self.templates, workspaces::TEMPLATE_ID.name),
+            (self.users, workspaces::OWNER_ID.name),
+        ] {
             if named.is_empty() {
                 continue;
             }
