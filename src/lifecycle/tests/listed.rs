@@ -91,7 +91,7 @@ fn a_rule_without_one_of_its_needs_is_not_in_force_and_names_what_is_lacking() {
                 assert!(because.contains(&lacking.to_string()), "{because}");
             }
         }
-        // One of the names is enough.
+        // One of the parts is enough.
         for part in &parts {
             let has = |other: Part| other == *part || !parts.contains(&other);
             assert!(lacking.is_met(has), "{part}");

@@ -139,9 +139,7 @@ impl Product {
 
 pub(super) fn has_part(columns: &Columns, reasons: &[String], part: Part) -> bool {
     match part {
-        Part::Column(table, name) => columns
-            .keys()
-            .any(|column| column.table == table && column.names().any(|known| known == name)),
+        Part::Column(column) => columns.contains_key(&column),
         Part::Reason(value) => reasons.iter().any(|label| label == value.name()),
     }
 }
