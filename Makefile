@@ -1,7 +1,7 @@
 # What a newcomer runs: `make demo` and `make test`. Both install what this machine
 # lacks first (as root or with sudo), and a second run finds it there.
 
-.PHONY: help setup build install test test-16 test-18 test-versions test-faults test-asserted test-sanitized soak fuzz lint bench demo demo-keep demo-stop clean
+.PHONY: help setup build install test test-16 test-18 test-versions test-faults test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop clean
 
 help:
 	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
@@ -18,7 +18,8 @@ help:
 	@echo "make install    build, optimized, and put the extension into this machine's PostgreSQL (or PG_CONFIG's)"
 	@echo "make setup      only install what building and testing need"
 	@echo "make build      only build the extension"
-	@echo "make lint       only formatting and lints"
+	@echo "make lint       only formatting, spelling, licences, lints and documentation"
+	@echo "make advisories known vulnerabilities of the crates we depend on; fetches their list"
 	@echo "make clean      remove what was built and the private server"
 
 setup:
@@ -55,6 +56,9 @@ fuzz:
 
 lint: setup
 	@scripts/lint.sh
+
+advisories: setup
+	@scripts/advisories.sh
 
 bench: setup
 	@scripts/bench.sh

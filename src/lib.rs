@@ -6,14 +6,23 @@
 //! [`lifecycle`] turns facts about a workspace into a verdict, [`build`] says what a
 //! build writes and what speaks against it.
 
+#[forbid(unsafe_code)]
 pub mod build;
+#[forbid(unsafe_code)]
 pub mod columns;
+#[forbid(unsafe_code)]
 pub mod decision;
+#[forbid(unsafe_code)]
 pub mod instant;
+#[forbid(unsafe_code)]
 pub mod ledger;
+#[forbid(unsafe_code)]
 pub mod lifecycle;
+#[forbid(unsafe_code)]
 pub mod schedule;
+#[forbid(unsafe_code)]
 pub mod sqlstate;
+#[allow(unsafe_code)]
 pub mod worker;
 
 #[cfg(test)]
@@ -32,8 +41,10 @@ pub mod executor;
 #[cfg(feature = "pgrx")]
 pub mod product;
 #[cfg(feature = "pgrx")]
+#[allow(unsafe_code)]
 pub mod server;
 #[cfg(feature = "pgrx")]
+#[allow(unsafe_code)]
 pub mod settings;
 
 #[cfg(feature = "pgrx")]

@@ -349,3 +349,14 @@ fn the_walls_are_read_as_rust_reads_them() {
         ["a::c::D", "e::f", "g::H", "x::y", "x::z", "x::z::W"]
     );
 }
+
+#[test]
+fn the_architecture_page_names_every_room_in_at_most_400_lines() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/ARCHITECTURE.md")).unwrap();
+    assert!(page.lines().count() <= 400);
+    for room in FLOORS.iter().copied().flatten() {
+        let named = page.contains(&format!("`{room}`")) || page.contains(&format!("`{room}.rs`"));
+        assert!(named, "docs/ARCHITECTURE.md has no line for src/{room}");
+    }
+}

@@ -112,7 +112,7 @@ fn prepared<'b>(bench: &'b Bench) -> Copy<'b> {
 
 /// Measures each kind of write on both copies in turn; then the same with the triggers
 /// taken off again, which tells how much two copies differ by themselves.
-pub fn run(config: &Config, bench: &Bench, report: &mut Report) {
+pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
     let plain = prepared(bench);
     let other = prepared(bench);
     attach(&mut other.connect());

@@ -11,10 +11,10 @@ use workspace_autobuild_tests::product::{Fields, HOUR, Row, Value, parameter};
 use workspace_autobuild_tests::{Product, Server, Version};
 
 /// A tick at which nothing is due: a Wednesday.
-pub const IDLE: &str = "2026-03-04 00:00:00+00";
+pub(crate) const IDLE: &str = "2026-03-04 00:00:00+00";
 
 /// The tick of a slot, counted from 1.
-pub fn tick_of(slot: usize) -> String {
+pub(crate) fn tick_of(slot: usize) -> String {
     format!("(timestamptz '{IDLE}' + {slot} * interval '1 minute')")
 }
 
@@ -76,7 +76,7 @@ const STATE: &str = "convert_to(
        FROM generate_series(1, 21) AS part), 'UTF8')";
 
 /// Makes a database with so many workspaces, of which `slots` fall due. Returns its name.
-pub fn generate(server: &Server, size: u32, slots: &[u32]) -> String {
+pub(crate) fn generate(server: &Server, size: u32, slots: &[u32]) -> String {
     let product = Product::install(server, Version::V2_34_3);
     let mut client = product.superuser();
     statement(&mut client, "SET maintenance_work_mem = '512MB'");
@@ -93,7 +93,7 @@ pub fn generate(server: &Server, size: u32, slots: &[u32]) -> String {
 }
 
 /// Runs a statement that must not fail.
-pub fn statement(client: &mut Client, sql: &str) {
+pub(crate) fn statement(client: &mut Client, sql: &str) {
     client
         .batch_execute(sql)
         .unwrap_or_else(|e| panic!("{sql}: {e:?}"));

@@ -9,7 +9,7 @@ use postgres::Client;
 use crate::measure::timed;
 
 /// Writes the builds of a slot's workspaces in one transaction.
-pub fn write(client: &mut Client, slot: usize) -> Duration {
+pub(crate) fn write(client: &mut Client, slot: usize) -> Duration {
     prepare(client, slot);
     let sql = "BEGIN;
         INSERT INTO provisioner_jobs

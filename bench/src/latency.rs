@@ -40,7 +40,7 @@ const QUERIES: [&str; 4] = [
 
 /// Measures them on workspaces that are not due, alone and while the largest storms run
 /// one after the other.
-pub fn run(config: &Config, bench: &Bench, report: &mut Report) {
+pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
     let Some((due, slots)) = config
         .storms
         .iter()
@@ -100,7 +100,7 @@ pub fn run(config: &Config, bench: &Bench, report: &mut Report) {
 
 /// How long writes of the product's take while something else is done: uses, deadlines
 /// and heartbeats in turn, a transaction each, on one workspace after the other.
-pub fn beside<R>(copy: &Copy<'_>, work: impl FnOnce() -> R) -> (Samples, R) {
+pub(crate) fn beside<R>(copy: &Copy<'_>, work: impl FnOnce() -> R) -> (Samples, R) {
     const WRITES: [&str; 3] = [
         "UPDATE workspaces SET last_used_at = now() WHERE id = $1",
         "UPDATE workspace_builds SET deadline = deadline + interval '1 minute'

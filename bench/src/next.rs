@@ -32,11 +32,11 @@ const ZONES: [chrono_tz::Tz; 3] = [
 
 /// Zones of the database that comes with `jiff`.
 #[derive(Clone, Copy)]
-pub struct JiffZones(&'static TimeZoneDatabase);
+pub(crate) struct JiffZones(&'static TimeZoneDatabase);
 
 impl JiffZones {
     /// The one database.
-    pub fn get() -> JiffZones {
+    pub(crate) fn get() -> JiffZones {
         static BUNDLED: OnceLock<TimeZoneDatabase> = OnceLock::new();
         JiffZones(BUNDLED.get_or_init(TimeZoneDatabase::bundled))
     }
@@ -52,7 +52,7 @@ impl ZoneSource for JiffZones {
 
 /// One of them.
 #[derive(Clone, Debug)]
-pub struct JiffZone(TimeZone);
+pub(crate) struct JiffZone(TimeZone);
 
 impl Zone for JiffZone {
     fn span_at(&self, unix_seconds: i64) -> Span {
@@ -138,7 +138,7 @@ fn contenders() -> Vec<(&'static str, Vec<Next>)> {
 }
 
 /// Ours and the cron crates, in turn.
-pub fn crates(config: &Config, report: &mut Report) {
+pub(crate) fn crates(config: &Config, report: &mut Report) {
     let afters = afters(config.calls / 10);
     let contenders = contenders();
     let mut all: Vec<Samples> = contenders.iter().map(|_| Samples::default()).collect();
@@ -155,11 +155,13 @@ pub fn crates(config: &Config, report: &mut Report) {
         }
     }
     let ours = all.first().map_or(f64::NAN, Samples::median);
-    for (index, ((name, nexts), samples)) in contenders.iter().zip(&all).enumerate() {
+    for ((name, nexts), samples) in contenders.iter().zip(&all) {
         report.add(0, "next run of a schedule", name, "ns", samples.scaled(1e9));
-        if index > 0 {
+        if let Some((first, reference)) = contenders.first()
+            && first != name
+        {
             report.ratio(samples.median() / ours, "x ours");
-            report.note(agreement(name, &contenders[0].1, nexts, &afters));
+            report.note(agreement(name, reference, nexts, &afters));
         }
     }
 }
@@ -181,7 +183,7 @@ fn agreement(name: &str, ours: &[Next], theirs: &[Next], afters: &[i64]) -> Stri
 /// Ours in the server, on the server's zones. What the rows cost that carry the answers
 /// is taken off: it is measured on a schedule for each minute in UTC, which needs neither
 /// a search nor a zone.
-pub fn in_server(config: &Config, bench: &Bench, report: &mut Report) {
+pub(crate) fn in_server(config: &Config, bench: &Bench, report: &mut Report) {
     let mut client = bench.read();
     let (mut next, mut with_row, mut row) =
         (Samples::default(), Samples::default(), Samples::default());

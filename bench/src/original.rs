@@ -32,7 +32,7 @@ const ROUND_TRIP: Duration = Duration::from_micros(500);
 
 /// Where the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Distance {
+pub(crate) enum Distance {
     /// On the server's machine, with prepared statements.
     Socket,
     /// On another machine, half a millisecond there and back, with a driver that prepares
@@ -96,13 +96,13 @@ impl Query {
 }
 
 /// What a tick of that shape came to.
-pub struct Run {
+pub(crate) struct Run {
     pub took: Duration,
     pub built: u32,
 }
 
 /// One tick in a database at a time.
-pub fn tick(server: &Server, database: &str, at: &str, distance: Distance) -> Run {
+pub(crate) fn tick(server: &Server, database: &str, at: &str, distance: Distance) -> Run {
     let address = server.address();
     let connect = || address.connect(database, OWNER);
     let mut first = connect();

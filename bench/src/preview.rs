@@ -15,7 +15,7 @@ use crate::server::Bench;
 const CALLS: i64 = 2_000;
 
 /// Measures them.
-pub fn run(config: &Config, bench: &Bench, report: &mut Report) {
+pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
     let mut client = bench.read();
     let first_slot = bench.slots_of(config.few).first().copied().unwrap_or(1);
     for (what, at, condition) in [
@@ -80,7 +80,7 @@ pub fn run(config: &Config, bench: &Bench, report: &mut Report) {
 }
 
 /// What is coming within the hour, of all workspaces.
-pub fn upcoming(
+pub(crate) fn upcoming(
     config: &Config,
     bench: &Bench,
     client: &mut Client,

@@ -18,14 +18,14 @@ struct Line {
 }
 
 /// What was measured so far.
-pub struct Report {
+pub(crate) struct Report {
     lines: Vec<Line>,
     notes: Vec<String>,
 }
 
 impl Report {
     /// Nothing yet.
-    pub fn new() -> Report {
+    pub(crate) fn new() -> Report {
         Report {
             lines: Vec::new(),
             notes: Vec::new(),
@@ -33,7 +33,14 @@ impl Report {
     }
 
     /// Adds measurements, already in `unit`. `workspaces` is 0 where it doesn't matter.
-    pub fn add(&mut self, workspaces: u32, what: &str, how: &str, unit: &'static str, of: Samples) {
+    pub(crate) fn add(
+        &mut self,
+        workspaces: u32,
+        what: &str,
+        how: &str,
+        unit: &'static str,
+        of: Samples,
+    ) {
         eprintln!("  {what}, {how}: {} {unit}", number(of.median()));
         self.lines.push(Line {
             workspaces,
@@ -46,7 +53,7 @@ impl Report {
     }
 
     /// Adds to the last line its ratio to another measurement of the same run.
-    pub fn ratio(&mut self, ratio: f64, to: &str) {
+    pub(crate) fn ratio(&mut self, ratio: f64, to: &str) {
         eprintln!("    {} {to}", number(ratio));
         if let Some(line) = self.lines.last_mut() {
             line.ratio = Some((ratio, to.to_owned()));
@@ -54,7 +61,7 @@ impl Report {
     }
 
     /// Adds a sentence below the table.
-    pub fn note(&mut self, note: String) {
+    pub(crate) fn note(&mut self, note: String) {
         eprintln!("  {note}");
         if !self.notes.contains(&note) {
             self.notes.push(note);
@@ -62,7 +69,7 @@ impl Report {
     }
 
     /// The table.
-    pub fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut out = String::from(
             "| workspaces | what | how | median | least | most | n | ratio |\n\
              |---:|---|---|---:|---:|---:|---:|---|\n",
@@ -95,7 +102,7 @@ impl Report {
     }
 
     /// All of it as JSON.
-    pub fn json(&self, config: &Config) -> String {
+    pub(crate) fn json(&self, config: &Config) -> String {
         let lines: Vec<Value> = self
             .lines
             .iter()

@@ -17,7 +17,7 @@ use crate::report::Report;
 /// What differs from PostgreSQL's defaults while anything is measured. Data is flushed
 /// as in production. Autovacuum is off, since its moment would be chance; the tables
 /// were vacuumed after loading.
-pub const SETTINGS: [(&str, &str); 12] = [
+pub(crate) const SETTINGS: [(&str, &str); 12] = [
     ("fsync", "on"),
     ("synchronous_commit", "on"),
     ("full_page_writes", "on"),
@@ -34,7 +34,7 @@ pub const SETTINGS: [(&str, &str); 12] = [
 ];
 
 /// A server with a database of `size` workspaces.
-pub struct Bench {
+pub(crate) struct Bench {
     server: Server,
     /// Number of workspaces.
     pub size: u32,
@@ -45,7 +45,7 @@ pub struct Bench {
 
 impl Bench {
     /// Makes the server and loads the database.
-    pub fn start(config: &Config, size: u32, report: &mut Report) -> Bench {
+    pub(crate) fn start(config: &Config, size: u32, report: &mut Report) -> Bench {
         eprintln!("{size} workspaces:");
         let mut options = Server::options_without_worker();
         for (name, value) in SETTINGS {
@@ -72,24 +72,24 @@ impl Bench {
     }
 
     /// The session of a superuser in the loaded database, for what writes nothing.
-    pub fn read(&self) -> Client {
+    pub(crate) fn read(&self) -> Client {
         self.server.client(&self.template)
     }
 
     /// Leaves the server running; returns the command that opens a session in it.
-    pub fn leave_running(self) -> String {
+    pub(crate) fn leave_running(self) -> String {
         let psql = self.server.psql(&self.template);
         self.server.leave_running();
         psql
     }
 
     /// The server.
-    pub fn server(&self) -> &Server {
+    pub(crate) fn server(&self) -> &Server {
         &self.server
     }
 
     /// A copy of the loaded database, warm, until it is dropped.
-    pub fn copy(&self) -> Copy<'_> {
+    pub(crate) fn copy(&self) -> Copy<'_> {
         let number = self.copies.fetch_add(1, Ordering::Relaxed);
         let name = format!("copy_{number}");
         self.execute(&format!(
@@ -118,7 +118,7 @@ impl Bench {
 
     /// Writes out what is still to be written, so that it doesn't fall into a
     /// measurement.
-    pub fn settle(&self) {
+    pub(crate) fn settle(&self) {
         self.execute("CHECKPOINT");
         let _ = std::process::Command::new("sync").status();
     }
@@ -131,7 +131,7 @@ impl Bench {
     }
 
     /// The slots (counted from 1) in which so many workspaces fall due.
-    pub fn slots_of(&self, due: u32) -> Vec<usize> {
+    pub(crate) fn slots_of(&self, due: u32) -> Vec<usize> {
         (1..)
             .zip(&self.slots)
             .filter(|(_, count)| **count == due)
@@ -155,29 +155,29 @@ fn slots(config: &Config, size: u32) -> Vec<u32> {
 }
 
 /// A database that is written to, dropped at the end.
-pub struct Copy<'b> {
+pub(crate) struct Copy<'b> {
     bench: &'b Bench,
     name: String,
 }
 
 impl Copy<'_> {
     /// Its server.
-    pub fn server(&self) -> &Server {
+    pub(crate) fn server(&self) -> &Server {
         &self.bench.server
     }
 
     /// The database's name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// A session as superuser.
-    pub fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         self.bench.server.client(&self.name)
     }
 
     /// A session as the product.
-    pub fn product(&self) -> Client {
+    pub(crate) fn product(&self) -> Client {
         self.bench.server.address().connect(&self.name, OWNER)
     }
 }

@@ -18,7 +18,7 @@ use crate::server::Bench;
 
 /// A tick by hand at a time given as SQL; how long it took, up to the commit, and how
 /// many builds it made.
-pub fn tick(client: &mut Client, at: &str) -> (Duration, u32) {
+pub(crate) fn tick(client: &mut Client, at: &str) -> (Duration, u32) {
     let (took, result) = timed(|| -> Result<i64, postgres::Error> {
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ")?;
         let row = client.query_one(
@@ -39,7 +39,7 @@ fn idle_tick(client: &mut Client) -> Duration {
 }
 
 /// Ticks with nothing due.
-pub fn idle(config: &Config, bench: &Bench, report: &mut Report) {
+pub(crate) fn idle(config: &Config, bench: &Bench, report: &mut Report) {
     let mut client = bench.read();
     idle_tick(&mut client);
     let (mut scan, mut shape) = (Samples::default(), Samples::default());
@@ -223,7 +223,7 @@ fn has_row(client: &mut Client, sql: &str) -> bool {
 }
 
 /// Attaches, and ticks by hand until the agenda is built.
-pub fn attach(client: &mut Client) {
+pub(crate) fn attach(client: &mut Client) {
     statement(client, "SELECT autobuild_attach()");
     while !has_row(client, "SELECT FROM autobuild_status WHERE mode = 'agenda'") {
         idle_tick(client);
@@ -239,7 +239,7 @@ fn name(client: &mut Client) -> String {
 
 /// Ticks with some due, ours and the floor in turn, each on workspaces of its own; then
 /// the original's shape.
-pub fn due(config: &Config, bench: &Bench, report: &mut Report) {
+pub(crate) fn due(config: &Config, bench: &Bench, report: &mut Report) {
     due_scanning(config, bench, report);
     due_attached(config, bench, report);
 }
@@ -363,7 +363,7 @@ fn due_scanning(config: &Config, bench: &Bench, report: &mut Report) {
 }
 
 /// A storm whose states are 200 kB each.
-pub fn large_state(config: &Config, bench: &Bench, report: &mut Report) {
+pub(crate) fn large_state(config: &Config, bench: &Bench, report: &mut Report) {
     let slots = bench.slots_of(config.large);
     let [one, other, ..] = slots.as_slice() else {
         return;

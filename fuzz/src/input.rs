@@ -17,7 +17,7 @@ use workspace_autobuild::lifecycle::signs::Signs;
 const MARCH: i64 = 1_709_600_000;
 
 /// An instant: most of them close to each other, so that they bear on one another.
-pub fn instant(u: &mut Unstructured<'_>) -> Result<Instant> {
+pub(crate) fn instant(u: &mut Unstructured<'_>) -> Result<Instant> {
     Ok(match u.int_in_range(0..=7)? {
         0 => Instant::MIN.saturating_add_micros(u.int_in_range(0..=i64::MAX)?),
         1 => Instant::NO_TIME,
@@ -66,7 +66,7 @@ fn one_of(u: &mut Unstructured<'_>, texts: &[&str]) -> Result<String> {
 }
 
 /// Any rules in force.
-pub fn signs(u: &mut Unstructured<'_>) -> Result<Signs> {
+pub(crate) fn signs(u: &mut Unstructured<'_>) -> Result<Signs> {
     let bits: u32 = u.arbitrary()?;
     let bit = |n: u32| bits >> n & 1 == 1;
     Ok(Signs {
@@ -92,7 +92,7 @@ pub fn signs(u: &mut Unstructured<'_>) -> Result<Signs> {
 }
 
 /// Any settings of the operator's.
-pub fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
+pub(crate) fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
     let bits: u8 = u.arbitrary()?;
     let mut rules = RuleSet::default();
     for (n, rule) in ActingRule::ALL.into_iter().enumerate() {
@@ -120,7 +120,7 @@ pub fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
 }
 
 /// A good import job with these tags.
-pub fn import(tags: Option<String>) -> ImportJob {
+pub(crate) fn import(tags: Option<String>) -> ImportJob {
     ImportJob {
         id: Uuid::from_u128(7),
         completed: true,
@@ -133,7 +133,7 @@ pub fn import(tags: Option<String>) -> ImportJob {
 const NAMES: [&str; 4] = ["a", "b", "c", ""];
 
 /// Any preset.
-pub fn preset(u: &mut Unstructured<'_>) -> Result<Preset> {
+pub(crate) fn preset(u: &mut Unstructured<'_>) -> Result<Preset> {
     let parameters = (0..u.int_in_range(0..=3)?)
         .map(|_| Ok((one_of(u, &NAMES)?, one_of(u, &["", "a", "5"])?)))
         .collect::<Result<_>>()?;
@@ -144,7 +144,7 @@ pub fn preset(u: &mut Unstructured<'_>) -> Result<Preset> {
 }
 
 /// Any definition of a parameter.
-pub fn definition(u: &mut Unstructured<'_>) -> Result<Definition> {
+pub(crate) fn definition(u: &mut Unstructured<'_>) -> Result<Definition> {
     Ok(Definition {
         name: one_of(u, &NAMES)?,
         kind: one_of(u, &["string", "number", "bool", "list(string)"])?,
@@ -179,10 +179,10 @@ pub fn definition(u: &mut Unstructured<'_>) -> Result<Definition> {
 }
 
 /// A value that no message may show.
-pub const SECRET: &str = "hunter2-hunter2";
+pub(crate) const SECRET: &str = "hunter2-hunter2";
 
 /// Any value that a workspace had, always read.
-pub fn previous(u: &mut Unstructured<'_>) -> Result<PreviousValue> {
+pub(crate) fn previous(u: &mut Unstructured<'_>) -> Result<PreviousValue> {
     let value: String = one_of(
         u,
         &[
@@ -210,7 +210,7 @@ fn bound(u: &mut Unstructured<'_>) -> Result<Option<i32>> {
 }
 
 /// Any facts.
-pub fn facts(u: &mut Unstructured<'_>) -> Result<Facts> {
+pub(crate) fn facts(u: &mut Unstructured<'_>) -> Result<Facts> {
     let statuses = [
         OwnerStatus::Active,
         OwnerStatus::Dormant,

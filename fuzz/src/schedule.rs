@@ -16,7 +16,9 @@ const FAR: i64 = 8 * 86_400;
 pub fn schedule(data: &[u8]) {
     let (head, text) = data.split_at(data.len().min(4));
     let mut bytes = [0; 4];
-    bytes[..head.len()].copy_from_slice(head);
+    for (to, from) in bytes.iter_mut().zip(head) {
+        *to = *from;
+    }
     let Ok(text) = std::str::from_utf8(text) else {
         return;
     };

@@ -5,7 +5,7 @@
 use crate::zones::BundledZone;
 
 /// The five fields, read.
-pub struct Reading {
+pub(crate) struct Reading {
     minutes: Vec<i64>,
     hours: Vec<i64>,
     /// Sunday is 0.
@@ -15,7 +15,7 @@ pub struct Reading {
 
 impl Reading {
     /// Reads a text without its zone; `None` where it is to be refused.
-    pub fn of(fields: &str, zone: Option<BundledZone>) -> Option<Reading> {
+    pub(crate) fn of(fields: &str, zone: Option<BundledZone>) -> Option<Reading> {
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let [minutes, hours, "*", "*", weekdays] = fields[..] else {
             return None;
@@ -29,23 +29,23 @@ impl Reading {
     }
 
     /// Does it have no runs?
-    pub fn never_runs(&self) -> bool {
+    pub(crate) fn never_runs(&self) -> bool {
         self.minutes.is_empty() || self.hours.is_empty() || self.weekdays.is_empty()
     }
 
     /// Seconds east of UTC at an instant.
-    pub fn offset(&self, unix_seconds: i64) -> i64 {
+    pub(crate) fn offset(&self, unix_seconds: i64) -> i64 {
         self.zone.as_ref().map_or(0, |z| z.offset(unix_seconds))
     }
 
     /// The weekday that the clock shows, Sunday = 0. The Unix epoch was a Thursday.
-    pub fn weekday(&self, unix_seconds: i64) -> i64 {
+    pub(crate) fn weekday(&self, unix_seconds: i64) -> i64 {
         let local = unix_seconds + self.offset(unix_seconds);
         (local.div_euclid(86_400) + 4).rem_euclid(7)
     }
 
     /// Does the clock show an admitted time at this very second?
-    pub fn shows(&self, unix_seconds: i64) -> bool {
+    pub(crate) fn shows(&self, unix_seconds: i64) -> bool {
         let local = unix_seconds + self.offset(unix_seconds);
         let of_day = local.rem_euclid(86_400);
         of_day % 60 == 0

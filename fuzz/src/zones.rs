@@ -5,15 +5,15 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use workspace_autobuild::schedule::{Span, Zone, ZoneSource};
 
 /// The zone database that is compiled in.
-pub struct Bundled(TimeZoneDatabase);
+pub(crate) struct Bundled(TimeZoneDatabase);
 
 /// One of its zones.
 #[derive(Clone, Debug)]
-pub struct BundledZone(TimeZone);
+pub(crate) struct BundledZone(TimeZone);
 
 impl Bundled {
     /// It.
-    pub fn new() -> Bundled {
+    pub(crate) fn new() -> Bundled {
         Bundled(TimeZoneDatabase::bundled())
     }
 }
@@ -29,7 +29,7 @@ impl ZoneSource for Bundled {
 
 impl BundledZone {
     /// The offset alone.
-    pub fn offset(&self, unix_seconds: i64) -> i64 {
+    pub(crate) fn offset(&self, unix_seconds: i64) -> i64 {
         i64::from(self.0.to_offset(timestamp(unix_seconds)).seconds())
     }
 }

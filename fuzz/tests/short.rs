@@ -1,6 +1,8 @@
 //! The short form, without libFuzzer: every file of the corpora, and what chance makes of
 //! them. `FUZZ_ROUNDS` says how often, `FUZZ_SEED` repeats a run, whose seed is printed.
 
+#![allow(clippy::indexing_slicing)]
+
 use std::fs;
 use std::panic::resume_unwind;
 use std::path::Path;

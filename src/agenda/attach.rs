@@ -164,38 +164,9 @@ fn put_on(extension: &Extension, product: &Product, captured: &Captured) -> Resu
                 Ok(())
             },
         )?;
-        depend_on_extension(extension, Row::required(oid, "the trigger")?);
+        extension.take_along(Row::required(oid, "the trigger")?);
     }
     Ok(())
-}
-
-/// What ALTER TRIGGER ... DEPENDS ON EXTENSION does, which would lock out readers too.
-/// The caller owns the table, or ENABLE ALWAYS would have failed.
-fn depend_on_extension(extension: &Extension, trigger: pg_sys::Oid) {
-    let object = |class, oid| pg_sys::ObjectAddress {
-        classId: class,
-        objectId: oid,
-        objectSubId: 0,
-    };
-    let trigger = object(pg_sys::TriggerRelationId, trigger);
-    let extension = object(pg_sys::ExtensionRelationId, extension.oid);
-    // SAFETY: both addresses live through the calls, which write to pg_depend inside the
-    // current transaction; removing it first keeps a repeated attach from adding it twice.
-    unsafe {
-        pg_sys::deleteDependencyRecordsForSpecific(
-            trigger.classId,
-            trigger.objectId,
-            pg_sys::DependencyType::DEPENDENCY_AUTO_EXTENSION as std::ffi::c_char,
-            extension.classId,
-            extension.objectId,
-        );
-        pg_sys::recordDependencyOn(
-            &trigger,
-            &extension,
-            pg_sys::DependencyType::DEPENDENCY_AUTO_EXTENSION,
-        );
-        pg_sys::CommandCounterIncrement();
-    }
 }
 
 fn execute(statement: &str) -> Result<(), Error> {

@@ -14,6 +14,7 @@
 //! then, mends what differs and reports it.
 
 pub mod attach;
+#[allow(unsafe_code)]
 pub mod capture;
 pub mod entries;
 pub mod marks;

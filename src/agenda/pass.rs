@@ -26,8 +26,13 @@ const PIECE: i64 = marks::PIECE;
 /// What came of taking marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// So many were taken; are there more?
-    Some { count: u64, more: bool },
+    /// They were taken.
+    Some {
+        /// How many.
+        count: u64,
+        /// Are there more?
+        more: bool,
+    },
     /// What they are about is not known, or is more than a piece: the agenda must be built
     /// anew, as ticks scan.
     Lost,

@@ -18,7 +18,7 @@ use crate::server::subtransaction::attempt;
 use crate::settings;
 
 /// The builds that are not done. A right that the role lacks is named.
-pub fn waiting() -> Result<Vec<Waiting>, Error> {
+pub(super) fn waiting() -> Result<Vec<Waiting>, Error> {
     let settings = settings::read();
     let product = hold_to_read(&settings.product_schema, |table| {
         waiting::READ.contains(&table)

@@ -23,11 +23,11 @@ use crate::sqlstate::SqlState;
 
 /// Rows of a batch that may fail with the same SQLSTATE before the batch is given up:
 /// by then it is not the rows.
-pub const SAME_FAILURES: usize = 20;
+pub(super) const SAME_FAILURES: usize = 20;
 
 /// What came of a batch.
 #[derive(Debug, Default)]
-pub struct Written {
+pub(super) struct Written {
     /// An attempt for each workspace that was tried, in no particular order.
     pub attempts: Vec<Attempt>,
     /// Why the batch was given up before all were tried.
@@ -35,7 +35,7 @@ pub struct Written {
 }
 
 /// Everything that writing needs beside the rows.
-pub struct Writer<'a> {
+pub(super) struct Writer<'a> {
     /// The product's tables.
     pub product: &'a Product,
     /// The role that writes them.
@@ -59,7 +59,7 @@ impl Writer<'_> {
     ///
     /// Errors: 40001 and 40P01 (to be tried again in a new transaction), and whatever
     /// ends a batch at once (classes 53 and 57, 55P03; 42501 where a grant is missing).
-    pub fn write(&self, planned: &[&Planned]) -> Result<Written, Error> {
+    pub(super) fn write(&self, planned: &[&Planned]) -> Result<Written, Error> {
         let mut items: Vec<Item<'_>> = planned.iter().map(|planned| self.item(planned)).collect();
         // Rows are locked and inserted by workspace id, so that two writers can't wait
         // for each other.

@@ -21,7 +21,7 @@ const REFUSALS: usize = 20;
 
 /// What came of filling in.
 #[derive(Debug, Default)]
-pub struct Filled {
+pub(super) struct Filled {
     /// Those that need it no more.
     pub done: Vec<Uuid>,
     /// Those that refuse.
@@ -34,7 +34,7 @@ pub struct Filled {
 ///
 /// Errors: a missing right, and what names no row (classes 53 and 57, and 55P03 unless
 /// somebody has the whole table).
-pub fn fill(product: &Product, role: pg_sys::Oid, fills: &[Fill]) -> Result<Filled, Error> {
+pub(super) fn fill(product: &Product, role: pg_sys::Oid, fills: &[Fill]) -> Result<Filled, Error> {
     let mut filled = Filled::default();
     halve(product, role, fills, &mut filled)?;
     Ok(filled)

@@ -10,7 +10,6 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pgrx::pg_sys;
 use uuid::Uuid;
 
 use crate::server::transaction::{self, LockLife};
@@ -24,15 +23,15 @@ const LINGER: Duration = Duration::from_millis(20);
 /// How many workspaces a batch of the worker's may lock: with those of the batch before it
 /// a quarter of all the locks that the server has room for, so that nobody else goes without.
 /// A tick by hand may lock as many as two such batches.
-pub fn share() -> usize {
-    // SAFETY: settings of the server's that do not change while it runs.
-    let all = unsafe { i64::from(pg_sys::max_locks_per_xact) * i64::from(pg_sys::MaxBackends) };
-    usize::try_from(all / 8).unwrap_or(1).max(1)
+pub(super) fn share() -> usize {
+    usize::try_from(transaction::room_for_locks() / 8)
+        .unwrap_or(1)
+        .max(1)
 }
 
 /// Takes the locks that nobody else holds, until the end of the transaction; returns
 /// whose they are.
-pub fn take_until_commit(ids: impl IntoIterator<Item = Uuid>) -> HashSet<Uuid> {
+pub(super) fn take_until_commit(ids: impl IntoIterator<Item = Uuid>) -> HashSet<Uuid> {
     free(ids, |key| {
         transaction::try_advisory_lock(key, LockLife::Transaction)
     })
@@ -54,7 +53,7 @@ fn release(keys: Vec<i64>) {
 
 /// The worker's locks: they belong to its session, and end with it at the latest.
 #[derive(Default)]
-pub struct Locks {
+pub(super) struct Locks {
     current: RefCell<Vec<i64>>,
     lingering: RefCell<Option<Lingering>>,
 }
@@ -68,7 +67,7 @@ struct Lingering {
 impl Locks {
     /// Takes the locks that nobody else holds, until [`Locks::linger`]; returns whose
     /// they are.
-    pub fn take(&self, ids: impl IntoIterator<Item = Uuid>) -> HashSet<Uuid> {
+    pub(super) fn take(&self, ids: impl IntoIterator<Item = Uuid>) -> HashSet<Uuid> {
         free(ids, |key| {
             let taken = transaction::try_advisory_lock(key, LockLife::Session);
             if taken {
@@ -80,7 +79,7 @@ impl Locks {
 
     /// The transaction has ended: its locks are kept until the next one has, those of
     /// the one before are let go. So never more than two batches' are held.
-    pub fn linger(&self) {
+    pub(super) fn linger(&self) {
         let keys = self.current.take();
         if keys.is_empty() {
             return;
@@ -94,13 +93,13 @@ impl Locks {
     /// The transaction was rolled back: nobody could decide on what it wrote. What it took
     /// goes at once, and what lingers with it: locks that are held for nothing may be all
     /// that the server has, and what is tried next would find none.
-    pub fn give_back(&self) {
+    pub(super) fn give_back(&self) {
         release(self.current.take());
         self.let_go();
     }
 
     /// Lets all go, the last ones when their moment is over.
-    pub fn let_go(&self) {
+    pub(super) fn let_go(&self) {
         if let Some(last) = self.lingering.take() {
             thread::sleep(LINGER.saturating_sub(last.since.elapsed()));
             release(last.keys);

@@ -64,7 +64,7 @@ impl<'a> Payload<'a> {
 
 /// Notifies of the transitions that were made; delivered when they are committed.
 /// `planned` has what is known of their workspaces, `tasks` the tasks of each.
-pub fn transitions(
+pub(super) fn transitions(
     attempts: &[Attempt],
     planned: &[Planned],
     tasks: &HashMap<Uuid, Vec<Uuid>>,

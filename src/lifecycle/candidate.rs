@@ -19,7 +19,7 @@ use super::transition::BuildReason;
 
 /// The conditions, in the order in which they are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Condition {
+pub(super) enum Condition {
     /// The workspace is not deleted.
     Deleted,
     /// Somebody has claimed it.
@@ -40,7 +40,7 @@ pub enum Condition {
 
 impl Condition {
     /// All of them, in order.
-    pub const ALL: [Condition; 8] = [
+    pub(super) const ALL: [Condition; 8] = [
         Condition::Deleted,
         Condition::Prebuild,
         Condition::Owner,
@@ -52,7 +52,7 @@ impl Condition {
     ];
 
     /// Its name in `autobuild_explain`.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Condition::Deleted => "deleted",
             Condition::Prebuild => "prebuild",
@@ -66,7 +66,7 @@ impl Condition {
     }
 
     /// Is it asked on this schema?
-    pub fn in_force(self, signs: &Signs) -> bool {
+    pub(super) fn in_force(self, signs: &Signs) -> bool {
         self != Condition::Succeeded || !signs.failed_stop
     }
 }

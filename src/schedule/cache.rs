@@ -16,6 +16,22 @@ const LONGEST_TEXT: usize = 256;
 type Outcome<Z> = Result<Rc<Schedule<Z>>, ScheduleError>;
 
 /// A bounded cache of parsed schedules over a zone source.
+///
+/// ```
+/// # use workspace_autobuild::schedule::{ScheduleCache, Span, Zone, ZoneSource};
+/// # #[derive(Debug)]
+/// # struct Utc;
+/// # impl Zone for Utc { fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } } }
+/// # impl ZoneSource for Utc {
+/// #     type Zone = Utc;
+/// #     fn zone(&self, name: &str) -> Option<Utc> { (name == "UTC").then_some(Utc) }
+/// # }
+/// let schedules = ScheduleCache::new(Utc, 100);
+/// let first = schedules.get("0 9 * * *").expect("a schedule");
+/// let again = schedules.get("0 9 * * *").expect("a schedule");
+/// assert!(std::rc::Rc::ptr_eq(&first, &again)); // parsed once
+/// assert!(schedules.get("at nine").is_err());
+/// ```
 #[derive(Debug)]
 pub struct ScheduleCache<S: ZoneSource> {
     zones: S,

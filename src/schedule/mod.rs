@@ -44,6 +44,31 @@ use sets::Sets;
 const MAX_SPANS: usize = 4096;
 
 /// A parsed weekly schedule in its zone.
+///
+/// ```
+/// # use workspace_autobuild::schedule::{Schedule, Span, Zone, ZoneSource};
+/// # #[derive(Debug)]
+/// # struct Fixed;
+/// # impl Zone for Fixed { fn span_at(&self, _: i64) -> Span { Span { offset: 3600, until: None } } }
+/// # impl ZoneSource for Fixed {
+/// #     type Zone = Fixed;
+/// #     fn zone(&self, name: &str) -> Option<Fixed> { (name == "Etc/GMT-1").then_some(Fixed) }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // `Fixed` knows one zone, Etc/GMT-1.
+/// let schedule = Schedule::parse("CRON_TZ=Etc/GMT-1 30 9 * * 1-5", &Fixed)?;
+/// assert_eq!(schedule.timezone(), "Etc/GMT-1");
+/// assert_eq!(schedule.cron(), "30 9 * * 1-5");
+/// assert_eq!(schedule.description(), "at 09:30 on Monday to Friday, Etc/GMT-1");
+///
+/// let error = Schedule::parse("0 9 * * MON-FRY", &Fixed).expect_err("no such day");
+/// assert_eq!(
+///     error.to_string(),
+///     r#"day of week: "MON-FRY" isn't a number or a weekday such as MON"#
+/// );
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Schedule<Z> {
     sets: Sets,
@@ -84,6 +109,32 @@ impl<Z: Zone> Schedule<Z> {
     /// The cut changes something only where a zone's offset isn't a whole number of
     /// minutes (local mean times, the last of them until 1972): only there can the
     /// answer be up to a minute before `after`.
+    ///
+    /// ```
+    /// # use workspace_autobuild::instant::Instant;
+    /// # use workspace_autobuild::schedule::{Schedule, Span, Zone, ZoneSource};
+    /// # #[derive(Debug)]
+    /// # struct Fixed;
+    /// # impl Zone for Fixed { fn span_at(&self, _: i64) -> Span { Span { offset: 3600, until: None } } }
+    /// # impl ZoneSource for Fixed {
+    /// #     type Zone = Fixed;
+    /// #     fn zone(&self, name: &str) -> Option<Fixed> { (name == "Etc/GMT-1").then_some(Fixed) }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let at_nine = Schedule::parse("CRON_TZ=Etc/GMT-1 0 9 * * *", &Fixed)?;
+    /// let midnight = Instant::from_unix_seconds(0).expect("PostgreSQL keeps it");
+    /// let run = at_nine.next(midnight).expect("it runs each day");
+    /// assert_eq!(run.to_string(), "1970-01-01T08:00:00Z"); // 9 o'clock there
+    /// // Strictly later: after this run comes tomorrow's.
+    /// let tomorrow = at_nine.next(run).expect("it runs each day");
+    /// assert_eq!(tomorrow.to_string(), "1970-01-02T08:00:00Z");
+    ///
+    /// // A field of commas is accepted, and empty.
+    /// let never = Schedule::parse(", 9 * * *", &Fixed)?;
+    /// assert_eq!(never.next(midnight), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn next(&self, after: Instant) -> Option<Instant> {
         let mut from = after.unix_seconds() + 1;
         for _ in 0..MAX_SPANS {

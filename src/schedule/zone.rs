@@ -21,6 +21,29 @@ pub trait Zone {
 }
 
 /// A time zone database.
+///
+/// ```
+/// use workspace_autobuild::schedule::{Span, Zone, ZoneSource};
+///
+/// /// One hour east of UTC, always.
+/// struct Fixed;
+///
+/// impl Zone for Fixed {
+///     fn span_at(&self, _unix_seconds: i64) -> Span {
+///         Span { offset: 3600, until: None }
+///     }
+/// }
+///
+/// impl ZoneSource for Fixed {
+///     type Zone = Fixed;
+///
+///     fn zone(&self, name: &str) -> Option<Fixed> {
+///         (name == "Etc/GMT-1").then_some(Fixed)
+///     }
+/// }
+///
+/// assert!(Fixed.zone("etc/gmt-1").is_none()); // names are spelled exactly so
+/// ```
 pub trait ZoneSource {
     /// What the database knows of one zone.
     type Zone: Zone;

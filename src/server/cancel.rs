@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const LOCK_TIMEOUT: i32 = 2;
 const STATEMENT_TIMEOUT: i32 = 3;
 
-// The server's own, which pgrx doesn't bind.
+// SAFETY: declared as the server's headers have them, in every version that we build for;
+// pgrx doesn't bind them.
 unsafe extern "C-unwind" {
     fn StatementCancelHandler(signal: i32);
     fn get_timeout_indicator(id: i32, reset: bool) -> bool;

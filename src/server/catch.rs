@@ -16,9 +16,12 @@ use super::error::{Error, flush_error_state};
 /// rolled back: that is the caller's part.
 pub fn catching<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
     /// Called by the server for each message that it finishes, an ERROR before it jumps.
+    ///
+    /// # Safety
+    /// `last` points to a `Cell<i32>`, as it does where this is registered below.
     unsafe extern "C-unwind" fn note_code(last: *mut c_void) {
-        // SAFETY: `last` is the cell below, which outlives the callback; there is a
-        // message under way, whose code is read without changing it.
+        // SAFETY: the cell outlives the callback; there is a message under way, whose code
+        // is read without changing it.
         unsafe { (*last.cast::<Cell<i32>>()).set(pg_sys::geterrcode()) };
     }
 

@@ -122,6 +122,35 @@ impl Extension {
     pub fn as_owner<R>(&self, work: impl FnOnce() -> R) -> R {
         acting_as(self.owner, work)
     }
+
+    /// Dropping the extension will drop this trigger, as after ALTER TRIGGER ... DEPENDS ON
+    /// EXTENSION, which would lock out readers too. The caller owns the trigger's table.
+    pub fn take_along(&self, trigger: pg_sys::Oid) {
+        let object = |class, oid| pg_sys::ObjectAddress {
+            classId: class,
+            objectId: oid,
+            objectSubId: 0,
+        };
+        let trigger = object(pg_sys::TriggerRelationId, trigger);
+        let extension = object(pg_sys::ExtensionRelationId, self.oid);
+        // SAFETY: both addresses live through the calls, which write to pg_depend inside the
+        // current transaction; removing it first keeps a repeated attach from adding it twice.
+        unsafe {
+            pg_sys::deleteDependencyRecordsForSpecific(
+                trigger.classId,
+                trigger.objectId,
+                pg_sys::DependencyType::DEPENDENCY_AUTO_EXTENSION as std::ffi::c_char,
+                extension.classId,
+                extension.objectId,
+            );
+            pg_sys::recordDependencyOn(
+                &trigger,
+                &extension,
+                pg_sys::DependencyType::DEPENDENCY_AUTO_EXTENSION,
+            );
+            pg_sys::CommandCounterIncrement();
+        }
+    }
 }
 
 /// The name of the database that this process is connected to, which can't change while

@@ -14,8 +14,8 @@ use super::error::Error;
 use super::query::{Access, Arg, Row, run};
 use super::transaction::with_latest_catalog;
 
-// The server's list of a table's children, which pgrx doesn't bind. Both may raise, so they
-// are called through pgrx's boundary.
+// SAFETY: the server's list of a table's children, declared as its headers have it; pgrx
+// doesn't bind it. Both may raise, so they are called through pgrx's boundary.
 unsafe extern "C-unwind" {
     fn has_subclass(relation: pg_sys::Oid) -> bool;
     fn find_all_inheritors(

@@ -129,7 +129,7 @@ pub(super) struct Receiver<'a> {
 }
 
 impl<'a> Receiver<'a> {
-    pub fn new(each: Each<'a>) -> Receiver<'a> {
+    pub(super) fn new(each: Each<'a>) -> Receiver<'a> {
         Receiver {
             destination: pg_sys::DestReceiver {
                 receiveSlot: Some(receive),
@@ -146,12 +146,12 @@ impl<'a> Receiver<'a> {
     }
 
     /// For the server; valid as long as this is and doesn't move.
-    pub fn for_the_server(&mut self) -> *mut pg_sys::DestReceiver {
+    pub(super) fn for_the_server(&mut self) -> *mut pg_sys::DestReceiver {
         std::ptr::from_mut(self).cast()
     }
 
     /// The error that a row met, once the statement is over.
-    pub fn ended(self) -> Result<(), Error> {
+    pub(super) fn ended(self) -> Result<(), Error> {
         self.failed.map_or(Ok(()), Err)
     }
 }
@@ -191,7 +191,8 @@ unsafe extern "C-unwind" fn receive(
     receiver: *mut pg_sys::DestReceiver,
 ) -> bool {
     // SAFETY: see above; the slot's arrays hold all columns once it was taken apart, and
-    // nobody else uses the receiver meanwhile.
+    // nobody else uses the receiver meanwhile. The memory is the receiver's own, and what
+    // is reset was made of this row.
     unsafe {
         let receiver = &mut *receiver.cast::<Receiver<'_>>();
         let columns = receiver.types.len();

@@ -9,7 +9,7 @@ use pgrx::pg_sys;
 /// The server's number of this timeout, the same in all versions that we build for.
 const STATEMENT_TIMEOUT: i32 = 3;
 
-// The server's timeouts, which pgrx doesn't bind.
+// SAFETY: the server's timeouts, declared as its headers have them; pgrx doesn't bind them.
 unsafe extern "C-unwind" {
     fn enable_timeout_after(id: i32, milliseconds: i32);
     fn disable_timeout(id: i32, keep_indicator: bool);

@@ -65,8 +65,8 @@ pub fn repeatable_read_within<L, R>(
 
 /// Ends the process if the postmaster is gone.
 fn end_with_postmaster() {
+    // SAFETY: declared as the server's headers have it; pgrx doesn't bind it.
     unsafe extern "C-unwind" {
-        // The server's, which pgrx doesn't bind.
         fn PostmasterIsAliveInternal() -> bool;
     }
     // SAFETY: asks the operating system; proc_exit runs the callbacks of this process as
@@ -193,6 +193,12 @@ pub enum LockLife {
     Transaction,
     /// Until it is released as often as it was taken, or the session ends.
     Session,
+}
+
+/// How many locks the server has room for, all sessions' together.
+pub fn room_for_locks() -> i64 {
+    // SAFETY: settings of the server's that do not change while it runs.
+    unsafe { i64::from(pg_sys::max_locks_per_xact) * i64::from(pg_sys::MaxBackends) }
 }
 
 /// Tries to take an advisory lock, as `pg_try_advisory_lock(bigint)` and

@@ -14,7 +14,7 @@ const INVALID: i32 = -2;
 
 /// The databases that accept connections, by oid and name. Begins and ends a
 /// transaction of its own, so that no snapshot is held afterwards.
-pub fn list() -> Vec<(Database, String)> {
+pub(super) fn list() -> Vec<(Database, String)> {
     let mut databases = Vec::new();
     // SAFETY: the protocol of a catalog scan inside a transaction; the tuple's fixed
     // part is the struct, and is copied before the next tuple is asked for.

@@ -34,6 +34,7 @@ const LOOK_AT_STRAYS: i64 = SECOND;
 
 /// The entry point of the launcher's process. The argument is the one database that it
 /// serves, 0 for all.
+// SAFETY: the name is this extension's own.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn workspace_autobuild_launcher(argument: pg_sys::Datum) {
@@ -95,7 +96,7 @@ thread_local! {
 
 /// When the launcher ends, nobody sets its latch any more.
 #[pg_guard]
-unsafe extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
+extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
     if let Some(region) = REGION.get() {
         region.with(|state| {
             if state.launcher_pid == process::my_pid() {

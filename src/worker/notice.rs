@@ -21,7 +21,7 @@ thread_local! {
 }
 
 /// Installs the hook and the callback; called while the library is preloaded.
-pub fn install() {
+pub(super) fn install() {
     // SAFETY: the postmaster loads libraries one by one, before there is any other
     // process or thread; the hook of those loaded before is kept and called.
     unsafe {
@@ -31,6 +31,8 @@ pub fn install() {
     }
 }
 
+/// # Safety
+/// For the server, with what it has for such hooks.
 #[pg_guard]
 unsafe extern "C-unwind" fn on_access(
     access: pg_sys::ObjectAccessType::Type,
@@ -54,7 +56,7 @@ unsafe extern "C-unwind" fn on_access(
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn on_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
+extern "C-unwind" fn on_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
     use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
     match event {
         XACT_EVENT_COMMIT if MARKED.take() => knock(Knock::Look),

@@ -16,7 +16,8 @@ use crate::server::cancel;
 /// `application_name` of the launcher and the tick workers.
 pub const APPLICATION: &CStr = c"workspace-autobuild";
 
-// The server's signal handlers, as they are: what pgrx makes of them is for calling.
+// SAFETY: the server's signal handlers, declared as its headers have them: what pgrx makes
+// of them is for calling.
 unsafe extern "C-unwind" {
     fn die(signal: i32);
     fn SignalHandlerForConfigReload(signal: i32);
@@ -32,7 +33,8 @@ pub fn handle_signals() {
 }
 
 fn install(signal: i32, handler: unsafe extern "C-unwind" fn(i32)) {
-    // SAFETY: the handlers are the server's own, made for backends such as this one.
+    // SAFETY: the handlers above are the server's own, made for backends such as this one,
+    // or end in one.
     unsafe {
         #[cfg(not(feature = "pg18"))]
         pg_sys::pqsignal(signal, Some(handler));
@@ -141,7 +143,7 @@ pub fn set(name: &str, value: &str) {
 }
 
 /// Runs something when the process ends, while shared memory is still there.
-pub fn at_exit(callback: unsafe extern "C-unwind" fn(i32, pg_sys::Datum)) {
+pub fn at_exit(callback: extern "C-unwind" fn(i32, pg_sys::Datum)) {
     // SAFETY: the callback is a function of this library, which is never unloaded.
     unsafe { pg_sys::before_shmem_exit(Some(callback), pg_sys::Datum::from(0)) };
 }
@@ -178,10 +180,12 @@ pub fn was_warned() -> bool {
     WARNED.get()
 }
 
+/// # Safety
+/// For the server, with the error that it is about to log.
 #[pg_guard]
 unsafe extern "C-unwind" fn on_log(error_pointer: *mut pg_sys::ErrorData) {
-    // SAFETY: the server calls the hook with the error that it is about to log, which may
-    // be kept out of the log here; its texts are C strings or NULL.
+    // SAFETY: see above; the error may be kept out of the log here, and its texts are C
+    // strings or NULL.
     unsafe {
         if let Some(error) = error_pointer.as_mut() {
             look_at(error);

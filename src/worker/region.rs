@@ -118,7 +118,7 @@ pub fn request() {
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn on_request() {
+extern "C-unwind" fn on_request() {
     // SAFETY: called by the server at its time for such requests.
     unsafe {
         if let Some(previous) = PREVIOUS_REQUEST {
@@ -129,7 +129,7 @@ unsafe extern "C-unwind" fn on_request() {
 }
 
 #[pg_guard]
-unsafe extern "C-unwind" fn on_startup() {
+extern "C-unwind" fn on_startup() {
     // SAFETY: called by the server when shared memory is there, in the postmaster, at
     // the start and after a crash: nobody else is attached, so no lock is needed.
     unsafe {

@@ -60,7 +60,7 @@ impl Desk {
 
 /// However the process ends, its slot is left in order.
 #[pg_guard]
-unsafe extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
+extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
     let words = process::last_words();
     if let Some(desk) = DESK.get() {
         desk.with(|slot| {
@@ -72,6 +72,7 @@ unsafe extern "C-unwind" fn at_exit(_code: i32, _argument: pg_sys::Datum) {
 }
 
 /// The entry point of a tick worker's process. The argument is its database.
+// SAFETY: the name is this extension's own.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {

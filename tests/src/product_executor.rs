@@ -129,7 +129,7 @@ impl ProductExecutor {
     pub fn round(&mut self, tick: std::time::SystemTime) -> Round {
         let candidates = self
             .client
-            .query(&self.statements["due"], &[&tick])
+            .query(self.statements.get("due").expect("prepared"), &[&tick])
             .unwrap_or_else(|e| panic!("candidates: {e:?}"));
         let mut round = Round::default();
         for row in candidates {

@@ -2,6 +2,8 @@
 //!
 //! Each test starts or stops workspaces by a tick by hand and looks at the rows.
 
+#![allow(clippy::indexing_slicing)]
+
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 use workspace_autobuild_tests::autobuild::{

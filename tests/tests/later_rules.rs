@@ -1,6 +1,8 @@
 //! Which rules are in force: found by looking at the schema, on each version, and found
 //! anew when the schema changes under a live session.
 
+#![allow(clippy::indexing_slicing)]
+
 use std::collections::BTreeMap;
 
 use workspace_autobuild_tests::by_hand::{on_each_version, on_versions};

@@ -1,6 +1,8 @@
 //! Which version a start takes and what comes of its parameters, tags, preset and task
 //! rows; what only the product can evaluate is blocked with its code.
 
+#![allow(clippy::indexing_slicing)]
+
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 use workspace_autobuild_tests::by_hand::{on_each_version, on_versions, since};

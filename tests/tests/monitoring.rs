@@ -2,6 +2,8 @@
 //! server: every metric arrives, every rule is taken, every query of the dashboard finds
 //! something.
 
+#![allow(clippy::indexing_slicing)]
+
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,6 +1,8 @@
 //! The stand-in provisioner writes what the product writes when a build is complete;
 //! `autobuild_waiting` shows what no provisioner has come to an end with.
 
+#![allow(clippy::indexing_slicing)]
+
 use serde_json::{Value as Json, json};
 use workspace_autobuild_tests::autobuild::refusal;
 use workspace_autobuild_tests::product::{

@@ -15,6 +15,8 @@
 //! A block of another language is not run; the one of the README that schedules a job of
 //! pg_cron's has a test of its own.
 
+#![allow(clippy::indexing_slicing)]
+
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;

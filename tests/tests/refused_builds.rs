@@ -1,6 +1,8 @@
 //! What can't be built is refused whole: no job, no build, no parameter is written, and
 //! `autobuild_blocked` says why. And who is told of what was built.
 
+#![allow(clippy::indexing_slicing)]
+
 use std::time::Duration;
 
 use postgres::fallible_iterator::FallibleIterator;

@@ -1,6 +1,8 @@
 //! Every SQL function with random arguments of its types: a result or an error of the
 //! server's own kind, never a panic, a hang, a broken session or memory that grows.
 
+#![allow(clippy::indexing_slicing)]
+
 use std::time::{Duration, Instant};
 
 use postgres::Client;

@@ -2,8 +2,8 @@
 //!
 //! They run inside the product's own statements, most often for one that moves nothing
 //! (a heartbeat, a bump of `last_used_at`): the few columns that matter are compared
-//! ([`watch`]), and that is all. A mark is a row of `autobuild_marks`, written in the
-//! product's own transaction ([`trigger`]). Here is what is captured, and what of it
+//! (`watch`), and that is all. A mark is a row of `autobuild_marks`, written in the
+//! product's own transaction (`trigger`). Here is what is captured, and what of it
 //! matters.
 
 mod trigger;

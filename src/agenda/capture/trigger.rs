@@ -18,8 +18,9 @@ use super::watch::{Values, Watch};
 use crate::agenda::marks::MOST_PAGES;
 
 /// The trigger function's declaration for the server: version 1 calling convention.
+// SAFETY: the name is this extension's own.
 #[unsafe(no_mangle)]
-pub extern "C" fn pg_finfo_autobuild_capture() -> &'static pg_sys::Pg_finfo_record {
+extern "C" fn pg_finfo_autobuild_capture() -> &'static pg_sys::Pg_finfo_record {
     const V1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
     &V1
 }
@@ -28,6 +29,7 @@ pub extern "C" fn pg_finfo_autobuild_capture() -> &'static pg_sys::Pg_finfo_reco
 ///
 /// # Safety
 /// Called by the server as a trigger; called otherwise it raises.
+// SAFETY: the name is this extension's own.
 #[unsafe(no_mangle)]
 #[pg_guard]
 pub unsafe extern "C-unwind" fn autobuild_capture(

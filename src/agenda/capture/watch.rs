@@ -17,7 +17,8 @@ use crate::server::table::{attribute, width};
 
 use super::{CAPTURED, Kind, Matters};
 
-// The server's comparison of two values by their bytes, which pgrx doesn't bind.
+// SAFETY: the server's comparison of two values by their bytes, declared as its headers have
+// it; pgrx doesn't bind it.
 unsafe extern "C-unwind" {
     fn datumIsEqual(one: pg_sys::Datum, other: pg_sys::Datum, by_value: bool, length: i32) -> bool;
 }
@@ -50,7 +51,7 @@ impl Watch {
     ///
     /// # Safety
     /// `trigger` is what the server gave to a trigger function.
-    pub unsafe fn of(trigger: &pg_sys::TriggerData) -> Option<Rc<Watch>> {
+    pub(super) unsafe fn of(trigger: &pg_sys::TriggerData) -> Option<Rc<Watch>> {
         thread_local! {
             static WATCHES: RefCell<Watches> = RefCell::default();
         }
@@ -127,7 +128,7 @@ impl Watch {
     }
 
     /// Can a row as it is now not make anything due?
-    pub fn is_of_no_consequence(&self, new: &Values) -> bool {
+    pub(super) fn is_of_no_consequence(&self, new: &Values) -> bool {
         !self.needs.is_empty() && self.needs.iter().all(|&index| new.get(index).is_none())
     }
 
@@ -135,7 +136,7 @@ impl Watch {
     ///
     /// # Safety
     /// Both are rows of the relation that this was looked up for.
-    pub unsafe fn sees_change(&self, old: &Values, new: &Values) -> bool {
+    pub(super) unsafe fn sees_change(&self, old: &Values, new: &Values) -> bool {
         self.columns
             .iter()
             // SAFETY: see above.
@@ -146,7 +147,7 @@ impl Watch {
     ///
     /// # Safety
     /// It is a row of the relation that this was looked up for.
-    pub unsafe fn id(&self, row: &Values) -> Option<Uuid> {
+    pub(super) unsafe fn id(&self, row: &Values) -> Option<Uuid> {
         row.get(self.id)
             // SAFETY: the column, by its look-up, is a uuid, which points to 16 bytes.
             .map(|datum| unsafe { Uuid::from_bytes(*datum.cast_mut_ptr::<[u8; 16]>()) })
@@ -202,7 +203,7 @@ impl Values {
     ///
     /// # Safety
     /// The descriptor describes the tuple, which outlives what is read of it here.
-    pub unsafe fn read(&mut self, tuple: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc) {
+    pub(super) unsafe fn read(&mut self, tuple: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc) {
         // SAFETY: see above; there is room for all columns.
         unsafe {
             self.values.resize(width(descriptor), pg_sys::Datum::null());

@@ -23,52 +23,52 @@ use super::signs::Signs;
 use super::verdict::{Verdict, verdict};
 
 /// Nanoseconds in a minute, as the template's durations are stored.
-pub const MINUTE_NS: i64 = MINUTE * 1000;
+pub(crate) const MINUTE_NS: i64 = MINUTE * 1000;
 
 /// Every sign: the product as it is today.
-pub const TODAY: Signs = Signs::ALL;
+pub(crate) const TODAY: Signs = Signs::ALL;
 
 /// Everything allowed.
-pub const ALL_RULES: Policy = Policy::EVERYTHING;
+pub(crate) const ALL_RULES: Policy = Policy::EVERYTHING;
 
 /// The instant of a UTC text.
-pub fn at(text: &str) -> Instant {
+pub(crate) fn at(text: &str) -> Instant {
     let time = chrono::DateTime::parse_from_rfc3339(text).unwrap();
     let whole = Instant::from_unix_seconds(time.timestamp()).unwrap();
     whole.saturating_add_micros(i64::from(time.timestamp_subsec_micros()))
 }
 
 /// Wednesday, 3 January 2024, 10:00 UTC.
-pub fn tick() -> Instant {
+pub(crate) fn tick() -> Instant {
     at("2024-01-03T10:00:00Z")
 }
 
 /// The tick moved by minutes and microseconds.
-pub fn later(minutes: i64, micros: i64) -> Instant {
+pub(crate) fn later(minutes: i64, micros: i64) -> Instant {
     tick().saturating_add_micros(minutes * MINUTE + micros)
 }
 
 /// A workspace whose latest build, made an hour ago, has succeeded; nothing is set.
-pub fn workspace(transition: BuildTransition) -> Facts {
+pub(crate) fn workspace(transition: BuildTransition) -> Facts {
     let mut facts = Facts::example(transition, later(-60, 0));
     facts.job().completed_at = Some(later(-59, 0));
     facts
 }
 
 /// A running workspace.
-pub fn running() -> Facts {
+pub(crate) fn running() -> Facts {
     workspace(BuildTransition::Start)
 }
 
 /// A stopped workspace with an hourly schedule: one run, at the tick, since its build.
-pub fn stopped() -> Facts {
+pub(crate) fn stopped() -> Facts {
     let mut facts = workspace(BuildTransition::Stop);
     facts.schedule = Some(HOURLY.to_owned());
     facts
 }
 
 /// A workspace whose latest build failed at that instant.
-pub fn failed(transition: BuildTransition, completed_at: Instant) -> Facts {
+pub(crate) fn failed(transition: BuildTransition, completed_at: Instant) -> Facts {
     let mut facts = workspace(transition);
     *facts.job() = Job {
         completed_at: Some(completed_at),
@@ -79,7 +79,7 @@ pub fn failed(transition: BuildTransition, completed_at: Instant) -> Facts {
 }
 
 /// A stopped workspace, dormant since a day, to be deleted at that instant.
-pub fn dormant(deleting_at: Instant) -> Facts {
+pub(crate) fn dormant(deleting_at: Instant) -> Facts {
     let mut facts = stopped();
     facts.dormant_at = Some(later(-24 * 60, 0));
     facts.deleting_at = Some(deleting_at);
@@ -88,45 +88,48 @@ pub fn dormant(deleting_at: Instant) -> Facts {
 }
 
 impl Facts {
+    /// Its template, which is there.
     pub fn template(&mut self) -> &mut Template {
         self.template.as_mut().unwrap()
     }
 
+    /// Its latest build, which is there.
     pub fn latest(&mut self) -> &mut LatestBuild {
         self.latest.as_mut().unwrap()
     }
 
+    /// That build's job, which is there.
     pub fn job(&mut self) -> &mut Job {
         self.latest().job.as_mut().unwrap()
     }
 }
 
 /// The verdict today, everything allowed.
-pub fn today(facts: &Facts) -> Verdict {
+pub(crate) fn today(facts: &Facts) -> Verdict {
     verdict(facts, &TODAY, &ALL_RULES, tick(), &Weekly)
 }
 
 /// What happens next today.
-pub fn next(facts: &Facts) -> Next {
+pub(crate) fn next(facts: &Facts) -> Next {
     today(facts).outcome.unwrap()
 }
 
 /// The code of the reason why nothing happens today.
-pub fn skipped(facts: &Facts) -> &'static str {
+pub(crate) fn skipped(facts: &Facts) -> &'static str {
     today(facts).outcome.unwrap_err().code()
 }
 
 /// A run on every hour of every day, UTC.
-pub const HOURLY: &str = "60 0 127 0";
+pub(crate) const HOURLY: &str = "60 0 127 0";
 
 /// Schedules as four numbers: minutes between runs on a local day, the minute of the
 /// first, a set of weekdays (bit 0 is Monday), and the zone's distance from UTC in
 /// minutes. `never` is a schedule without runs; what is not numbers is refused.
-pub struct Weekly;
+pub(crate) struct Weekly;
 
 /// One of [`Weekly`].
 #[derive(Clone, Copy, Debug)]
-pub struct Times {
+pub(crate) struct Times {
     every: i64,
     first: i64,
     days: i64,
@@ -163,7 +166,7 @@ impl Times {
     }
 
     /// Is there a run at this instant?
-    pub fn runs_at(&self, instant: Instant) -> bool {
+    pub(crate) fn runs_at(&self, instant: Instant) -> bool {
         let local = self.local(instant);
         let minute = local.rem_euclid(1440);
         instant.micros().rem_euclid(MINUTE) == 0
@@ -173,7 +176,7 @@ impl Times {
     }
 
     /// The day after Monday of this instant.
-    pub fn weekday_number(&self, instant: Instant) -> i64 {
+    pub(crate) fn weekday_number(&self, instant: Instant) -> i64 {
         self.day(self.local(instant))
     }
 }

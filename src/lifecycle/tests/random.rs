@@ -18,7 +18,7 @@ const WEEK_NS: i128 = 7 * DAY as i128 * 1000;
 
 /// Everything that a verdict depends on but the tick.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub(super) struct Case {
     pub facts: Facts,
     pub signs: Signs,
     pub policy: Policy,
@@ -376,7 +376,7 @@ fn policies() -> impl Strategy<Value = Policy> {
     )
 }
 
-pub fn any_case() -> impl Strategy<Value = Case> {
+pub(super) fn any_case() -> impl Strategy<Value = Case> {
     (workspaces(), signs(), policies()).prop_map(|(facts, signs, policy)| Case {
         facts,
         signs,
@@ -385,7 +385,7 @@ pub fn any_case() -> impl Strategy<Value = Case> {
 }
 
 impl Case {
-    pub fn verdict(&self) -> Verdict {
+    pub(super) fn verdict(&self) -> Verdict {
         verdict(&self.facts, &self.signs, &self.policy, tick(), &Weekly)
     }
 }

@@ -7,7 +7,7 @@ use crate::product::extension_schema;
 use super::{broken, has_column};
 
 /// What does not hold of the builds, a line each.
-pub fn builds(client: &mut Client) -> Vec<String> {
+pub(super) fn builds(client: &mut Client) -> Vec<String> {
     // Where the product evaluates parameters itself, stored definitions prove nothing.
     let classic = if has_column(client, "templates", "use_classic_parameter_flow") {
         "t.use_classic_parameter_flow"
@@ -77,7 +77,7 @@ pub fn builds(client: &mut Client) -> Vec<String> {
 }
 
 /// What does not hold of the extension's history, a line each; nothing without it.
-pub fn history(client: &mut Client) -> Vec<String> {
+pub(super) fn history(client: &mut Client) -> Vec<String> {
     let Some(schema) = extension_schema(client) else {
         return Vec::new();
     };

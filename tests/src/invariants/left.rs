@@ -9,14 +9,14 @@ use super::broken;
 const WORKERS: &str = "backend_type = 'workspace-autobuild worker'";
 
 /// Is no tick worker of this database alive?
-pub fn is_quiet(client: &mut Client) -> bool {
+pub(super) fn is_quiet(client: &mut Client) -> bool {
     let sql =
         format!("SELECT FROM pg_stat_activity WHERE datname = current_database() AND {WORKERS}");
     texts(client, &sql).is_empty()
 }
 
 /// What is left behind while no tick is under way, a line each.
-pub fn behind(client: &mut Client) -> Vec<String> {
+pub(super) fn behind(client: &mut Client) -> Vec<String> {
     let rules = [
         (
             "no transaction of the extension's is open between ticks",
@@ -65,7 +65,7 @@ pub fn behind(client: &mut Client) -> Vec<String> {
 
 /// Where the agenda is in use, it must foresee what a scan foresees: at this moment, and
 /// a day from now.
-pub fn agenda(client: &mut Client) -> Vec<String> {
+pub(super) fn agenda(client: &mut Client) -> Vec<String> {
     let Some(schema) = extension_schema(client) else {
         return Vec::new();
     };

@@ -2,7 +2,7 @@
 //! version has, read from the lists in `data/schema`.
 //!
 //! The lists are the only source: the DDL ([`super::ddl`]) is made from them, the
-//! rows ([`super::row`]) are filled by them, and a test compares the catalog of a
+//! rows (`super::row`) are filled by them, and a test compares the catalog of a
 //! database that was made so with them again.
 
 use serde::Deserialize;

@@ -25,14 +25,14 @@ rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 
 /// The process that cleans up after one server.
 #[derive(Debug)]
-pub struct Guard {
+pub(super) struct Guard {
     process: Child,
 }
 
 impl Guard {
     /// Starts the guard over a server in `folder`. It runs as whoever the test runs
     /// as: that user may end the server and remove the folder.
-    pub fn over(folder: &Path) -> Guard {
+    pub(super) fn over(folder: &Path) -> Guard {
         let process = Command::new("sh")
             .args(["-c", SCRIPT, "guard"])
             .arg(folder)
@@ -47,7 +47,7 @@ impl Guard {
     }
 
     /// Ends the guard without cleaning up.
-    pub fn dismiss(mut self) {
+    pub(super) fn dismiss(mut self) {
         if let Some(mut pipe) = self.process.stdin.take() {
             let _ = pipe.write_all(b"dismissed\n");
         }

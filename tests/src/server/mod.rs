@@ -2,7 +2,7 @@
 //!
 //! It lives in a temporary folder, listens on its own socket and loopback port, and
 //! has the settings that the test gives. However the test ends (also by a panic or
-//! a kill), the server is stopped and its folder removed: see [`guard`].
+//! a kill), the server is stopped and its folder removed: see `guard`.
 
 pub mod clock;
 mod guard;
@@ -488,7 +488,7 @@ impl Drop for Server {
             if std::thread::panicking() {
                 let log = self.log();
                 let lines: Vec<&str> = log.lines().collect();
-                let last = &lines[lines.len().saturating_sub(40)..];
+                let (_, last) = lines.split_at(lines.len().saturating_sub(40));
                 eprintln!("the end of the server's log:\n{}", last.join("\n"));
             }
             drop(guard);

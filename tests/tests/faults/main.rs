@@ -4,6 +4,8 @@
 //! `FAULTS_ROUNDS` says how often each fault is tried (default 1; `make test-faults`
 //! many times), `FAULTS_SEED` repeats a run, whose seed is printed.
 
+#![allow(clippy::indexing_slicing, unreachable_pub)]
+
 mod clock;
 mod crashes;
 mod disk;

@@ -3,6 +3,8 @@
 //! lose in the ways that they must: a build number that the other one took, a snapshot
 //! that is too old.
 
+#![allow(clippy::indexing_slicing)]
+
 mod overtaken;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
 //! The worker on real servers: it ticks, ends at once, comes back, finds databases by
 //! itself and is in nobody's way.
 
+#![allow(unreachable_pub)]
+
 mod commits;
 mod databases;
 mod life;
