@@ -1,8 +1,8 @@
 //! Facts about a workspace in, a verdict with its reasons out.
 //!
 //! The rules exist once, here: the worker's tick, `autobuild_tick`, the previews
-//! and `autobuild_explain` all call [`verdict::verdict`]. Nothing in this module knows
-//! of PostgreSQL: the clock, the zones and the facts are arguments.
+//! and `autobuild_explain` all call [`verdict()`](verdict::verdict). Nothing here knows of
+//! PostgreSQL: the clock, the zones and the facts are arguments.
 //!
 //! A verdict has two stages. A workspace that fails one of the conditions
 //! (`candidate`) is left alone by every rule. The others are put before the [`rules`] in

@@ -88,17 +88,14 @@ pub(crate) fn dormant(deleting_at: Instant) -> Facts {
 }
 
 impl Facts {
-    /// Its template, which is there.
     pub fn template(&mut self) -> &mut Template {
         self.template.as_mut().unwrap()
     }
 
-    /// Its latest build, which is there.
     pub fn latest(&mut self) -> &mut LatestBuild {
         self.latest.as_mut().unwrap()
     }
 
-    /// That build's job, which is there.
     pub fn job(&mut self) -> &mut Job {
         self.latest().job.as_mut().unwrap()
     }
