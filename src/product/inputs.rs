@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::build::inputs::{Definition, ImportJob, Preset, PreviousSource, PreviousValue, Version};
+use crate::new_build::inputs::{
+    Definition, ImportJob, Preset, PreviousSource, PreviousValue, Version,
+};
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run, uuids};
 

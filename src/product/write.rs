@@ -9,10 +9,10 @@
 use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
-use crate::build::inputs::{ParameterRow, ValueSource};
-use crate::build::job_input;
 use crate::instant::Instant;
 use crate::lifecycle::transition::{BuildReason, Transition};
+use crate::new_build::inputs::{ParameterRow, ValueSource};
+use crate::new_build::job_input;
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
 use crate::server::query::{Access, Arg, run, uuids};
