@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::build::codes::BlockCode;
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::report::KINDS;
 use crate::instant::Instant;
 use crate::lifecycle::transition::Transition;
+use crate::new_build::codes::BlockCode;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, execute, one, run, uuids};

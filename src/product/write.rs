@@ -9,8 +9,6 @@
 use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
-use crate::build::inputs::{ParameterRow, ValueSource};
-use crate::build::job_input;
 use crate::columns::{
     Column, parameter_values, provisioner_jobs, task_workspace_apps, tasks,
     template_version_parameters, template_versions, templates, workspace_build_parameters,
@@ -18,6 +16,8 @@ use crate::columns::{
 };
 use crate::instant::Instant;
 use crate::lifecycle::transition::{BuildReason, Transition};
+use crate::new_build::inputs::{ParameterRow, ValueSource};
+use crate::new_build::job_input;
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
 use crate::server::query::{Arg, execute, uuids};
