@@ -1,6 +1,7 @@
 //! Copies of a database: what a dump has and has not, what a template's copy does, what a
 //! logical replica gets.
 
+mod pg_upgrade;
 mod replication;
 mod upgrade;
 

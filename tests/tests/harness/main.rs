@@ -2,6 +2,9 @@
 //! what the version has.
 
 mod interface;
+mod invariants;
+mod product_schema;
+mod provisioner;
 
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};

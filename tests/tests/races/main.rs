@@ -3,6 +3,7 @@
 //! lose in the ways that they must: a build number that the other one took, a snapshot
 //! that is too old.
 
+mod beside;
 mod overtaken;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,4 @@
-//! A tick as a whole: one executor, one build for each transition, offenders alone,
-//! order and cap, cost, history.
+//! A tick as a whole: one executor, one build for each transition, order and cap, history.
 
 use std::thread;
 use std::time::Duration;

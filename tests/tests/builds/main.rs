@@ -1,0 +1,6 @@
+//! Builds: which version one takes, what is written of it, column by column, and that what
+//! can't be built leaves nothing behind.
+
+mod refused;
+mod versions;
+mod written;
