@@ -306,7 +306,7 @@ fn each_broken_row_has_its_own_outcome_and_the_crowd_is_built() {
         others.check(&product);
         let mut differ = Vec::new();
         for ((statement, expected), workspace) in POISONS.iter().zip(&poisoned) {
-            let row = rows.iter().find(|row| row.workspace == workspace.id);
+            let row = rows.iter().find(|row| row.workspace_id == workspace.id);
             let outcome = row.map_or("nothing".to_owned(), ToString::to_string);
             let first = WITH_PROVISIONERS
                 .iter()
@@ -321,7 +321,7 @@ fn each_broken_row_has_its_own_outcome_and_the_crowd_is_built() {
         assert!(differ.is_empty(), "{}", differ.join("\n"));
         let ids: Vec<_> = poisoned.iter().map(|workspace| workspace.id).collect();
         let built = rows.iter().filter(|row| row.outcome == "built");
-        let of_crowd = built.filter(|row| !ids.contains(&row.workspace)).count();
+        let of_crowd = built.filter(|row| !ids.contains(&row.workspace_id)).count();
         assert_eq!(of_crowd, CROWD as usize, "{version}");
         assert!(taken < SOON, "{version}: the tick took {taken:?}");
     }

@@ -1,7 +1,7 @@
 //! Rows that the product would not write: each has its own outcome, and the crowd beside
 //! it is built.
 
-use workspace_autobuild_tests::by_hand::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
 use workspace_autobuild_tests::product::{
     Fields, MINUTE, NewWorkspace, Template, Value, Workspace,
 };
@@ -43,7 +43,7 @@ fn outcome(operator: &Operator<'_>, workspace: &Workspace<'_>) -> String {
     let rows = operator.dry_tick(RUN);
     let built = rows
         .iter()
-        .filter(|row| row.workspace != workspace.id && row.to_string() == START);
+        .filter(|row| row.workspace_id != workspace.id && row.to_string() == START);
     assert_eq!(built.count(), CROWD as usize, "{rows:?}");
     operator.outcome(workspace, RUN)
 }
@@ -310,7 +310,7 @@ fn tables_of_tasks_of_another_shape_take_their_rules_along() {
             let built = operator.tick(RUN);
             let healthy = built.iter().filter(|row| row.to_string() == START).count();
             assert_eq!(healthy, CROWD as usize, "{change}: {built:?}");
-            let odd = built.iter().find(|row| row.workspace == workspace.id);
+            let odd = built.iter().find(|row| row.workspace_id == workspace.id);
             assert_eq!(
                 odd.map(ToString::to_string).as_deref(),
                 Some(expected),

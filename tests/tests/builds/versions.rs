@@ -3,7 +3,7 @@
 
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
-use workspace_autobuild_tests::by_hand::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
 use workspace_autobuild_tests::product::{
     Fields, NewParameter, NewTemplate, NewVersion, TemplateVersion, Workspace, parameter,
 };

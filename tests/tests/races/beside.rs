@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use workspace_autobuild_tests::by_hand::{on_each_version, on_versions};
+use workspace_autobuild_tests::autobuild::{on_each_version, on_versions};
 use workspace_autobuild_tests::product::{Fields, HOUR, Value};
 use workspace_autobuild_tests::product_executor::{Round, lock_key};
 use workspace_autobuild_tests::server::ticking;
@@ -210,7 +210,7 @@ fn a_workspace_whose_lock_is_held_gives_no_row_in_this_tick() {
         let rows = operator.tick(tick);
         let built: Vec<_> = rows
             .iter()
-            .map(|row| (row.workspace, row.outcome.as_str()))
+            .map(|row| (row.workspace_id, row.outcome.as_str()))
             .collect();
         assert_eq!(built, [(free.id, "built")]);
         assert_eq!(held.builds().len(), 1);

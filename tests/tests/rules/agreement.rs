@@ -51,15 +51,6 @@ fn crowd(product: &Product) {
         .create();
 }
 
-/// An attempt without what only a tick can know.
-fn without_ids(attempt: Attempt) -> Attempt {
-    Attempt {
-        build_id: None,
-        job_id: None,
-        ..attempt
-    }
-}
-
 #[test]
 fn preview_next_transition_explain_and_upcoming_say_what_the_tick_then_does() {
     for version in VERSIONS {
@@ -83,8 +74,8 @@ fn preview_next_transition_explain_and_upcoming_say_what_the_tick_then_does() {
         );
 
         let done = product.tick(TODAY_AT_NINE);
-        let done_without_ids: Vec<Attempt> = done.iter().cloned().map(without_ids).collect();
-        assert_eq!(foretold, done_without_ids, "{version}");
+        let foreseen: Vec<Attempt> = done.iter().map(Attempt::foreseen).collect();
+        assert_eq!(foretold, foreseen, "{version}");
         let outcomes = |outcome: &str| done.iter().filter(|a| a.outcome == outcome).count();
         let mixed = (outcomes("built"), outcomes("blocked"));
         assert!(

@@ -2,7 +2,7 @@
 //! the schemas that have the rule, and nothing on those that haven't.
 
 use serde_json::{Value as Json, json};
-use workspace_autobuild_tests::by_hand::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
 use workspace_autobuild_tests::product::{Fields, HOUR, MINUTE, NewTemplate, Value, Workspace};
 use workspace_autobuild_tests::{NOTHING, Product, Transition, Version};
 

@@ -1,7 +1,7 @@
 //! Failed builds: stopped once `failure_ttl` has passed, to the microsecond; on the schemas
 //! that have the rule, and nothing on the first.
 
-use workspace_autobuild_tests::by_hand::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
 use workspace_autobuild_tests::product::{Fields, MINUTE};
 use workspace_autobuild_tests::{NOTHING, Transition, Version};
 

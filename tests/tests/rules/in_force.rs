@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use workspace_autobuild_tests::by_hand::{on_each_version, on_versions};
+use workspace_autobuild_tests::autobuild::{on_each_version, on_versions};
 use workspace_autobuild_tests::product::{Fields, MINUTE, OWNER, Workspace};
 use workspace_autobuild_tests::{NOTHING, Operator, Product, Server, Transition, Version};
 

@@ -2,7 +2,7 @@
 //! recorded. On every schema; those without the rule build in any case.
 
 use serde_json::{Value as Json, json};
-use workspace_autobuild_tests::by_hand::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
 use workspace_autobuild_tests::product::{Fields, HOUR, Template, Value, Workspace};
 use workspace_autobuild_tests::{Product, Transition, Version};
 

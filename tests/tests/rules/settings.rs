@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use std::time::Duration;
 
 use postgres::fallible_iterator::FallibleIterator;
-use workspace_autobuild_tests::by_hand::{on_each_version, on_versions};
+use workspace_autobuild_tests::autobuild::{on_each_version, on_versions};
 use workspace_autobuild_tests::product::{Fields, MINUTE, Template, Workspace, texts};
 use workspace_autobuild_tests::{NOTHING, Product, Transition, Version};
 
@@ -53,7 +53,7 @@ fn only_the_rules_that_the_operator_names_act() {
             if !starts {
                 // What would be done is said all the same.
                 let next = operator.next(&start, tick);
-                assert_eq!(next.skip.as_deref(), Some("rule_off"));
+                assert_eq!(next.skip_reason.as_deref(), Some("rule_off"));
                 assert!(next.detail.unwrap_or_default().contains("autostart"));
             }
         }
@@ -116,7 +116,10 @@ fn a_start_that_is_too_late_waits_for_the_next_run() {
         assert_eq!(at("2024-02-01 09:59:00+00"), START);
         assert_eq!(at("2024-02-01 10:00:00+00"), NOTHING);
         let next = operator.next(&workspace, "2024-02-01 10:00:00+00");
-        assert_eq!(next.at.as_deref(), Some("2024-02-02 09:00:00.000000"));
+        assert_eq!(
+            next.next_transition_at.as_deref(),
+            Some("2024-02-02T09:00:00+00:00")
+        );
         assert_eq!(at("2024-02-02 09:00:00+00"), START);
         operator.set("max_start_delay", "0");
         assert_eq!(at("2024-02-05 23:00:00+00"), START);

@@ -1,7 +1,7 @@
 //! Blocked weekdays and `next_start_at`: which run starts a workspace, and when the empty
 //! column is filled in and when it must stay empty.
 
-use workspace_autobuild_tests::by_hand::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
 use workspace_autobuild_tests::product::{Fields, HOUR, Template, Value, Workspace, parameter};
 use workspace_autobuild_tests::{NOTHING, Product, Provisioner, Transition, Version};
 
@@ -94,7 +94,10 @@ fn the_search_goes_on_to_the_same_weekday_a_week_later() {
         let workdays = "CRON_TZ=UTC 0 9 * * 1-5";
         let workspace = stopped_at(&template, "dev", workdays, "2024-01-01 10:00:00+00");
         let next = operator.next(&workspace, "2024-01-01 10:00:00+00");
-        assert_eq!(next.at.as_deref(), Some("2024-01-08 09:00:00.000000"));
+        assert_eq!(
+            next.next_transition_at.as_deref(),
+            Some("2024-01-08T09:00:00+00:00")
+        );
         assert_eq!(
             operator.outcome(&workspace, "2024-01-08 08:59:00+00"),
             NOTHING
@@ -245,7 +248,7 @@ fn a_start_that_is_not_made_leaves_next_start_at_empty() {
         let rows = operator.tick("2024-02-01 11:01:00+00");
         assert!(
             rows.iter()
-                .any(|row| row.workspace == held_back.id && row.outcome == "built")
+                .any(|row| row.workspace_id == held_back.id && row.outcome == "built")
         );
         if product.version() >= Version::V2_30_0 {
             let waiting = stopped_at(&docker, "waiting", HOURLY, STOPPED);
@@ -383,11 +386,13 @@ fn the_ttl_counts_from_a_run_that_comes_before_its_end() {
         Provisioner::of(product)
             .at(Value::from("2024-02-07 21:45:00+00"))
             .work();
-        let next = operator.next(&workspace, "2024-02-07 22:00:00+00").at;
+        let next = operator
+            .next(&workspace, "2024-02-07 22:00:00+00")
+            .next_transition_at;
         let expected = if product.version() >= Version::V2_15_0 {
-            "2024-02-08 21:00:00.000000"
+            "2024-02-08T21:00:00+00:00"
         } else {
-            "2024-02-08 09:45:00.000000"
+            "2024-02-08T09:45:00+00:00"
         };
         assert_eq!(next.as_deref(), Some(expected), "{}", product.version());
     });
