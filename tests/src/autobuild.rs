@@ -25,13 +25,25 @@ pub const VERSIONS: [Version; 4] = [
 ];
 /// A schedule.
 pub const NINE: &str = "CRON_TZ=UTC 0 9 * * *";
-/// When workspaces were stopped or started in most tests.
+/// When workspaces were stopped or started in many tests.
 pub const YESTERDAY: &str = "2024-03-04 18:00:00+00";
+/// An hour before [`TODAY_AT_NINE`].
+pub const TODAY_AT_EIGHT: &str = "2024-03-05 08:00:00+00";
 /// The first run of [`NINE`] after [`YESTERDAY`].
 pub const TODAY_AT_NINE: &str = "2024-03-05 09:00:00+00";
+/// Another schedule.
+pub const HOURLY: &str = "CRON_TZ=UTC 0 * * * *";
+/// When workspaces were stopped in many other tests.
+pub const STOPPED: &str = "2024-02-01 10:00:30+00";
+/// The first run of [`HOURLY`] after [`STOPPED`].
+pub const RUN: &str = "2024-02-01 11:00:00+00";
 
 /// What [`Operator::outcome`] says of a workspace that a tick has no row for.
 pub const NOTHING: &str = "nothing";
+/// What it says of a start by schedule.
+pub const START: &str = "start autostart built";
+/// What it says of a stop at a deadline.
+pub const STOP: &str = "stop autostop built";
 
 /// The product with the extension, on the server that a program's tests share.
 #[track_caller]

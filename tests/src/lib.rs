@@ -18,7 +18,7 @@ pub mod scene;
 pub mod server;
 
 pub use autobuild::{NOTHING, Operator};
-pub use await_until::{await_some, await_until};
+pub use await_until::{SOON, await_some, await_until};
 pub use product::{Product, Transition, Version};
 pub use product_executor::ProductExecutor;
 pub use provisioner::Provisioner;

@@ -145,6 +145,12 @@ pub fn ticking() -> Options {
         .set("workspace_autobuild.tick_interval", "1s")
 }
 
+/// Options for a server with the extension preloaded that ticks when it is woken: each
+/// hour else.
+pub fn hourly() -> Options {
+    ticking().set("workspace_autobuild.tick_interval", "1h")
+}
+
 impl Server {
     /// Options with the harness's defaults: small, quiet, UTC, no fsync.
     pub fn options() -> Options {

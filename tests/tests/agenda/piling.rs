@@ -6,11 +6,10 @@ use std::time::Duration;
 use postgres::Client;
 use workspace_autobuild_tests::product::{HOUR, Value, texts};
 use workspace_autobuild_tests::server::ticking;
-use workspace_autobuild_tests::{Product, Transition, Version, await_until};
+use workspace_autobuild_tests::{Product, SOON, Transition, Version, await_until};
 
 use super::support::*;
 
-const SOON: Duration = Duration::from_secs(60);
 const FULL: &str = "SELECT pg_relation_size('autobuild_marks') >= 2500 * 8192";
 
 /// Workspaces of a template of their own that run until then (an SQL expression over `i`).
@@ -110,8 +109,7 @@ fn a_change_of_a_template_stops_no_tick_of_the_others() {
             &format!("{}s", 2.max(count / 20_000)),
         )
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     running(&product, "many", count, "now() + interval '1 day'");
     running(&product, "few", 5, "now() + interval '1 day'");
     product.execute("UPDATE workspaces SET last_used_at = now()");
@@ -159,8 +157,7 @@ fn after_a_timeout_with_the_agenda_the_next_tick_scans() {
         // A tick that holds the product's tables waits for half of this.
         .set("deadlock_timeout", "1min")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     running(&product, "docker", 5, "now() + interval '1 day'");
     let mut root = product.superuser();
     execute(&mut root, "SELECT autobuild_attach()");
@@ -227,8 +224,7 @@ fn marks_are_never_more_than_their_table_may_hold() {
 #[test]
 fn what_was_changed_without_a_mark_is_not_overlooked_by_the_worker() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     running(&product, "docker", 5, "now() + interval '1 day'");
     let mut root = product.superuser();
     execute(&mut root, "SELECT autobuild_attach()");
@@ -271,8 +267,7 @@ fn what_was_changed_without_a_mark_is_not_overlooked_by_the_worker() {
 #[test]
 fn dead_marks_under_an_old_snapshot_are_gone_after_a_tick() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     running(&product, "docker", 5, "now() + interval '1 day'");
     let mut root = product.superuser();
     execute(&mut root, "SELECT autobuild_attach()");

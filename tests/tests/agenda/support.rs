@@ -3,6 +3,7 @@
 
 use postgres::Client;
 use workspace_autobuild_tests::product::texts;
+pub use workspace_autobuild_tests::product::value;
 use workspace_autobuild_tests::{Product, Server, Version};
 
 /// A row of texts.
@@ -11,17 +12,7 @@ pub type Texts = Vec<Option<String>>;
 /// A product with the extension, not attached.
 #[track_caller]
 pub fn installed(version: Version) -> Product {
-    let product = Product::install(Server::shared(), version);
-    product.create_extension();
-    product
-}
-
-/// The first column of the only row, as text.
-#[track_caller]
-pub fn value(client: &mut Client, sql: &str) -> Option<String> {
-    let mut rows = texts(client, sql);
-    assert_eq!(rows.len(), 1, "not one row: {sql}");
-    rows.remove(0).remove(0)
+    Product::with_extension(Server::shared(), version)
 }
 
 /// Executes statements.

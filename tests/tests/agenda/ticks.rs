@@ -1,5 +1,6 @@
 //! Ticks and previews with the agenda: they do what a scan does, and read less.
 
+use workspace_autobuild_tests::autobuild::NINE;
 use workspace_autobuild_tests::product::{Fields, HOUR, Value, texts};
 use workspace_autobuild_tests::{Product, Transition, Version};
 
@@ -40,12 +41,8 @@ fn an_empty_next_start_at_is_filled_in_as_a_scan_does() {
     let template = product.template("docker").create();
     let workspace = template
         .workspace("dev")
-        .schedule("CRON_TZ=UTC 0 9 * * *")
-        .create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(Value::sql("now()"))
-        .create();
+        .schedule(NINE)
+        .create_stopped(Value::sql("now()"));
     let mut root = product.superuser();
     attach(&mut root);
     tick(&mut root);
@@ -98,11 +95,10 @@ fn a_preview_of_a_past_time_knows_what_each_rule_would_have_done_then() {
     template
         .workspace("dev")
         .set("last_used_at", Value::sql("now() - interval '3 days'"))
-        .create()
-        .build(Transition::Start)
-        .created_at(Value::sql("now() - interval '4 days'"))
-        .deadline(Value::sql("now() - interval '1 hour'"))
-        .create();
+        .create_started(
+            Value::sql("now() - interval '4 days'"),
+            Value::sql("now() - interval '1 hour'"),
+        );
     // Without a provisioner both stay due.
     product.remove_daemons();
     let mut root = product.superuser();
@@ -133,14 +129,10 @@ fn a_blocked_day_is_passed_over_once_the_run_is_too_late() {
             Value::sql(every_day_but_one),
         )
         .create();
-    let workspace = template
+    template
         .workspace("dev")
         .schedule("CRON_TZ=UTC 0 12 * * *")
-        .create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(Value::sql("date_trunc('day', now()) - interval '2 days'"))
-        .create();
+        .create_stopped(Value::sql("date_trunc('day', now()) - interval '2 days'"));
     let mut root = product.superuser();
     // The refused run is not too late yet, so nothing starts the workspace.
     execute(&mut root, &set("max_start_delay = '4d'"));

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use workspace_autobuild_tests::product::Value;
-use workspace_autobuild_tests::server::ticking;
-use workspace_autobuild_tests::{Product, Server, StopMode, Transition, Version, await_until};
+use workspace_autobuild_tests::server::{hourly, ticking};
+use workspace_autobuild_tests::{
+    Product, SOON, Server, StopMode, Transition, Version, await_until,
+};
 
 use super::support::*;
 
-const SOON: Duration = Duration::from_secs(30);
-
 fn product(server: &Server, count: u32) -> Product {
-    let product = Product::install(server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(server, Version::NEWEST);
     let template = product.template("docker").create();
     template
         .workspaces(count, Transition::Start)
@@ -133,10 +132,7 @@ fn marks_that_nobody_takes_do_not_pile_up_for_ever() {
 
 #[test]
 fn a_database_can_be_dropped_while_its_agenda_is_built() {
-    let server = Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "60s")
-        .start();
+    let server = hourly().start();
     let product = product(&server, 60_000);
     let mut root = product.superuser();
     execute(
@@ -157,10 +153,7 @@ fn a_database_can_be_dropped_while_its_agenda_is_built() {
 
 #[test]
 fn a_wake_does_not_wait_for_a_pass() {
-    let server = Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1h")
-        .start();
+    let server = hourly().start();
     let product = product(&server, 60_000);
     let mut root = product.superuser();
     execute(

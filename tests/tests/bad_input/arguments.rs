@@ -88,11 +88,10 @@ fn texts_that_are_no_schedules_are_refused_at_any_length_with_a_short_message() 
             continue;
         }
         // A stored one is a reason, never an error, and holds nobody up.
-        let workspace = template.workspace(&format!("w{n}")).schedule(text).create();
-        workspace
-            .build(Transition::Stop)
-            .created_at(YESTERDAY)
-            .create();
+        let workspace = template
+            .workspace(&format!("w{n}"))
+            .schedule(text)
+            .create_stopped(YESTERDAY);
         let next = next_transition(&mut session, workspace.id, TODAY_AT_NINE);
         assert_eq!(
             next.skip_reason.as_deref(),
@@ -103,11 +102,10 @@ fn texts_that_are_no_schedules_are_refused_at_any_length_with_a_short_message() 
     }
     // A long one that can be read is read.
     let long = format!("CRON_TZ=UTC {}0 9 * * *", "0,".repeat(50_000));
-    let workspace = template.workspace("long").schedule(&long).create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(YESTERDAY)
-        .create();
+    let workspace = template
+        .workspace("long")
+        .schedule(&long)
+        .create_stopped(YESTERDAY);
     let attempts = tick(&mut session, TODAY_AT_NINE);
     assert_eq!(attempts.len(), 1, "only the good one");
     assert_eq!(attempts[0].workspace_id, workspace.id);
@@ -164,11 +162,10 @@ fn an_infinite_time_is_refused_and_the_ends_of_time_are_answered() {
             .template("docker")
             .set_if_there("failure_ttl", 1)
             .create();
-        let stopped = template.workspace("stopped").schedule(NINE).create();
-        stopped
-            .build(Transition::Stop)
-            .created_at(YESTERDAY)
-            .create();
+        let stopped = template
+            .workspace("stopped")
+            .schedule(NINE)
+            .create_stopped(YESTERDAY);
         let failed = template.workspace("failed").schedule(NINE).create();
         let build = failed.build(Transition::Start).created_at(YESTERDAY);
         build.job_failed("boom").create();
@@ -230,11 +227,10 @@ fn an_infinite_time_is_refused_and_the_ends_of_time_are_answered() {
 fn a_horizon_may_be_anything_but_negative() {
     let product = install(Version::V2_34_3);
     let template = product.template("docker").create();
-    let workspace = template.workspace("dev").schedule(NINE).create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(YESTERDAY)
-        .create();
+    template
+        .workspace("dev")
+        .schedule(NINE)
+        .create_stopped(YESTERDAY);
     let mut session = product.superuser();
     let upcoming = |horizon: &str| {
         format!("SELECT * FROM autobuild_upcoming('{horizon}', '2024-03-05 08:30:00+00')")
@@ -323,24 +319,19 @@ fn numbers_at_their_limits_in_the_products_rows_are_no_panic() {
                 .create();
             let build = failed.build(Transition::Start).created_at(YESTERDAY);
             build.job_failed("boom").create();
-            let blocked = template
+            template
                 .workspace(&format!("blocked {n}"))
                 .schedule(NINE)
-                .create();
-            blocked
-                .build(Transition::Stop)
-                .created_at(YESTERDAY)
-                .create();
+                .create_stopped(YESTERDAY);
             let last = template.workspace(&format!("last number {n}")).create();
             let build = last.build(Transition::Start).created_at(YESTERDAY);
             build.number(i32::MAX).deadline(TODAY_AT_NINE).create();
-            let odd = template
+            template
                 .workspace(&format!("odd times {n}"))
                 .set("last_used_at", "-infinity")
                 .set("deleting_at", "infinity")
                 .dormant_at("infinity")
-                .create();
-            odd.build(Transition::Stop).created_at(YESTERDAY).create();
+                .create_stopped(YESTERDAY);
         }
         let mut session = product.superuser();
         session

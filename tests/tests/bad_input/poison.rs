@@ -1,18 +1,16 @@
 //! Poison: rows that break a step. Each has its own outcome, the rest of its crowd is
 //! built, and what one row costs is bounded.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use workspace_autobuild_tests::autobuild::{NINE, TODAY_AT_NINE, YESTERDAY};
 use workspace_autobuild_tests::invariants::Others;
 use workspace_autobuild_tests::product::{Template, Value, Workspace, parameter, texts};
 use workspace_autobuild_tests::server::ticking;
-use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until, invariants};
+use workspace_autobuild_tests::{
+    Product, SOON, Server, Transition, Version, await_until, invariants,
+};
 
-const NINE: &str = "CRON_TZ=UTC 0 9 * * *";
-const YESTERDAY: &str = "2024-03-04 18:00:00+00";
-const TODAY_AT_NINE: &str = "2024-03-05 09:00:00+00";
-/// Long enough for a busy machine.
-const SOON: Duration = Duration::from_secs(60);
 /// A crowd that is less than a batch.
 const CROWD: u32 = 300;
 

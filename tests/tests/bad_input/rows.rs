@@ -1,16 +1,14 @@
 //! Rows that the product would not write: each has its own outcome, and the crowd beside
 //! it is built.
 
-use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{
+    HOURLY, RUN, START, STOP, STOPPED, on_each_version, on_versions, since,
+};
 use workspace_autobuild_tests::product::{
     Fields, MINUTE, NewWorkspace, Template, Value, Workspace,
 };
 use workspace_autobuild_tests::{NOTHING, Operator, Product, Transition, Version};
 
-const START: &str = "start autostart built";
-const HOURLY: &str = "CRON_TZ=UTC 0 * * * *";
-const THEN: &str = "2024-02-01 10:00:30+00";
-const RUN: &str = "2024-02-01 11:00:00+00";
 /// Healthy workspaces beside the odd one.
 const CROWD: u32 = 12;
 
@@ -21,15 +19,14 @@ fn crowd(product: &Product) {
         .create()
         .workspaces(CROWD, Transition::Stop)
         .schedule(HOURLY)
-        .created_at(THEN)
+        .created_at(STOPPED)
         .set("last_used_at", RUN)
         .create();
 }
 
 fn stopped<'p>(workspace: NewWorkspace<'p>) -> Workspace<'p> {
-    let workspace = workspace.schedule(HOURLY).set("last_used_at", RUN).create();
-    workspace.build(Transition::Stop).created_at(THEN).create();
-    workspace
+    let workspace = workspace.schedule(HOURLY).set("last_used_at", RUN);
+    workspace.create_stopped(STOPPED)
 }
 
 /// A workspace of the template with a start due at [`RUN`].
@@ -99,17 +96,18 @@ fn negative_durations_are_none_and_huge_ones_never_pass() {
                 .set(delete, nanoseconds)
                 .create();
             let failed = template.workspace(&format!("failed{n}")).create();
-            let build = failed.build(Transition::Start).created_at(THEN);
+            let build = failed.build(Transition::Start).created_at(STOPPED);
             build.job_failed("boom").create();
-            let unused = template.workspace(&format!("unused{n}")).create();
-            unused.build(Transition::Stop).created_at(THEN).create();
+            let unused = template
+                .workspace(&format!("unused{n}"))
+                .create_stopped(STOPPED);
             for workspace in [&failed, &unused] {
                 assert_eq!(outcome(operator, workspace), NOTHING, "{nanoseconds}");
             }
             // Of a dormant one only whether there is a TTL counts.
-            let dying = template.workspace(&format!("dying{n}")).dormant_at(THEN);
-            let dying = dying.set("deleting_at", THEN).create();
-            dying.build(Transition::Stop).created_at(THEN).create();
+            let dying = template.workspace(&format!("dying{n}")).dormant_at(STOPPED);
+            let dying = dying.set("deleting_at", STOPPED).create();
+            dying.build(Transition::Stop).created_at(STOPPED).create();
             let expected = if nanoseconds > 0 {
                 "delete autodelete built"
             } else {
@@ -126,8 +124,7 @@ fn negative_durations_are_none_and_huge_ones_never_pass() {
             .set(dormant, MINUTE)
             .set(delete, i64::MAX)
             .create();
-        let workspace = template.workspace("far").create();
-        workspace.build(Transition::Stop).created_at(THEN).create();
+        let workspace = template.workspace("far").create_stopped(STOPPED);
         operator.tick(RUN);
         let later = format!(
             "SELECT deleting_at > now() + interval '290 years' FROM workspaces WHERE id = '{}'",
@@ -148,8 +145,7 @@ fn a_deletion_before_the_dormancy_counts_as_it_stands() {
             .workspace("odd")
             .dormant_at("2024-02-01 10:30:00+00")
             .set("deleting_at", "2024-02-01 09:00:00+00")
-            .create();
-        workspace.build(Transition::Stop).created_at(THEN).create();
+            .create_stopped(STOPPED);
         assert_eq!(outcome(operator, &workspace), "delete autodelete built");
     });
 }
@@ -163,17 +159,14 @@ fn infinite_times_are_the_first_and_the_last() {
             let workspace = template.workspace(at).set("last_used_at", RUN).create();
             workspace
                 .build(Transition::Start)
-                .created_at(THEN)
+                .created_at(STOPPED)
                 .deadline(at)
                 .set("max_deadline", at)
                 .create();
             workspace
         };
         assert_eq!(outcome(operator, &deadline("infinity")), NOTHING);
-        assert_eq!(
-            outcome(operator, &deadline("-infinity")),
-            "stop autostop built"
-        );
+        assert_eq!(outcome(operator, &deadline("-infinity")), STOP);
         if product.version() >= Version::V2_20_0 {
             let waits = odd(&template, "waits");
             waits.update("next_start_at", "infinity");
@@ -252,27 +245,24 @@ fn a_template_that_does_not_say_its_flow_blocks() {
 /// A running workspace with a task, its deadline at [`RUN`].
 fn with_task<'p>(product: &'p Product) -> Workspace<'p> {
     let template = product.template("task").create();
-    let workspace = template.workspace("task").set("last_used_at", RUN).create();
-    workspace
-        .build(Transition::Start)
-        .created_at(THEN)
-        .deadline(RUN)
-        .create();
+    let workspace = template
+        .workspace("task")
+        .set("last_used_at", RUN)
+        .create_started(STOPPED, RUN);
     workspace.task("fix").create();
     workspace
 }
 
 #[test]
 fn tables_of_tasks_of_another_shape_take_their_rules_along() {
-    let stop = "stop autostop built";
     let pause = "stop task_auto_pause built";
     let cases = [
         // (what became of the tables, the outcome, rows of task_workspace_apps)
-        ("DROP TABLE task_workspace_apps, tasks CASCADE", stop, None),
+        ("DROP TABLE task_workspace_apps, tasks CASCADE", STOP, None),
         (
             "ALTER TABLE tasks DROP CONSTRAINT tasks_workspace_id_fkey;
              ALTER TABLE tasks ALTER workspace_id TYPE text",
-            stop,
+            STOP,
             Some("0"),
         ),
         (
@@ -283,7 +273,7 @@ fn tables_of_tasks_of_another_shape_take_their_rules_along() {
         (
             "ALTER TABLE tasks RENAME TO all_tasks;
              CREATE VIEW tasks AS SELECT * FROM all_tasks",
-            stop,
+            STOP,
             Some("0"),
         ),
         (

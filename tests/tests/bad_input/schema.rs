@@ -8,7 +8,7 @@ use workspace_autobuild_tests::autobuild::{
     preview, records, refusal, refused, tick,
 };
 use workspace_autobuild_tests::product::quote_literal;
-use workspace_autobuild_tests::{Product, Server, Transition, Version};
+use workspace_autobuild_tests::{Product, Server, Version};
 
 /// The calls that take a time, with `{}` for it.
 const AT: [&str; 6] = [
@@ -25,11 +25,10 @@ const AT: [&str; 6] = [
 fn after(change: &str, sqlstate: &str, seen: &str) {
     let product = install(Version::V2_10_0);
     let template = product.template("docker").create();
-    let workspace = template.workspace("dev").schedule(NINE).create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(YESTERDAY)
-        .create();
+    let workspace = template
+        .workspace("dev")
+        .schedule(NINE)
+        .create_stopped(YESTERDAY);
     let mut session = product.superuser();
     session
         .batch_execute("SET default_transaction_isolation = 'repeatable read'")
@@ -182,11 +181,10 @@ fn a_product_in_another_schema_with_an_odd_name_works_whole() {
             ))
             .expect("CREATE EXTENSION");
         let template = product.template("docker").create();
-        let workspace = template.workspace("dev").schedule(NINE).create();
-        workspace
-            .build(Transition::Stop)
-            .created_at(YESTERDAY)
-            .create();
+        let workspace = template
+            .workspace("dev")
+            .schedule(NINE)
+            .create_stopped(YESTERDAY);
         let next: NextTransition = next_transition(&mut session, workspace.id, TODAY_AT_NINE);
         assert!(next.due, "{version}");
         let attempts = tick(&mut session, TODAY_AT_NINE);

@@ -172,8 +172,7 @@ fn no_argument_makes_a_function_panic_hang_or_grow() {
     let mut random = fastrand::Rng::with_seed(seed);
     let server = Server::options_without_worker().start();
     for version in [Version::OLDEST, Version::NEWEST] {
-        let product = Product::install(&server, version);
-        product.create_extension();
+        let product = Product::with_extension(&server, version);
         let template = product.template("docker").create();
         let mut workspaces = template
             .workspaces(15, Transition::Stop)

@@ -3,17 +3,13 @@
 
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
-use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{
+    HOURLY, RUN, START, STOP, STOPPED, on_each_version, on_versions, since,
+};
 use workspace_autobuild_tests::product::{
     Fields, NewParameter, NewTemplate, NewVersion, TemplateVersion, Workspace, parameter,
 };
 use workspace_autobuild_tests::{Product, Transition, Version};
-
-const START: &str = "start autostart built";
-const STOP: &str = "stop autostop built";
-const HOURLY: &str = "CRON_TZ=UTC 0 * * * *";
-const THEN: &str = "2024-02-01 10:00:30+00";
-const RUN: &str = "2024-02-01 11:00:00+00";
 
 /// Defines `region` anew.
 type NewRegion = fn() -> NewParameter;
@@ -34,7 +30,7 @@ fn following<'p>(
         .create();
     workspace
         .build(Transition::Stop)
-        .created_at(THEN)
+        .created_at(STOPPED)
         .parameter("region", "us")
         .create();
     let second = second(template.new_version("second")).create();
@@ -122,12 +118,7 @@ fn a_stop_takes_the_old_version_whatever_is_active() {
         let workspace = template
             .workspace("dev")
             .set_if_there("automatic_updates", "always")
-            .create();
-        workspace
-            .build(Transition::Start)
-            .created_at(THEN)
-            .deadline(RUN)
-            .create();
+            .create_started(STOPPED, RUN);
         let second = template.new_version("second").parameter(parameter("new"));
         second.create().activate();
         assert_eq!(operator.outcome(&workspace, RUN), STOP);
@@ -202,7 +193,7 @@ fn the_same_dynamic_version_copies_the_rows_it_had() {
         let workspace = template.workspace("dev").schedule(HOURLY).create();
         workspace
             .build(Transition::Stop)
-            .created_at(THEN)
+            .created_at(STOPPED)
             .parameter("region", "none of the options")
             .parameter("rendered", "only when asked")
             .parameter("once", "yes")
@@ -226,7 +217,7 @@ fn the_same_version_with_workspace_tags_takes_the_latest_jobs_tags() {
         let tags = json!({"scope": "organization", "owner": "", "gpu": "1"});
         workspace
             .build(Transition::Stop)
-            .created_at(THEN)
+            .created_at(STOPPED)
             .job("tags", tags.clone())
             .create();
         operator.tick(RUN);
@@ -250,7 +241,7 @@ fn the_preset_with_most_matching_parameters_is_named() {
         let workspace = template.workspace("dev").schedule(HOURLY).create();
         workspace
             .build(Transition::Stop)
-            .created_at(THEN)
+            .created_at(STOPPED)
             .parameter("region", "us")
             .parameter("size", "big")
             .create();
@@ -278,17 +269,10 @@ fn task_rows(product: &Product) -> Vec<Vec<Option<String>>> {
 fn a_tasks_workspace_gets_its_row_and_a_deleted_tasks_only_the_reason() {
     on_versions(&since(Version::V2_30_0), |product, operator| {
         let template = product.template("docker").create();
-        let [fixed, deleted, plain] = ["fixed", "deleted", "plain"].map(|name| {
-            let workspace = template.workspace(name).create();
-            workspace
-                .build(Transition::Start)
-                .created_at(THEN)
-                .deadline(RUN)
-                .create();
-            workspace
-        });
+        let [fixed, deleted, plain] = ["fixed", "deleted", "plain"]
+            .map(|name| template.workspace(name).create_started(STOPPED, RUN));
         fixed.task("fix").create();
-        deleted.task("dropped").set("deleted_at", THEN).create();
+        deleted.task("dropped").set("deleted_at", STOPPED).create();
         operator.tick(RUN);
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(task_rows(product), [[text("fix"), text("2")]]);
@@ -308,12 +292,7 @@ fn a_tasks_workspace_gets_its_row_and_a_deleted_tasks_only_the_reason() {
 fn a_workspace_has_one_row_for_its_task_whatever_was_there() {
     on_versions(&since(Version::V2_30_0), |product, operator| {
         let template = product.template("docker").create();
-        let workspace = template.workspace("dev").create();
-        workspace
-            .build(Transition::Start)
-            .created_at(THEN)
-            .deadline(RUN)
-            .create();
+        let workspace = template.workspace("dev").create_started(STOPPED, RUN);
         for (n, name) in ["first", "second"].into_iter().enumerate() {
             let id = Uuid::from_u128(n as u128 + 1);
             workspace.task(name).set("id", id).create();
@@ -332,7 +311,7 @@ fn a_workspace_has_one_row_for_its_task_whatever_was_there() {
         // And where nothing was, one as well.
         workspace
             .build(Transition::Start)
-            .created_at(THEN)
+            .created_at(STOPPED)
             .deadline(RUN)
             .create();
         operator.tick(RUN);
@@ -347,8 +326,10 @@ fn a_workspace_has_one_row_for_its_task_whatever_was_there() {
 fn the_start_of_a_task_needs_no_licence() {
     on_versions(&since(Version::V2_30_0), |product, operator| {
         let template = product.template("docker").create();
-        let workspace = template.workspace("dev").schedule(HOURLY).create();
-        workspace.build(Transition::Stop).created_at(THEN).create();
+        let workspace = template
+            .workspace("dev")
+            .schedule(HOURLY)
+            .create_stopped(STOPPED);
         workspace.task("fix").create();
         operator.set("licensed_rules", "off");
         assert_eq!(operator.outcome(&workspace, RUN), START);
@@ -362,15 +343,13 @@ fn a_tasks_start_and_dormancy_keep_their_own_reasons() {
             .template("docker")
             .set("time_til_dormant", 1)
             .create();
-        let used = "2024-02-01 11:00:00+00";
         let start = template
             .workspace("start")
             .schedule(HOURLY)
-            .set("last_used_at", used)
-            .create();
-        start.build(Transition::Stop).created_at(THEN).create();
+            .set("last_used_at", RUN)
+            .create_stopped(STOPPED);
         let unused = template.workspace("unused").create();
-        unused.build(Transition::Start).created_at(THEN).create();
+        unused.build(Transition::Start).created_at(STOPPED).create();
         start.task("start").create();
         unused.task("unused").create();
         assert_eq!(operator.outcome(&start, RUN), START);
@@ -385,7 +364,7 @@ fn a_failed_tasks_workspace_pauses_too() {
         let workspace = template.workspace("dev").create();
         workspace
             .build(Transition::Start)
-            .created_at(THEN)
+            .created_at(STOPPED)
             .job_failed("boom")
             .create();
         workspace.task("fix").create();

@@ -244,11 +244,10 @@ fn the_latest_builds_version_is_used_when_the_active_one_moved_on() {
             .template("docker")
             .parameter(parameter("old").default("1"))
             .create();
-        let workspace = template.workspace("dev").schedule(NINE).create();
-        workspace
-            .build(Transition::Stop)
-            .created_at(YESTERDAY)
-            .create();
+        let workspace = template
+            .workspace("dev")
+            .schedule(NINE)
+            .create_stopped(YESTERDAY);
         template
             .new_version("second")
             .parameter(parameter("new").default("2"))
@@ -433,11 +432,7 @@ fn scope_and_owner_tags_are_set_and_the_others_stay() {
                 .workspace(&format!("w{n}"))
                 .owner(anna)
                 .schedule(NINE)
-                .create();
-            workspace
-                .build(Transition::Stop)
-                .created_at(YESTERDAY)
-                .create();
+                .create_stopped(YESTERDAY);
             let tags = match user {
                 Some(tags) => tags.to_string().replace("OWNER", &anna.id.to_string()),
                 None => organization_tags(import, sets_owner, drops_empty).to_string(),

@@ -2,14 +2,10 @@
 //! nothing of ours does. `OLD_PG_CONFIG` names the older one, with the extension
 //! installed; `scripts/other-version.sh 18` makes it and runs this.
 
-use std::time::Duration;
-
-use workspace_autobuild_tests::product::{Value, texts};
+use workspace_autobuild_tests::product::texts;
 use workspace_autobuild_tests::server::installation::Installation;
 use workspace_autobuild_tests::server::{SUPERUSER, ticking};
-use workspace_autobuild_tests::{Product, StopMode, Transition, Version, await_until};
-
-const SOON: Duration = Duration::from_secs(60);
+use workspace_autobuild_tests::{Product, SOON, StopMode, Version, await_until};
 
 #[test]
 #[ignore = "needs an older PostgreSQL with the extension: scripts/other-version.sh 18"]
@@ -24,12 +20,7 @@ fn everything_is_carried_over_and_ticks_go_on_after_it() {
     let product = Product::install(&old, Version::NEWEST);
     let template = product.template("docker").create();
     let overdue = |name: &str| {
-        template
-            .workspace(name)
-            .create()
-            .build(Transition::Start)
-            .deadline(Value::sql("now() - interval '1 hour'"))
-            .create();
+        template.workspace(name).create_overdue();
     };
     overdue("before");
     let mut client = product.superuser();

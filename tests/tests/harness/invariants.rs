@@ -1,5 +1,6 @@
 //! The invariants see what they are there to see.
 
+use workspace_autobuild_tests::autobuild::with_outcome;
 use workspace_autobuild_tests::invariants::Others;
 use workspace_autobuild_tests::product::{Fields, Template, Workspace, parameter, texts};
 use workspace_autobuild_tests::{Product, Provisioner, Server, Transition, Version, invariants};
@@ -21,6 +22,16 @@ fn whole<'p>(template: &Template<'p>) -> Workspace<'p> {
         .parameter("region", "eu")
         .create();
     workspace
+}
+
+const DEADLINE: &str = "2024-02-01 17:00:00+00";
+
+/// A workspace that runs until [`DEADLINE`].
+fn running(product: &Product) -> Workspace<'_> {
+    let template = product.template("docker").create();
+    template
+        .workspace("dev")
+        .create_started("2024-02-01 09:00:00+00", DEADLINE)
 }
 
 /// Breaks a product database's rows in one way.
@@ -110,20 +121,11 @@ fn a_failed_stop_may_be_repeated() {
 
 #[test]
 fn a_history_that_disagrees_with_the_builds_is_seen() {
-    let product = Product::install(Server::shared(), Version::NEWEST);
-    product.create_extension();
-    let template = product.template("docker").create();
-    let workspace = template.workspace("dev").create();
-    workspace
-        .build(Transition::Start)
-        .created_at("2024-02-01 09:00:00+00")
-        .deadline("2024-02-01 17:00:00+00")
-        .create();
+    let product = Product::with_extension(Server::shared(), Version::NEWEST);
+    let workspace = running(&product);
     let mut client = product.superuser();
-    let tick = "BEGIN ISOLATION LEVEL REPEATABLE READ;
-                SELECT outcome FROM autobuild_tick('2024-02-01 17:00:00+00');
-                COMMIT";
-    assert_eq!(texts(&mut client, tick), [[Some("built".to_owned())]]);
+    let built = product.tick(DEADLINE);
+    assert_eq!(with_outcome(&built, "built"), [workspace.id]);
     assert_eq!(workspace.latest_build().number, 2);
     Provisioner::of(&product).work();
     invariants::check(&product);
@@ -146,17 +148,10 @@ fn a_history_that_disagrees_with_the_builds_is_seen() {
 
 #[test]
 fn rows_of_others_that_change_are_seen() {
-    let product = Product::install(Server::shared(), Version::NEWEST);
-    product.create_extension();
-    let template = product.template("docker").create();
-    let workspace = template.workspace("dev").create();
-    workspace
-        .build(Transition::Start)
-        .created_at("2024-02-01 09:00:00+00")
-        .deadline("2024-02-01 17:00:00+00")
-        .create();
+    let product = Product::with_extension(Server::shared(), Version::NEWEST);
+    let workspace = running(&product);
     let others = Others::of(&product);
-    assert_eq!(product.tick("2024-02-01 17:00:00+00").len(), 1);
+    assert_eq!(product.tick(DEADLINE).len(), 1);
     others.check(&product);
     workspace.update("next_start_at", "2024-02-01 18:00:00+00");
     others.check(&product);
@@ -176,15 +171,10 @@ fn rows_of_others_that_change_are_seen() {
 
 #[test]
 fn what_is_left_behind_and_an_agenda_that_is_wrong_are_seen() {
-    let product = Product::install(Server::shared(), Version::NEWEST);
-    product.create_extension();
-    let template = product.template("docker").create();
-    let workspace = template.workspace("dev").create();
-    workspace
-        .build(Transition::Start)
-        .created_at("2024-02-01 09:00:00+00")
-        .deadline("2024-02-01 17:00:00+00")
-        .create();
+    // Locks are looked for in the whole server, in which other tests' sessions come and go.
+    let server = Server::options_without_worker().start();
+    let product = Product::with_extension(&server, Version::NEWEST);
+    running(&product);
     let mut client = product.superuser();
     texts(&mut client, "SELECT autobuild_attach()");
     // The first notes that the agenda is to be built, the second builds it.

@@ -120,8 +120,7 @@ fn deadline(build: &Build<'_>) -> Json {
 fn a_deadline_that_crosses_the_next_run_counts_from_it_since_v2_11() {
     let server = Server::shared();
     for version in Version::ALL {
-        let product = Product::install(server, version);
-        product.create_extension();
+        let product = Product::with_extension(server, version);
         let template = product.template("docker").create();
         let workspace = |name, ttl| {
             let workspace = template.workspace(name).ttl(ttl);
@@ -145,8 +144,7 @@ fn a_deadline_that_crosses_the_next_run_counts_from_it_since_v2_11() {
 fn the_next_start_is_the_next_run_on_an_allowed_day() {
     let server = Server::shared();
     for version in [Version::V2_20_0, Version::NEWEST] {
-        let product = Product::install(server, version);
-        product.create_extension();
+        let product = Product::with_extension(server, version);
         let every_day = product.template("every day").create();
         // Only Mondays are not blocked.
         let mondays = product

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use workspace_autobuild_tests::autobuild::{on_each_version, on_versions};
+use workspace_autobuild_tests::autobuild::{HOURLY, STOP, on_each_version, on_versions};
 use workspace_autobuild_tests::product::{Fields, HOUR, Value};
 use workspace_autobuild_tests::product_executor::{Round, lock_key};
 use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{
-    NOTHING, Product, ProductExecutor, Transition, Version, await_until, invariants,
+    NOTHING, Product, ProductExecutor, SOON, Transition, Version, await_until, invariants,
 };
 
 /// The product takes the lock on these.
@@ -21,9 +21,6 @@ const LOCKING: [Version; 4] = [
     Version::V2_30_0,
     Version::V2_34_3,
 ];
-const HOURLY: &str = "CRON_TZ=UTC 0 * * * *";
-/// Long enough for a busy machine.
-const LONG: Duration = Duration::from_secs(60);
 /// So many workspaces of each kind.
 const EACH: u32 = 40;
 
@@ -116,7 +113,7 @@ fn side_by_side_by_hand_each_workspace_moves_once() {
         let mut ours = 0;
         let begun = Instant::now();
         while !all_moved(product) {
-            assert!(begun.elapsed() < LONG, "some do not move");
+            assert!(begun.elapsed() < SOON, "some do not move");
             // Under the caller's snapshot a mark can meet the other's: 40001, as promised.
             match operator.try_tick("now") {
                 Ok(rows) => {
@@ -169,7 +166,7 @@ fn side_by_side_with_the_worker_each_workspace_moves_once() {
         operator
             .execute("SELECT autobuild_resume()", &[])
             .expect("no pause");
-        await_until("the worker's first tick", LONG, || {
+        await_until("the worker's first tick", SOON, || {
             let begun = "SELECT FROM autobuild_ticks";
             all_moved(&product) || !operator.query(begun, &[]).expect("ticks").is_empty()
         });
@@ -222,7 +219,7 @@ fn a_workspace_whose_lock_is_held_gives_no_row_in_this_tick() {
         assert_eq!(operator.rows(&history).len(), 0);
         assert_eq!(operator.preview(tick).len(), 1);
         lock.rollback().expect("the end of the lock");
-        assert_eq!(operator.outcome(&held, tick), "stop autostop built");
+        assert_eq!(operator.outcome(&held, tick), STOP);
     });
 }
 
@@ -230,20 +227,15 @@ fn a_workspace_whose_lock_is_held_gives_no_row_in_this_tick() {
 fn a_tick_holds_the_products_locks_until_it_is_committed() {
     on_versions(&LOCKING, |product, operator| {
         let template = product.template("docker").create();
-        let workspace = template.workspace("dev").schedule(HOURLY).create();
-        workspace
-            .build(Transition::Stop)
-            .created_at(Value::sql("now() - interval '2 hours'"))
-            .create();
+        let workspace = template
+            .workspace("dev")
+            .schedule(HOURLY)
+            .create_stopped(Value::sql("now() - interval '2 hours'"));
         // Only to be filled in: that takes the lock too.
         let later = template
             .workspace("later")
             .schedule("CRON_TZ=UTC 0 0 * * *")
-            .create();
-        later
-            .build(Transition::Stop)
-            .created_at(Value::sql("now()"))
-            .create();
+            .create_stopped(Value::sql("now()"));
         let mut executor = ProductExecutor::of(product);
         operator.execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
         assert_eq!(operator.rows("SELECT * FROM autobuild_tick()").len(), 1);
@@ -268,11 +260,7 @@ fn a_tick_holds_the_products_locks_until_it_is_committed() {
 fn a_build_of_the_others_since_the_snapshot_is_a_conflict() {
     on_versions(&LOCKING, |product, operator| {
         let template = product.template("docker").create();
-        let workspace = template.workspace("dev").create();
-        workspace
-            .build(Transition::Start)
-            .deadline(Value::sql("now() - interval '1 hour'"))
-            .create();
+        let workspace = template.workspace("dev").create_overdue();
         operator.execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
         operator.rows("SELECT 1 FROM workspaces");
         let round = ProductExecutor::of(product).round(SystemTime::now());
@@ -289,11 +277,7 @@ fn a_build_of_the_others_since_the_snapshot_is_a_conflict() {
 fn a_second_tick_by_hand_does_not_wait_for_the_first() {
     on_versions(&[Version::OLDEST, Version::NEWEST], |product, operator| {
         let template = product.template("docker").create();
-        let workspace = template.workspace("dev").create();
-        workspace
-            .build(Transition::Start)
-            .deadline(Value::sql("now() - interval '1 hour'"))
-            .create();
+        let workspace = template.workspace("dev").create_overdue();
         let other = product.operator();
         operator.execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
         assert_eq!(operator.rows("SELECT * FROM autobuild_tick()").len(), 1);

@@ -3,8 +3,8 @@
 
 use postgres::Client;
 use workspace_autobuild_tests::autobuild::{
-    Attempt, NINE, Refusal, TODAY_AT_NINE, YESTERDAY, install, preview, records, refusal, tick,
-    try_records, try_tick,
+    Attempt, NINE, Refusal, TODAY_AT_EIGHT, TODAY_AT_NINE, YESTERDAY, install, preview, records,
+    refusal, tick, try_records, try_tick,
 };
 use workspace_autobuild_tests::product::{Fields, HOUR, Template, parameter, quote_ident, texts};
 use workspace_autobuild_tests::{Product, Transition, Version};
@@ -53,11 +53,10 @@ fn something_of_everything(product: &Product) {
         .parameter(parameter("size").default("s"))
         .create();
     stopped(&template, "start");
-    let stop = template.workspace("stop").schedule(NINE).create();
-    stop.build(Transition::Start)
-        .created_at(YESTERDAY)
-        .deadline(TODAY_AT_NINE)
-        .create();
+    let stop = template
+        .workspace("stop")
+        .schedule(NINE)
+        .create_started(YESTERDAY, TODAY_AT_NINE);
     if facts.has_table("parameter_values") {
         stop.legacy_value("old_region", "us");
     }
@@ -74,16 +73,11 @@ fn something_of_everything(product: &Product) {
     }
     if let Some(inactivity) = inactivity {
         let idle = product.template("idle").set(inactivity, HOUR).create();
-        let workspace = idle.workspace("idle").create();
-        workspace
-            .build(Transition::Stop)
-            .created_at(YESTERDAY)
-            .create();
+        idle.workspace("idle").create_stopped(YESTERDAY);
     }
     if facts.has_column("workspaces", "next_start_at") {
-        let later = template.workspace("later").schedule("0 10 * * *").create();
-        let at = "2024-03-05 08:00:00+00";
-        later.build(Transition::Stop).created_at(at).create();
+        let later = template.workspace("later").schedule("0 10 * * *");
+        later.create_stopped(TODAY_AT_EIGHT);
     }
 }
 

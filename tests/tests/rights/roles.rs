@@ -41,10 +41,8 @@ fn run(client: &mut Client, sql: &str) {
 #[test]
 fn a_role_that_is_gone_or_locked_out_is_waited_for_and_other_databases_go_on() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
-    let neighbour = Product::install(&server, Version::NEWEST);
-    neighbour.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
+    let neighbour = Product::with_extension(&server, Version::NEWEST);
     let database = product.database();
     let mut client = product.superuser();
     run(

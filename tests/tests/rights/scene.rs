@@ -1,15 +1,12 @@
 //! The scene of the crimes: a database whose tables' owner has planted code that records
 //! as whom it runs, and takes all it can get when it runs as a superuser.
 
-use std::time::Duration;
-
 use postgres::Client;
-use workspace_autobuild_tests::product::{OWNER, Template, Value, texts};
+pub use workspace_autobuild_tests::SOON;
+use workspace_autobuild_tests::product::{OWNER, Template, texts};
 use workspace_autobuild_tests::server::{self, Options};
-use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until};
+use workspace_autobuild_tests::{Product, Server, Version, await_until};
 
-/// Long enough for a busy machine.
-pub const SOON: Duration = Duration::from_secs(30);
 /// So small that refusals with the same SQLSTATE don't give up a batch.
 const BATCH: &str = "10";
 
@@ -82,12 +79,7 @@ pub fn plain_caller(product: &Product) -> Client {
 
 /// A workspace whose deadline has passed.
 pub fn overdue(template: &Template<'_>, name: &str) {
-    template
-        .workspace(name)
-        .create()
-        .build(Transition::Start)
-        .deadline(Value::sql("now() - interval '1 hour'"))
-        .create();
+    template.workspace(name).create_overdue();
 }
 
 /// Waits until the worker has tried each workspace.

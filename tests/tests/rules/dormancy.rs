@@ -2,16 +2,11 @@
 //! the schemas that have the rule, and nothing on those that haven't.
 
 use serde_json::{Value as Json, json};
-use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
-use workspace_autobuild_tests::product::{Fields, HOUR, MINUTE, NewTemplate, Value, Workspace};
+use workspace_autobuild_tests::autobuild::{HOURLY, STOP, on_each_version, on_versions, since};
+use workspace_autobuild_tests::product::{Fields, HOUR, MINUTE, NewTemplate, Workspace};
 use workspace_autobuild_tests::{NOTHING, Product, Transition, Version};
 
-/// When everything ended: builds, use, dormancy.
-const THEN: &str = "2024-02-01 10:00:00+00";
-/// A tick's time after [`THEN`].
-fn after(interval: &str) -> String {
-    format!("2024-02-01 {interval}+00")
-}
+use super::support::{THEN, after};
 
 /// The template's columns under the names that the version has.
 fn til_dormant(product: &Product) -> &'static str {
@@ -182,8 +177,7 @@ fn a_mark_says_when_the_workspace_is_deleted_in_milliseconds() {
                 .set(til_dormant(product), MINUTE)
                 .set(til_delete(product), ttl)
                 .create();
-            let workspace = template.workspace(&format!("dev{n}")).create();
-            workspace.build(Transition::Stop).created_at(THEN).create();
+            let workspace = template.workspace(&format!("dev{n}")).create_stopped(THEN);
             operator.tick(&after("10:02"));
             let found = product.value(&format!(
                 "SELECT deleting_at - {} FROM workspaces WHERE id = '{}'",
@@ -316,19 +310,15 @@ fn a_use_at_the_same_time_is_neither_lost_nor_overwritten() {
 fn a_dormant_workspace_does_not_start_and_does_not_stop() {
     on_versions(&since(Version::V2_0_0), |product, operator| {
         let template = product.template("docker").create();
-        let hourly = "CRON_TZ=UTC 0 * * * *";
         let stopped = template
             .workspace("stopped")
-            .schedule(hourly)
+            .schedule(HOURLY)
             .dormant_at(THEN)
-            .create();
-        stopped.build(Transition::Stop).created_at(THEN).create();
-        let running = template.workspace("running").dormant_at(THEN).create();
-        running
-            .build(Transition::Start)
-            .created_at(THEN)
-            .deadline(THEN)
-            .create();
+            .create_stopped(THEN);
+        let running = template
+            .workspace("running")
+            .dormant_at(THEN)
+            .create_started(THEN, THEN);
         for workspace in [&stopped, &running] {
             assert_eq!(operator.outcome(workspace, &after("12:00")), NOTHING);
             assert_eq!(operator.skip(workspace, &after("12:00")), "dormant");
@@ -505,10 +495,9 @@ fn a_mark_forgets_the_next_start() {
             .create();
         let workspace = template
             .workspace("dev")
-            .schedule("CRON_TZ=UTC 0 * * * *")
+            .schedule(HOURLY)
             .set("next_start_at", "2024-02-01 11:00:00+00")
-            .create();
-        workspace.build(Transition::Stop).created_at(THEN).create();
+            .create_stopped(THEN);
         operator.tick(&after("10:05"));
         let row = read(product, &workspace);
         assert_ne!(row["dormant_at"], Json::Null);
@@ -525,10 +514,7 @@ fn the_first_rule_that_applies_wins() {
         let template = product.template("docker").set(til_dormant(product), MINUTE);
         let workspace = used(template, Transition::Start);
         workspace.latest_build().update("deadline", THEN);
-        assert_eq!(
-            operator.outcome(&workspace, &after("12:00")),
-            "stop autostop built"
-        );
+        assert_eq!(operator.outcome(&workspace, &after("12:00")), STOP);
         operator.tick(&after("12:00"));
         assert_eq!(
             read(product, &workspace)[product.dormant_column()],
@@ -539,12 +525,7 @@ fn the_first_rule_that_applies_wins() {
             .template("other")
             .set(til_dormant(product), MINUTE)
             .create();
-        let other = other.workspace("other").create();
-        other
-            .build(Transition::Start)
-            .created_at(THEN)
-            .deadline(Value::from(THEN))
-            .create();
+        let other = other.workspace("other").create_started(THEN, THEN);
         operator.set("rules", "dormancy");
         let mark = format!("stop {} built", dormancy(product));
         assert_eq!(operator.outcome(&other, &after("12:00")), mark);

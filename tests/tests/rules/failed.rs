@@ -1,16 +1,11 @@
 //! Failed builds: stopped once `failure_ttl` has passed, to the microsecond; on the schemas
 //! that have the rule, and nothing on the first.
 
-use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{STOP, on_each_version, on_versions, since};
 use workspace_autobuild_tests::product::{Fields, MINUTE};
 use workspace_autobuild_tests::{NOTHING, Transition, Version};
 
-/// When the builds ended.
-const THEN: &str = "2024-02-01 10:00:00+00";
-/// A tick's time after [`THEN`].
-fn after(interval: &str) -> String {
-    format!("2024-02-01 {interval}+00")
-}
+use super::support::{THEN, after};
 
 #[test]
 fn a_failed_start_or_stop_is_stopped_once_failure_ttl_has_passed() {
@@ -33,7 +28,7 @@ fn a_failed_start_or_stop_is_stopped_once_failure_ttl_has_passed() {
             let stop = if product.version() == Version::OLDEST {
                 NOTHING
             } else {
-                "stop autostop built"
+                STOP
             };
             // Not at the end of the TTL: after it.
             assert_eq!(operator.outcome(&workspace, &after("09:58")), NOTHING);
@@ -71,10 +66,7 @@ fn a_failed_stop_is_left_alone_where_the_operator_says_so() {
             operator.skip(&stop, &after("12:00")),
             "failed_stop_not_retried"
         );
-        assert_eq!(
-            operator.outcome(&start, &after("12:00")),
-            "stop autostop built"
-        );
+        assert_eq!(operator.outcome(&start, &after("12:00")), STOP);
     });
 }
 

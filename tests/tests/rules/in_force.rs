@@ -3,15 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use workspace_autobuild_tests::autobuild::{on_each_version, on_versions};
-use workspace_autobuild_tests::product::{Fields, MINUTE, OWNER, Workspace};
-use workspace_autobuild_tests::{NOTHING, Operator, Product, Server, Transition, Version};
+use workspace_autobuild_tests::autobuild::{
+    HOURLY, RUN, START, STOP, STOPPED, on_each_version, on_versions,
+};
+use workspace_autobuild_tests::product::{Fields, MINUTE, Workspace};
+use workspace_autobuild_tests::{NOTHING, Operator, Product, Transition, Version};
 
-const START: &str = "start autostart built";
-const STOP: &str = "stop autostop built";
-const HOURLY: &str = "CRON_TZ=UTC 0 * * * *";
-const THEN: &str = "2024-02-01 10:00:30+00";
-const RUN: &str = "2024-02-01 11:00:00+00";
+use super::support::without_product;
 
 /// Every rule in the view's order, and since which version it is in force.
 const RULES: [(&str, Version); 20] = [
@@ -59,9 +57,10 @@ fn in_force(operator: &Operator<'_>, rule: &str) -> bool {
 
 fn stopped<'p>(product: &'p Product) -> Workspace<'p> {
     let template = product.template("docker").create();
-    let workspace = template.workspace("dev").schedule(HOURLY).create();
-    workspace.build(Transition::Stop).created_at(THEN).create();
-    workspace
+    template
+        .workspace("dev")
+        .schedule(HOURLY)
+        .create_stopped(STOPPED)
 }
 
 #[test]
@@ -118,20 +117,7 @@ fn a_rule_that_a_setting_keeps_from_acting_says_so() {
 
 #[test]
 fn without_the_products_tables_no_rule_is_in_force_and_each_says_why() {
-    let server = Server::shared();
-    server
-        .client("postgres")
-        .batch_execute(&format!(
-            "DO $$ BEGIN CREATE ROLE {OWNER} LOGIN;
-             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-        ))
-        .expect("a role");
-    server.create_database("no_product_yet", OWNER);
-    let mut client = server.client("no_product_yet");
-    client
-        .batch_execute("CREATE EXTENSION \"workspace-autobuild\"")
-        .expect("an extension");
-    let rows = client
+    let rows = without_product("no_product_yet")
         .query("SELECT in_force, because FROM autobuild_rules", &[])
         .expect("rules");
     assert_eq!(rows.len(), RULES.len());
@@ -279,15 +265,20 @@ fn the_next_tick_of_a_live_session_follows_the_new_rules() {
         let dora = product.user("dora").suspended().create();
         let template = product.template("docker").create();
         let running = template.workspace("running").owner(dora).create();
-        running.build(Transition::Start).created_at(THEN).create();
+        running
+            .build(Transition::Start)
+            .created_at(STOPPED)
+            .create();
         assert_eq!(operator.outcome(&running, RUN), NOTHING);
         product.execute("ALTER TABLE users ADD github_com_user_id bigint");
         assert_eq!(operator.outcome(&running, RUN), STOP);
         product.execute("ALTER TABLE users DROP github_com_user_id");
         assert_eq!(operator.outcome(&running, RUN), NOTHING);
 
-        let workspace = template.workspace("stopped").schedule(HOURLY).create();
-        workspace.build(Transition::Stop).created_at(THEN).create();
+        let workspace = template
+            .workspace("stopped")
+            .schedule(HOURLY)
+            .create_stopped(STOPPED);
         assert_eq!(operator.outcome(&workspace, RUN), START);
         product.execute("ALTER TABLE workspaces ADD next_start_at timestamptz");
         workspace.update("next_start_at", "2024-02-01 15:00:00+00");
@@ -303,8 +294,7 @@ fn the_next_tick_of_a_live_session_follows_the_new_rules() {
             .template("docker")
             .set("inactivity_ttl", MINUTE)
             .create();
-        let workspace = template.workspace("dev").create();
-        workspace.build(Transition::Stop).created_at(THEN).create();
+        let workspace = template.workspace("dev").create_stopped(STOPPED);
         assert_eq!(operator.outcome(&workspace, RUN), "dormant autolock built");
         product.execute(
             "ALTER TABLE workspaces RENAME locked_at TO dormant_at;

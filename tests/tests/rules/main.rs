@@ -10,4 +10,5 @@ mod provisioners;
 mod schedules;
 mod settings;
 mod start_and_stop;
+mod support;
 mod weekdays;

@@ -3,40 +3,31 @@
 //! rule happens where it has none.
 
 use serde_json::json;
-use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{
+    HOURLY, RUN, START, STOP, STOPPED, on_each_version, on_versions, since,
+};
 use workspace_autobuild_tests::product::{
     Fields, HOUR, MINUTE, NewTemplate, Template, Value, Workspace, parameter,
 };
 use workspace_autobuild_tests::{NOTHING, Product, Provisioner, Transition, Version};
 
-const HOURLY: &str = "CRON_TZ=UTC 0 * * * *";
-const START: &str = "start autostart built";
-const STOP: &str = "stop autostop built";
-/// When a stopped workspace was stopped; the next hourly run is at 11:00.
-const STOPPED: &str = "2024-02-01 10:00:30+00";
-const RUN: &str = "2024-02-01 11:00:00+00";
 /// The deadline of a running workspace.
 const DEADLINE: &str = "2024-02-01 12:00:00+00";
 
 /// A workspace that was stopped, with an hourly schedule.
 fn stopped<'p>(template: &Template<'p>, name: &str) -> Workspace<'p> {
-    let workspace = template.workspace(name).schedule(HOURLY).create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(STOPPED)
-        .create();
-    workspace
+    template
+        .workspace(name)
+        .schedule(HOURLY)
+        .create_stopped(STOPPED)
 }
 
 /// A workspace that runs until the deadline.
 fn running<'p>(template: &Template<'p>, name: &str) -> Workspace<'p> {
-    let workspace = template.workspace(name).ttl(HOUR).create();
-    workspace
-        .build(Transition::Start)
-        .created_at("2024-02-01 11:00:00+00")
-        .deadline(DEADLINE)
-        .create();
-    workspace
+    template
+        .workspace(name)
+        .ttl(HOUR)
+        .create_started(RUN, DEADLINE)
 }
 
 /// What holds from a version on, and what before.
@@ -154,11 +145,7 @@ fn a_suspended_owner_starts_nothing_where_owners_are_asked_for() {
             .workspace("dev")
             .owner(dora)
             .schedule(HOURLY)
-            .create();
-        workspace
-            .build(Transition::Stop)
-            .created_at(STOPPED)
-            .create();
+            .create_stopped(STOPPED);
         let expected = from(product, Version::V2_5_0, NOTHING, START);
         assert_eq!(operator.outcome(&workspace, RUN), expected);
         if expected == NOTHING {
@@ -291,7 +278,7 @@ fn the_templates_ttl_counts_where_users_set_none() {
             .create();
         let workspace = template.workspace("dev").ttl(30 * MINUTE).create();
         workspace.build(Transition::Start).job_pending().create();
-        Provisioner::of(product).at("2024-02-01 11:00:00+00").work();
+        Provisioner::of(product).at(RUN).work();
         assert_eq!(
             operator.outcome(&workspace, "2024-02-01 11:45:00+00"),
             NOTHING
@@ -369,12 +356,10 @@ fn a_prebuilt_workspace_stops_only_once_it_is_claimed() {
     on_each_version(|product, operator| {
         let template = product.template("docker").create();
         let pool = product.prebuilds_user().create();
-        let workspace = template.workspace("prebuilt").owner(pool).create();
-        workspace
-            .build(Transition::Start)
-            .created_at(STOPPED)
-            .deadline(DEADLINE)
-            .create();
+        let workspace = template
+            .workspace("prebuilt")
+            .owner(pool)
+            .create_started(STOPPED, DEADLINE);
         let late = "2024-02-03 00:00:00+00";
         assert_eq!(operator.outcome(&workspace, late), NOTHING);
         assert_eq!(operator.skip(&workspace, late), "prebuild");

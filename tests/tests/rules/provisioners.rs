@@ -2,25 +2,20 @@
 //! recorded. On every schema; those without the rule build in any case.
 
 use serde_json::{Value as Json, json};
-use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{
+    HOURLY, RUN, START, STOPPED, on_each_version, on_versions, since,
+};
 use workspace_autobuild_tests::product::{Fields, HOUR, Template, Value, Workspace};
 use workspace_autobuild_tests::{Product, Transition, Version};
 
-const START: &str = "start autostart built";
 const BLOCKED: &str = "start autostart blocked no_provisioner";
-const RUN: &str = "2024-02-01 11:00:00+00";
 
 /// A workspace with a start due at [`RUN`].
 fn due<'p>(template: &Template<'p>, name: &str) -> Workspace<'p> {
-    let workspace = template
+    template
         .workspace(name)
-        .schedule("CRON_TZ=UTC 0 * * * *")
-        .create();
-    workspace
-        .build(Transition::Stop)
-        .created_at("2024-02-01 10:00:30+00")
-        .create();
-    workspace
+        .schedule(HOURLY)
+        .create_stopped(STOPPED)
 }
 
 /// [`BLOCKED`] where a provisioner is asked for, else [`START`].
@@ -190,11 +185,7 @@ fn stops_and_dormancy_wait_for_a_provisioner_too() {
             .template("docker")
             .set("time_til_dormant", HOUR)
             .create();
-        let fresh = "2024-02-01 11:00:00+00";
-        let stop = template
-            .workspace("stop")
-            .set("last_used_at", fresh)
-            .create();
+        let stop = template.workspace("stop").set("last_used_at", RUN).create();
         stop.build(Transition::Start).deadline(RUN).create();
         let unused = template.workspace("unused").create();
         unused.build(Transition::Stop).create();

@@ -4,36 +4,18 @@ use std::fs;
 use std::io::Write;
 
 use postgres::Client;
-use workspace_autobuild_tests::Server;
 use workspace_autobuild_tests::autobuild::refusal;
-use workspace_autobuild_tests::product::{OWNER, quote_literal, texts};
-use workspace_autobuild_tests::server::SUPERUSER;
+use workspace_autobuild_tests::product::{quote_literal, texts};
+
+use super::support::without_product;
 
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cron_vectors.csv");
 const CHECK: &str =
     "SELECT valid, timezone, cron, description, error FROM autobuild_schedule_check";
 
-/// A session in a database of the test's own, with the extension and without a product.
-fn session(database: &str) -> Client {
-    let server = Server::shared();
-    let mut superuser = server.client(SUPERUSER);
-    superuser
-        .batch_execute(&format!(
-            "DO $$ BEGIN CREATE ROLE {OWNER} LOGIN;
-             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-        ))
-        .expect("CREATE ROLE");
-    server.create_database(database, OWNER);
-    let mut session = server.client(database);
-    session
-        .batch_execute("CREATE EXTENSION \"workspace-autobuild\"")
-        .expect("CREATE EXTENSION");
-    session
-}
-
 #[test]
 fn every_recorded_case_is_answered_as_recorded() {
-    let mut session = session("vectors");
+    let mut session = without_product("vectors");
     session
         .batch_execute(
             "CREATE TEMP TABLE vectors (id text PRIMARY KEY, schedule text NOT NULL,
@@ -87,7 +69,7 @@ fn every_recorded_case_is_answered_as_recorded() {
 
 #[test]
 fn the_next_run_agrees_with_at_time_zone_in_every_zone_of_the_server() {
-    let mut session = session("zones");
+    let mut session = without_product("zones");
     // By the definition: the first minute after, whose wall clock is the schedule's. A name
     // that is an abbreviation as well (`MET`) means that to AT TIME ZONE, a fixed offset;
     // for a schedule it is the zone, as for the setting TimeZone.
@@ -133,7 +115,7 @@ fn the_next_run_agrees_with_at_time_zone_in_every_zone_of_the_server() {
 
 #[test]
 fn names_that_the_server_takes_beyond_ianas_are_refused() {
-    let mut session = session("names");
+    let mut session = without_product("names");
     // Of the server's own list only what a system adds to IANA's is refused.
     let refused = texts(
         &mut session,
@@ -208,7 +190,7 @@ fn names_that_the_server_takes_beyond_ianas_are_refused() {
 
 #[test]
 fn the_next_runs_are_rows_in_order_from_one_call() {
-    let mut session = session("runs");
+    let mut session = without_product("runs");
     let runs = |session: &mut Client, sql: &str| -> Vec<String> {
         texts(session, sql)
             .into_iter()
@@ -268,7 +250,7 @@ fn the_next_runs_are_rows_in_order_from_one_call() {
 
 #[test]
 fn a_check_constraint_keeps_bad_schedules_out_and_lets_null_in() {
-    let mut session = session("checks");
+    let mut session = without_product("checks");
     session
         .batch_execute(
             "CREATE TABLE plans (schedule text CHECK ((autobuild_schedule_check(schedule)).valid));

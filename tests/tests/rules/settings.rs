@@ -4,28 +4,20 @@ use serde_json::{Value as Json, json};
 use std::time::Duration;
 
 use postgres::fallible_iterator::FallibleIterator;
-use workspace_autobuild_tests::autobuild::{on_each_version, on_versions};
+use workspace_autobuild_tests::autobuild::{NINE, START, STOP, on_each_version, on_versions};
 use workspace_autobuild_tests::product::{Fields, MINUTE, Template, Workspace, texts};
-use workspace_autobuild_tests::{NOTHING, Product, Transition, Version};
+use workspace_autobuild_tests::{NOTHING, Product, Version};
 
-const START: &str = "start autostart built";
-const DAILY: &str = "CRON_TZ=UTC 0 9 * * *";
 const THEN: &str = "2024-02-01 08:00:30+00";
 
 fn stopped<'p>(template: &Template<'p>, name: &str) -> Workspace<'p> {
-    let workspace = template.workspace(name).schedule(DAILY).create();
-    workspace.build(Transition::Stop).created_at(THEN).create();
-    workspace
+    template.workspace(name).schedule(NINE).create_stopped(THEN)
 }
 
 fn running<'p>(template: &Template<'p>, name: &str) -> Workspace<'p> {
-    let workspace = template.workspace(name).create();
-    workspace
-        .build(Transition::Start)
-        .created_at(THEN)
-        .deadline("2024-02-01 09:00:00+00")
-        .create();
-    workspace
+    template
+        .workspace(name)
+        .create_started(THEN, "2024-02-01 09:00:00+00")
 }
 
 #[test]
@@ -44,11 +36,7 @@ fn only_the_rules_that_the_operator_names_act() {
             operator.set("rules", rules);
             let expected = if starts { START } else { NOTHING };
             assert_eq!(operator.outcome(&start, tick), expected, "{rules:?}");
-            let expected = if stops {
-                "stop autostop built"
-            } else {
-                NOTHING
-            };
+            let expected = if stops { STOP } else { NOTHING };
             assert_eq!(operator.outcome(&stop, tick), expected, "{rules:?}");
             if !starts {
                 // What would be done is said all the same.
@@ -93,8 +81,7 @@ fn the_default_rules_delete_nothing() {
             .workspace("dev")
             .dormant_at(THEN)
             .set("deleting_at", THEN)
-            .create();
-        workspace.build(Transition::Stop).created_at(THEN).create();
+            .create_stopped(THEN);
         let late = "2025-01-01 00:00:00+00";
         assert_eq!(operator.outcome(&workspace, late), NOTHING);
         assert_eq!(operator.skip(&workspace, late), "rule_off");
@@ -135,7 +122,7 @@ fn a_stop_is_never_too_late() {
         let workspace = running(&product.template("docker").create(), "dev");
         operator.set("max_start_delay", "1s");
         let outcome = operator.outcome(&workspace, "2025-01-01 00:00:00+00");
-        assert_eq!(outcome, "stop autostop built");
+        assert_eq!(outcome, STOP);
     });
 }
 
@@ -347,10 +334,9 @@ fn a_listener_learns_what_it_takes_to_make_up_for_what_sql_can_not_do() {
         let workspace = template
             .workspace("dev")
             .owner(anna)
-            .schedule(DAILY)
+            .schedule(NINE)
             .set_if_there("automatic_updates", "always")
-            .create();
-        workspace.build(Transition::Stop).created_at(THEN).create();
+            .create_stopped(THEN);
         let second = template.new_version("second").create();
         second.activate();
         let newest = product.version() == Version::NEWEST;
@@ -390,8 +376,7 @@ fn a_listener_is_told_of_a_mark_and_not_of_what_was_not_made() {
             .template("docker")
             .set("time_til_dormant", MINUTE)
             .create();
-        let unused = template.workspace("unused").create();
-        unused.build(Transition::Stop).created_at(THEN).create();
+        let unused = template.workspace("unused").create_stopped(THEN);
         let broken = product
             .template("broken")
             .version(|version| version.import_failed("boom"))

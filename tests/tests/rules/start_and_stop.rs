@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde_json::Value as Json;
 use uuid::Uuid;
 use workspace_autobuild_tests::autobuild::{
-    NINE, TODAY_AT_NINE, VERSIONS, YESTERDAY, install, next_transition, preview, records,
+    NINE, TODAY_AT_EIGHT, TODAY_AT_NINE, VERSIONS, YESTERDAY, install, next_transition, preview,
+    records,
 };
 use workspace_autobuild_tests::product::{
     Fields, HOUR, NewBuild, NewWorkspace, Template, Value, Workspace,
@@ -41,19 +42,14 @@ fn stop(due_at: &str) -> (String, String, String) {
 }
 
 fn stopped<'p>(template: &Template<'p>, name: &str, schedule: &str, at: &str) -> Workspace<'p> {
-    let workspace = template.workspace(name).schedule(schedule).create();
-    workspace.build(Transition::Stop).created_at(at).create();
-    workspace
+    template
+        .workspace(name)
+        .schedule(schedule)
+        .create_stopped(at)
 }
 
 fn running<'p>(template: &Template<'p>, name: &str, deadline: &str) -> Workspace<'p> {
-    let workspace = template.workspace(name).create();
-    workspace
-        .build(Transition::Start)
-        .created_at(YESTERDAY)
-        .deadline(deadline)
-        .create();
-    workspace
+    template.workspace(name).create_started(YESTERDAY, deadline)
 }
 
 #[test]
@@ -162,12 +158,10 @@ fn a_ttl_that_is_changed_or_unset_after_the_build_moves_no_deadline() {
         let product = install(version);
         let template = product.template("docker").create();
         for (name, ttl) in [("unset", Value::NULL), ("longer", Value::from(99 * HOUR))] {
-            let workspace = template.workspace(name).ttl(HOUR).create();
-            workspace
-                .build(Transition::Start)
-                .created_at("2024-03-05 08:00:00+00")
-                .deadline(TODAY_AT_NINE)
-                .create();
+            let workspace = template
+                .workspace(name)
+                .ttl(HOUR)
+                .create_started(TODAY_AT_EIGHT, TODAY_AT_NINE);
             workspace.update("ttl", ttl);
         }
         nothing(&product, "2024-03-05 08:59:00+00");

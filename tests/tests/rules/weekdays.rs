@@ -1,24 +1,22 @@
 //! Blocked weekdays and `next_start_at`: which run starts a workspace, and when the empty
 //! column is filled in and when it must stay empty.
 
-use workspace_autobuild_tests::autobuild::{on_each_version, on_versions, since};
+use workspace_autobuild_tests::autobuild::{
+    HOURLY, NINE, RUN, START, STOPPED, on_each_version, on_versions, since,
+};
 use workspace_autobuild_tests::product::{Fields, HOUR, Template, Value, Workspace, parameter};
 use workspace_autobuild_tests::{NOTHING, Product, Provisioner, Transition, Version};
 
-const START: &str = "start autostart built";
-const DAILY: &str = "CRON_TZ=UTC 0 9 * * *";
-const HOURLY: &str = "CRON_TZ=UTC 0 * * * *";
-const STOPPED: &str = "2024-02-01 10:00:30+00";
-const RUN: &str = "2024-02-01 11:00:00+00";
 /// The blocked days as the template keeps them: bit 0 is Monday.
 const WEEKEND: i32 = 0b110_0000;
 const ALL_DAYS: i32 = 0b111_1111;
 
 /// A workspace of the template that was stopped at a time.
 fn stopped_at<'p>(template: &Template<'p>, name: &str, schedule: &str, at: &str) -> Workspace<'p> {
-    let workspace = template.workspace(name).schedule(schedule).create();
-    workspace.build(Transition::Stop).created_at(at).create();
-    workspace
+    template
+        .workspace(name)
+        .schedule(schedule)
+        .create_stopped(at)
 }
 
 /// `next_start_at` in UTC.
@@ -57,7 +55,7 @@ fn a_weekend_that_is_blocked_starts_nothing() {
             .set_if_there("autostart_block_days_of_week", WEEKEND)
             .create();
         // Friday, 2 February 2024.
-        let workspace = stopped_at(&template, "dev", DAILY, "2024-02-02 10:00:00+00");
+        let workspace = stopped_at(&template, "dev", NINE, "2024-02-02 10:00:00+00");
         let at = |tick: &str| operator.outcome(&workspace, tick);
         let version = product.version();
         let (saturday, monday) = match version {
@@ -120,7 +118,7 @@ fn a_week_without_an_allowed_run_is_a_reason_and_no_loop() {
         };
         let nights = "CRON_TZ=UTC 0 3 * * 6";
         let cases = [
-            (blocking("never", ALL_DAYS), DAILY, "all_days_blocked"),
+            (blocking("never", ALL_DAYS), NINE, "all_days_blocked"),
             (blocking("workdays", WEEKEND), nights, "no_allowed_run"),
             (
                 blocking("a", 0),
@@ -198,7 +196,7 @@ fn a_new_schedule_empties_next_start_at_and_the_tick_fills_it() {
     on_versions(&since(Version::V2_20_0), |product, operator| {
         let workspace = stopped_at(&product.template("docker").create(), "dev", HOURLY, STOPPED);
         workspace.update("next_start_at", RUN);
-        workspace.update("autostart_schedule", DAILY);
+        workspace.update("autostart_schedule", NINE);
         assert_eq!(next_start_at(product, &workspace), None);
         assert_eq!(operator.tick("2024-02-01 10:30:00+00"), []);
         let filled = next_start_at(product, &workspace);
@@ -213,13 +211,9 @@ fn next_start_at_is_filled_in_together_with_a_start_or_a_stop() {
         let start = stopped_at(&template, "start", HOURLY, STOPPED);
         let stop = template
             .workspace("stop")
-            .schedule(DAILY)
+            .schedule(NINE)
             .ttl(HOUR)
-            .create();
-        stop.build(Transition::Start)
-            .created_at(STOPPED)
-            .deadline(RUN)
-            .create();
+            .create_started(STOPPED, RUN);
         assert_eq!(operator.tick(RUN).len(), 2);
         let start = next_start_at(product, &start);
         assert_eq!(start.as_deref(), Some("2024-02-01 12:00:00"));

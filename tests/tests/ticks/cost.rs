@@ -4,12 +4,12 @@
 use std::sync::mpsc;
 
 use postgres::NoTls;
-use workspace_autobuild_tests::autobuild::{NINE, TODAY_AT_NINE, YESTERDAY, preview, tick};
+use workspace_autobuild_tests::autobuild::{
+    NINE, TODAY_AT_EIGHT, TODAY_AT_NINE, YESTERDAY, preview, tick,
+};
 use workspace_autobuild_tests::product::{Fields, HOUR, Value, parameter, texts};
 use workspace_autobuild_tests::server::SUPERUSER;
 use workspace_autobuild_tests::{Product, Server, Transition, Version};
-
-const TODAY_AT_EIGHT: &str = "2024-03-05 08:00:00+00";
 
 #[test]
 fn a_tick_with_nothing_to_do_writes_nothing() {
@@ -21,8 +21,7 @@ fn a_tick_with_nothing_to_do_writes_nothing() {
         .set("max_wal_senders", "0")
         .start();
     for version in Version::ALL {
-        let product = Product::install(&server, version);
-        product.create_extension();
+        let product = Product::with_extension(&server, version);
         let template = product.template("docker").create();
         template
             .workspaces(500, Transition::Stop)
@@ -65,8 +64,7 @@ fn a_tick_with_nothing_to_do_writes_nothing() {
 /// How many statements a tick over so many due workspaces plans: each is planned anew,
 /// and the server tells of each plan.
 fn statements(version: Version, count: u32) -> usize {
-    let product = Product::install(Server::shared(), version);
-    product.create_extension();
+    let product = Product::with_extension(Server::shared(), version);
     let template = product
         .template("docker")
         .set_if_there("failure_ttl", HOUR)
@@ -147,8 +145,7 @@ fn the_statements_of_a_tick_do_not_grow_with_the_workspaces() {
 /// thousand workspaces for one over millions.
 #[test]
 fn the_planner_is_told_how_many_rows_a_function_gives_and_what_it_costs() {
-    let product = Product::install(Server::shared(), Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(Server::shared(), Version::NEWEST);
     let template = product.template("docker").create();
     template.workspaces(300, Transition::Stop).create();
     product.execute("ANALYZE");

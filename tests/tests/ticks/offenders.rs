@@ -3,7 +3,8 @@
 
 use serde_json::{Value as Json, json};
 use workspace_autobuild_tests::autobuild::{
-    NINE, TODAY_AT_NINE, YESTERDAY, due, install, records, whole_builds, with_outcome,
+    NINE, TODAY_AT_EIGHT, TODAY_AT_NINE, YESTERDAY, due, install, records, whole_builds,
+    with_outcome,
 };
 use workspace_autobuild_tests::product::{Value, parameter};
 use workspace_autobuild_tests::{Product, Transition, Version};
@@ -148,7 +149,7 @@ fn a_row_whose_next_start_at_cannot_be_filled_in_holds_nothing_up() {
             WHEN (NEW.id = '{}') EXECUTE FUNCTION poison()",
         ids[11]
     ));
-    assert_eq!(product.tick("2024-03-05 08:00:00+00"), []);
+    assert_eq!(product.tick(TODAY_AT_EIGHT), []);
     let filled = product.value("SELECT count(next_start_at) FROM workspaces");
     assert_eq!(filled.as_deref(), Some("29"));
     let attempts = product.tick(TODAY_AT_NINE);

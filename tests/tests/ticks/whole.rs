@@ -1,7 +1,6 @@
 //! A tick as a whole: one executor, one build for each transition, order and cap, history.
 
 use std::thread;
-use std::time::Duration;
 
 use postgres::Client;
 use serde_json::{Value as Json, json};
@@ -11,9 +10,7 @@ use workspace_autobuild_tests::autobuild::{
     refusal, tick, try_tick, whole_builds, with_outcome,
 };
 use workspace_autobuild_tests::product::{Value, texts};
-use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until};
-
-const SOON: Duration = Duration::from_secs(20);
+use workspace_autobuild_tests::{Product, SOON, Server, Transition, Version, await_until};
 
 #[test]
 fn two_ticks_for_the_same_minute_make_one_build() {
@@ -47,8 +44,7 @@ fn a_full_notification_queue_costs_no_build() {
     let server = Server::options_without_worker()
         .set("max_notify_queue_pages", "64")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut listener = product.superuser();
     // A listener in a transaction reads nothing, and the queue keeps everything for it.
     listener.batch_execute("LISTEN anything").expect("LISTEN");
@@ -174,13 +170,14 @@ fn a_build_that_someone_else_made_since_the_snapshot_is_a_conflict() {
     for version in VERSIONS {
         let product = install(version);
         let template = product.template("docker").create();
-        let mine = template.workspace("mine").schedule(NINE).create();
-        mine.build(Transition::Stop).created_at(YESTERDAY).create();
-        let theirs = template.workspace("theirs").schedule(NINE).create();
-        theirs
-            .build(Transition::Stop)
-            .created_at(YESTERDAY)
-            .create();
+        let mine = template
+            .workspace("mine")
+            .schedule(NINE)
+            .create_stopped(YESTERDAY);
+        let theirs = template
+            .workspace("theirs")
+            .schedule(NINE)
+            .create_stopped(YESTERDAY);
         // The product's own server has inserted, and not committed yet.
         product.execute("BEGIN");
         theirs.build(Transition::Start).job_pending().create();
@@ -322,8 +319,7 @@ fn where_locks_are_few_a_tick_by_hand_takes_its_share_and_leaves_the_rest_to_the
         .set("max_locks_per_transaction", "10")
         .set("max_connections", "20")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     due(&product.template("docker").create(), 3000);
     let mut hand = product.superuser();
     let built = |attempts: &[Attempt]| with_outcome(attempts, "built").len();

@@ -1,0 +1,26 @@
+//! What the tests of several rules share.
+
+use postgres::Client;
+use workspace_autobuild_tests::Server;
+use workspace_autobuild_tests::product::{OWNER, ensure_owner};
+use workspace_autobuild_tests::server::SUPERUSER;
+
+/// When everything ended: builds, use, dormancy.
+pub const THEN: &str = "2024-02-01 10:00:00+00";
+
+/// A tick's time after [`THEN`].
+pub fn after(interval: &str) -> String {
+    format!("2024-02-01 {interval}+00")
+}
+
+/// A session in a database of the test's own, with the extension and without a product.
+pub fn without_product(database: &str) -> Client {
+    let server = Server::shared();
+    ensure_owner(&mut server.client(SUPERUSER));
+    server.create_database(database, OWNER);
+    let mut session = server.client(database);
+    session
+        .batch_execute("CREATE EXTENSION \"workspace-autobuild\"")
+        .expect("CREATE EXTENSION");
+    session
+}
