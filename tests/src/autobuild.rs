@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use crate::product::{Product, Template, Workspace, quote_literal, texts};
+use crate::product::{Product, Template, Value, Workspace, execute, quote_literal, texts};
 use crate::{Server, Transition, Version};
 
 /// The schemas on which every rule is looked at; what is cheap is looked at on all nine.
@@ -77,6 +77,20 @@ pub fn due(template: &Template<'_>, count: u32) -> Vec<Uuid> {
         .workspaces(count, Transition::Stop)
         .schedule(NINE)
         .created_at(YESTERDAY)
+        .create()
+}
+
+/// So many workspaces for which nothing is due within a day, and whose `next_start_at` is
+/// to be filled in.
+pub fn to_fill_in(product: &Product, count: u32) -> Vec<Uuid> {
+    let day = product
+        .value("SELECT extract(dow FROM now() + interval '3 days')::int")
+        .expect("a weekday");
+    let template = product.template("docker").create();
+    template
+        .workspaces(count, Transition::Stop)
+        .schedule(format!("0 9 * * {day}"))
+        .created_at(Value::sql("now()"))
         .create()
 }
 
@@ -341,9 +355,7 @@ impl Operator<'_> {
     /// Executes statements in this session.
     #[track_caller]
     pub fn execute(&self, sql: &str) {
-        self.session()
-            .batch_execute(sql)
-            .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+        execute(&mut self.session(), sql);
     }
 
     /// The rows of a query as texts.

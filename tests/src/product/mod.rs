@@ -178,9 +178,7 @@ impl Product {
     /// Executes statements as the tables' owner.
     #[track_caller]
     pub fn execute(&self, sql: &str) {
-        self.session()
-            .batch_execute(sql)
-            .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+        execute(&mut self.session(), sql);
     }
 
     /// The rows of a query as texts, `None` for NULL: to be compared in one look.
@@ -213,6 +211,14 @@ impl Product {
     pub fn insert(&self, row: &Row) {
         self.execute(&row.insert(&self.facts, ""));
     }
+}
+
+/// Executes statements, in any session.
+#[track_caller]
+pub fn execute(client: &mut Client, sql: &str) {
+    client
+        .batch_execute(sql)
+        .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
 }
 
 /// The rows of a query as texts, `None` for NULL, in any session.

@@ -506,6 +506,23 @@ impl Drop for Server {
     }
 }
 
+/// Takes locks, in a transaction that is left open, until the server has none left, however
+/// many its other sessions left free.
+#[track_caller]
+pub fn take_all_locks(session: &mut Client) {
+    session.batch_execute("BEGIN").expect("a transaction");
+    let mut key = 0;
+    while session
+        .batch_execute(&format!(
+            "SAVEPOINT s; SELECT pg_advisory_xact_lock_shared({key})"
+        ))
+        .is_ok()
+    {
+        key += 1;
+    }
+    session.batch_execute("ROLLBACK TO s").expect("a rollback");
+}
+
 /// A port that nobody listens on now.
 fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))

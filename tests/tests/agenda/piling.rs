@@ -6,7 +6,7 @@ use std::time::Duration;
 use postgres::Client;
 use workspace_autobuild_tests::product::{HOUR, Value, texts};
 use workspace_autobuild_tests::server::ticking;
-use workspace_autobuild_tests::{Product, SOON, Transition, Version, await_until};
+use workspace_autobuild_tests::{Product, SOON, Server, Transition, Version, await_until};
 
 use super::support::*;
 
@@ -221,15 +221,21 @@ fn marks_are_never_more_than_their_table_may_hold() {
     assert_eq!(progress(&mut root, "entries").as_deref(), Some("4999"));
 }
 
-#[test]
-fn what_was_changed_without_a_mark_is_not_overlooked_by_the_worker() {
-    let server = ticking().start();
-    let product = Product::with_extension(&server, Version::NEWEST);
+/// Five workspaces that run, with an agenda, and with a worker that is paused.
+fn paused_with_agenda(server: &Server) -> (Product, Client) {
+    let product = Product::with_extension(server, Version::NEWEST);
     running(&product, "docker", 5, "now() + interval '1 day'");
     let mut root = product.superuser();
     execute(&mut root, "SELECT autobuild_attach()");
     await_until("the agenda is built", SOON, || mode(&mut root) == "agenda");
     execute(&mut root, "SELECT autobuild_pause('to fill it')");
+    (product, root)
+}
+
+#[test]
+fn what_was_changed_without_a_mark_is_not_overlooked_by_the_worker() {
+    let server = ticking().start();
+    let (product, mut root) = paused_with_agenda(&server);
     // A writer whose change finds no room for its mark, and that takes its time.
     let mut writer = product.connect();
     let mut filled = product.superuser();
@@ -267,12 +273,7 @@ fn what_was_changed_without_a_mark_is_not_overlooked_by_the_worker() {
 #[test]
 fn dead_marks_under_an_old_snapshot_are_gone_after_a_tick() {
     let server = ticking().start();
-    let product = Product::with_extension(&server, Version::NEWEST);
-    running(&product, "docker", 5, "now() + interval '1 day'");
-    let mut root = product.superuser();
-    execute(&mut root, "SELECT autobuild_attach()");
-    await_until("the agenda is built", SOON, || mode(&mut root) == "agenda");
-    execute(&mut root, "SELECT autobuild_pause('to fill it')");
+    let (product, mut root) = paused_with_agenda(&server);
     product.execute("UPDATE workspace_builds SET deadline = now() - interval '1 minute'");
     let mut old = product.superuser();
     execute(

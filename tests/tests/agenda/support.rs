@@ -3,7 +3,7 @@
 
 use postgres::Client;
 use workspace_autobuild_tests::product::texts;
-pub use workspace_autobuild_tests::product::value;
+pub use workspace_autobuild_tests::product::{execute, value};
 use workspace_autobuild_tests::{Product, Server, Version};
 
 /// A row of texts.
@@ -13,14 +13,6 @@ pub type Texts = Vec<Option<String>>;
 #[track_caller]
 pub fn installed(version: Version) -> Product {
     Product::with_extension(Server::shared(), version)
-}
-
-/// Executes statements.
-#[track_caller]
-pub fn execute(client: &mut Client, sql: &str) {
-    client
-        .batch_execute(sql)
-        .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
 }
 
 /// The SQLSTATE with which statements fail.

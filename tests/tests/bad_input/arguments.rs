@@ -145,7 +145,7 @@ fn a_count_of_runs_may_be_anything_but_negative() {
 }
 
 /// The calls that take a time, with `{}` for it.
-const AT: [&str; 6] = [
+pub const AT: [&str; 6] = [
     "SELECT * FROM autobuild_next_transition('ID', {})",
     "SELECT * FROM autobuild_explain('ID', {})",
     "SELECT * FROM autobuild_upcoming('1 day', {})",

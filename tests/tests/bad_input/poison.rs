@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use workspace_autobuild_tests::autobuild::{NINE, TODAY_AT_NINE, YESTERDAY};
+use workspace_autobuild_tests::autobuild::{NINE, TODAY_AT_NINE, YESTERDAY, to_fill_in};
 use workspace_autobuild_tests::invariants::Others;
 use workspace_autobuild_tests::product::{Template, Value, Workspace, parameter, texts};
 use workspace_autobuild_tests::server::ticking;
@@ -584,17 +584,7 @@ fn a_trigger_on_next_start_at_keeps_only_its_own_workspace_from_it() {
     let server = impatient();
     for (body, _) in PLANTED {
         let product = Product::install(&server, Version::NEWEST);
-        let day = product
-            .value("SELECT extract(dow FROM now() + interval '3 days')::int")
-            .expect("a weekday");
-        let ids = product
-            .template("docker")
-            .create()
-            .workspaces(CROWD, Transition::Stop)
-            .schedule(format!("0 9 * * {day}"))
-            .created_at(Value::sql("now()"))
-            .create();
-        let poisoned = ids[100];
+        let poisoned = to_fill_in(&product, CROWD)[100];
         product.execute(&format!(
             "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                  IF NEW.id = '{poisoned}' THEN {body}; END IF; RETURN NEW; END $$;
@@ -664,16 +654,7 @@ fn a_trigger_on_next_start_at_keeps_only_its_own_workspace_from_it() {
 fn many_that_refuse_their_next_start_at_keep_no_other_from_it() {
     let server = impatient();
     let product = Product::install(&server, Version::NEWEST);
-    let day = product
-        .value("SELECT extract(dow FROM now() + interval '3 days')::int")
-        .expect("a weekday");
-    product
-        .template("docker")
-        .create()
-        .workspaces(CROWD, Transition::Stop)
-        .schedule(format!("0 9 * * {day}"))
-        .created_at(Value::sql("now()"))
-        .create();
+    to_fill_in(&product, CROWD);
     product.execute(
         "CREATE TABLE refusing AS SELECT id FROM workspaces ORDER BY id LIMIT 100;
          CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

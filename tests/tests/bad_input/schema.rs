@@ -10,15 +10,7 @@ use workspace_autobuild_tests::autobuild::{
 use workspace_autobuild_tests::product::quote_literal;
 use workspace_autobuild_tests::{Product, Server, Version};
 
-/// The calls that take a time, with `{}` for it.
-const AT: [&str; 6] = [
-    "SELECT * FROM autobuild_next_transition('ID', {})",
-    "SELECT * FROM autobuild_explain('ID', {})",
-    "SELECT * FROM autobuild_upcoming('1 day', {})",
-    "SELECT * FROM autobuild_preview({})",
-    "SELECT * FROM autobuild_schedule_next('0 9 * * *', {})",
-    "SELECT * FROM autobuild_tick({})",
-];
+use super::arguments::AT;
 
 /// Changes something of the product's schema, and asks every function.
 #[track_caller]

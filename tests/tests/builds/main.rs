@@ -2,5 +2,6 @@
 //! can't be built leaves nothing behind.
 
 mod refused;
+mod support;
 mod versions;
 mod written;

@@ -6,24 +6,14 @@ use std::time::Duration;
 use postgres::fallible_iterator::FallibleIterator;
 use serde_json::{Value as Json, json};
 use workspace_autobuild_tests::autobuild::{
-    Attempt, NINE, TODAY_AT_NINE, VERSIONS, YESTERDAY, install, next_transition, records,
+    Attempt, TODAY_AT_NINE, VERSIONS, install, next_transition, records,
 };
 use workspace_autobuild_tests::product::{
-    Fields, NewParameter, NewTemplate, NewVersion, Value, Workspace, parameter,
+    Fields, NewParameter, NewVersion, Value, Workspace, parameter,
 };
-use workspace_autobuild_tests::{Product, Transition, Version};
+use workspace_autobuild_tests::{Product, Version};
 
-/// A workspace that is due to start [`TODAY_AT_NINE`].
-fn due<'p>(template: NewTemplate<'p>, values: &[(&str, &str)]) -> Workspace<'p> {
-    let name = format!("{}", uuid::Uuid::new_v4());
-    let workspace = template.create().workspace(&name).schedule(NINE).create();
-    let build = workspace.build(Transition::Stop).created_at(YESTERDAY);
-    values
-        .iter()
-        .fold(build, |build, (name, value)| build.parameter(name, value))
-        .create();
-    workspace
-}
+use super::support::due;
 
 /// Ticks: the only row is blocked with this code, nothing of the product's is written,
 /// and every other function says the same.

@@ -7,23 +7,12 @@ use uuid::Uuid;
 use workspace_autobuild_tests::autobuild::{
     Attempt, NINE, TODAY_AT_NINE, VERSIONS, YESTERDAY, install,
 };
-use workspace_autobuild_tests::product::{
-    Fields, NewTemplate, Value, Workspace, parameter, quote_literal,
-};
+use workspace_autobuild_tests::product::{Fields, Value, parameter, quote_literal};
 use workspace_autobuild_tests::{Product, Server, Transition, Version};
 
-const NO_TIME: &str = "0001-01-01T00:00:00+00:00";
+use super::support::due;
 
-/// A workspace that is due to start [`TODAY_AT_NINE`].
-fn due<'p>(template: NewTemplate<'p>, values: &[(&str, &str)]) -> Workspace<'p> {
-    let workspace = template.create().workspace("dev").schedule(NINE).create();
-    let build = workspace.build(Transition::Stop).created_at(YESTERDAY);
-    values
-        .iter()
-        .fold(build, |build, (name, value)| build.parameter(name, value))
-        .create();
-    workspace
-}
+const NO_TIME: &str = "0001-01-01T00:00:00+00:00";
 
 /// The tick's only row.
 #[track_caller]

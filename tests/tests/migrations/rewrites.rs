@@ -155,6 +155,17 @@ fn a_batch_that_waited_for_a_rewrite_builds_with_what_is_there() {
     }
 }
 
+/// Wakes the worker: it takes its snapshot, and then waits for a table that is being rewritten.
+fn rewrite_first(product: &Product, client: &mut Client, table: &str) {
+    let mut executor = hold_executor(product);
+    wake(client);
+    await_executor(client);
+    let mut migrated = migration(product, table, CHANGES[0]);
+    executor.batch_execute("COMMIT").expect("held");
+    await_waiter(client, table);
+    migrated.batch_execute("COMMIT").expect("migrated");
+}
+
 #[test]
 fn a_pass_or_marks_that_waited_for_a_rewrite_lose_no_entry() {
     let server = server();
@@ -177,13 +188,7 @@ fn a_pass_or_marks_that_waited_for_a_rewrite_lose_no_entry() {
         // The pass that builds the agenda.
         texts(&mut client, "SELECT autobuild_detach()");
         texts(&mut client, "SELECT autobuild_attach()");
-        let mut executor = hold_executor(&product);
-        wake(&mut client);
-        await_executor(&mut client);
-        let mut migrated = migration(&product, table, CHANGES[0]);
-        executor.batch_execute("COMMIT").expect("held");
-        await_waiter(&mut client, table);
-        migrated.batch_execute("COMMIT").expect("migrated");
+        rewrite_first(&product, &mut client, table);
         await_until(&format!("{table}: the agenda is ready"), SOON, || {
             wake(&mut client);
             value(&mut client, progress) == "true"
@@ -196,13 +201,7 @@ fn a_pass_or_marks_that_waited_for_a_rewrite_lose_no_entry() {
                 "UPDATE users SET status = 'suspended'; UPDATE users SET status = 'active'",
             )
             .expect("marks");
-        let mut executor = hold_executor(&product);
-        wake(&mut client);
-        await_executor(&mut client);
-        let mut migrated = migration(&product, table, CHANGES[0]);
-        executor.batch_execute("COMMIT").expect("held");
-        await_waiter(&mut client, table);
-        migrated.batch_execute("COMMIT").expect("migrated");
+        rewrite_first(&product, &mut client, table);
         await_until(&format!("{table}: the marks are taken"), SOON, || {
             wake(&mut client);
             value(&mut client, "SELECT count(*) FROM autobuild_marks") == "0"

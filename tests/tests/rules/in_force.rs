@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use workspace_autobuild_tests::autobuild::{
     HOURLY, RUN, START, STOP, STOPPED, on_each_version, on_versions,
 };
-use workspace_autobuild_tests::product::{Fields, MINUTE, Workspace};
-use workspace_autobuild_tests::{NOTHING, Operator, Product, Transition, Version};
+use workspace_autobuild_tests::product::{Fields, MINUTE};
+use workspace_autobuild_tests::{NOTHING, Operator, Transition, Version};
 
-use super::support::without_product;
+use super::support::{stopped, without_product};
 
 /// Every rule in the view's order, and since which version it is in force.
 const RULES: [(&str, Version); 20] = [
@@ -53,14 +53,6 @@ fn rules(operator: &Operator<'_>) -> Vec<(String, bool)> {
 fn in_force(operator: &Operator<'_>, rule: &str) -> bool {
     let rules: BTreeMap<String, bool> = rules(operator).into_iter().collect();
     rules[rule]
-}
-
-fn stopped<'p>(product: &'p Product) -> Workspace<'p> {
-    let template = product.template("docker").create();
-    template
-        .workspace("dev")
-        .schedule(HOURLY)
-        .create_stopped(STOPPED)
 }
 
 #[test]
@@ -141,7 +133,7 @@ fn a_rule_that_lacks_any_of_its_needs_says_which_and_ticks_go_on() {
         ("task_pause", "tasks.workspace_id"),
     ];
     on_versions(&[Version::NEWEST], |product, operator| {
-        let workspace = stopped(product);
+        let workspace = stopped(&product.template("docker").create(), "dev");
         workspace.task("fix").create();
         let template = product.template("small").create();
         template.first_version().preset("small", &[("size", "s")]);
@@ -245,7 +237,7 @@ fn a_sign_that_comes_or_goes_changes_the_rules_of_a_live_session() {
     } in CHANGES
     {
         on_versions(&[version], |product, operator| {
-            let workspace = stopped(product);
+            let workspace = stopped(&product.template("docker").create(), "dev");
             assert!(!in_force(operator, rule), "{rule}");
             assert_eq!(operator.outcome(&workspace, RUN), START);
             product.execute(bring);
@@ -324,7 +316,7 @@ fn a_change_since_the_snapshot_is_seen_by_the_tick() {
         ),
     ] {
         on_versions(&[version], |product, operator| {
-            let workspace = stopped(product);
+            let workspace = stopped(&product.template("docker").create(), "dev");
             operator.preview(RUN);
             for change in [change, back] {
                 operator.execute("BEGIN ISOLATION LEVEL REPEATABLE READ");

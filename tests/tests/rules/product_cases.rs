@@ -11,16 +11,10 @@ use workspace_autobuild_tests::product::{
 };
 use workspace_autobuild_tests::{NOTHING, Product, Provisioner, Transition, Version};
 
+use super::support::stopped;
+
 /// The deadline of a running workspace.
 const DEADLINE: &str = "2024-02-01 12:00:00+00";
-
-/// A workspace that was stopped, with an hourly schedule.
-fn stopped<'p>(template: &Template<'p>, name: &str) -> Workspace<'p> {
-    template
-        .workspace(name)
-        .schedule(HOURLY)
-        .create_stopped(STOPPED)
-}
 
 /// A workspace that runs until the deadline.
 fn running<'p>(template: &Template<'p>, name: &str) -> Workspace<'p> {

@@ -2,21 +2,13 @@
 //! recorded. On every schema; those without the rule build in any case.
 
 use serde_json::{Value as Json, json};
-use workspace_autobuild_tests::autobuild::{
-    HOURLY, RUN, START, STOPPED, on_each_version, on_versions, since,
-};
-use workspace_autobuild_tests::product::{Fields, HOUR, Template, Value, Workspace};
+use workspace_autobuild_tests::autobuild::{RUN, START, on_each_version, on_versions, since};
+use workspace_autobuild_tests::product::{Fields, HOUR, Value};
 use workspace_autobuild_tests::{Product, Transition, Version};
 
-const BLOCKED: &str = "start autostart blocked no_provisioner";
+use super::support::stopped;
 
-/// A workspace with a start due at [`RUN`].
-fn due<'p>(template: &Template<'p>, name: &str) -> Workspace<'p> {
-    template
-        .workspace(name)
-        .schedule(HOURLY)
-        .create_stopped(STOPPED)
-}
+const BLOCKED: &str = "start autostart blocked no_provisioner";
 
 /// [`BLOCKED`] where a provisioner is asked for, else [`START`].
 fn held_back(product: &Product) -> &'static str {
@@ -30,7 +22,7 @@ fn held_back(product: &Product) -> &'static str {
 #[test]
 fn a_provisioner_counts_for_ninety_seconds_to_the_microsecond() {
     on_each_version(|product, operator| {
-        let workspace = due(&product.template("docker").create(), "dev");
+        let workspace = stopped(&product.template("docker").create(), "dev");
         let seen = |at: Value| {
             product.remove_daemons();
             product.daemon("one").last_seen_at(at).create();
@@ -55,7 +47,7 @@ fn a_provisioner_counts_for_ninety_seconds_to_the_microsecond() {
 #[test]
 fn the_clock_is_not_cut_to_the_minute_for_a_provisioner() {
     on_versions(&since(Version::V2_30_0), |product, operator| {
-        let workspace = due(&product.template("docker").create(), "dev");
+        let workspace = stopped(&product.template("docker").create(), "dev");
         product.remove_daemons();
         product
             .daemon("one")
@@ -95,7 +87,7 @@ fn a_provisioner_must_have_the_jobs_tags_and_its_organization() {
                 .template(&format!("t{n}"))
                 .version(|version| version.tags(import.clone()))
                 .create();
-            let workspace = due(&template, &format!("dev{n}"));
+            let workspace = stopped(&template, &format!("dev{n}"));
             product.remove_daemons();
             let mut one = product.daemon("one").tags(daemon.clone());
             if !ours {
@@ -120,7 +112,7 @@ fn an_import_without_tags_asks_for_any_provisioner_of_the_organization() {
                 .template(&format!("t{n}"))
                 .version(|version| version.tags(tags.clone()))
                 .create();
-            let workspace = due(&template, &format!("dev{n}"));
+            let workspace = stopped(&template, &format!("dev{n}"));
             product.remove_daemons();
             assert_eq!(operator.outcome(&workspace, RUN), BLOCKED);
             let other = product.new_organization(&format!("other{n}")).create();
@@ -138,7 +130,7 @@ fn an_import_without_tags_asks_for_any_provisioner_of_the_organization() {
 #[test]
 fn tags_that_are_no_object_are_an_outcome_of_their_own() {
     on_each_version(|product, operator| {
-        let healthy = due(&product.template("healthy").create(), "healthy");
+        let healthy = stopped(&product.template("healthy").create(), "healthy");
         let asked = product.version() >= Version::V2_30_0;
         let odd = [json!([1]), json!("gpu"), json!(1), json!({"gpu": 1})];
         for (n, tags) in odd.iter().enumerate() {
@@ -146,7 +138,7 @@ fn tags_that_are_no_object_are_an_outcome_of_their_own() {
                 .template(&format!("t{n}"))
                 .version(|version| version.tags(tags.clone()))
                 .create();
-            let workspace = due(&template, &format!("dev{n}"));
+            let workspace = stopped(&template, &format!("dev{n}"));
             let expected = if asked {
                 BLOCKED
             } else {
@@ -170,7 +162,7 @@ fn tags_that_are_no_object_are_an_outcome_of_their_own() {
 fn the_active_versions_tags_are_asked_whatever_is_built() {
     on_versions(&since(Version::V2_30_0), |product, operator| {
         let template = product.template("docker").create();
-        let workspace = due(&template, "dev");
+        let workspace = stopped(&template, "dev");
         let gpu = json!({"scope": "organization", "owner": "", "gpu": "1"});
         let second = template.new_version("second").tags(gpu).create();
         second.activate();
@@ -201,7 +193,7 @@ fn stops_and_dormancy_wait_for_a_provisioner_too() {
 fn who_waits_for_a_provisioner_is_recorded_once_and_goes_when_one_comes() {
     on_versions(&since(Version::V2_30_0), |product, operator| {
         let template = product.template("docker").create();
-        let (one, two) = (due(&template, "one"), due(&template, "two"));
+        let (one, two) = (stopped(&template, "one"), stopped(&template, "two"));
         product.remove_daemons();
         let history = || {
             operator.rows(
@@ -241,7 +233,7 @@ fn who_waits_for_a_provisioner_is_recorded_once_and_goes_when_one_comes() {
 #[test]
 fn who_waits_and_is_not_due_any_more_is_forgotten() {
     on_versions(&since(Version::V2_30_0), |product, operator| {
-        let workspace = due(&product.template("docker").create(), "dev");
+        let workspace = stopped(&product.template("docker").create(), "dev");
         product.remove_daemons();
         operator.tick(RUN);
         assert_eq!(operator.rows("SELECT FROM autobuild_blocked").len(), 1);
@@ -258,7 +250,7 @@ fn a_block_that_becomes_a_wait_is_news_once() {
             .template("broken")
             .version(|version| version.import_failed("boom"))
             .create();
-        let workspace = due(&template, "dev");
+        let workspace = stopped(&template, "dev");
         let tick = |minute: u32| operator.tick(&format!("2024-02-01 11:{minute:02}:00+00"));
         tick(0);
         tick(1);

@@ -2,7 +2,8 @@
 
 use postgres::Client;
 use workspace_autobuild_tests::Server;
-use workspace_autobuild_tests::product::{OWNER, ensure_owner};
+use workspace_autobuild_tests::autobuild::{HOURLY, STOPPED};
+use workspace_autobuild_tests::product::{OWNER, Template, Workspace, ensure_owner};
 use workspace_autobuild_tests::server::SUPERUSER;
 
 /// When everything ended: builds, use, dormancy.
@@ -11,6 +12,14 @@ pub const THEN: &str = "2024-02-01 10:00:00+00";
 /// A tick's time after [`THEN`].
 pub fn after(interval: &str) -> String {
     format!("2024-02-01 {interval}+00")
+}
+
+/// A workspace that was stopped at [`STOPPED`], and starts at [`RUN`] by its schedule.
+///
+/// [`RUN`]: workspace_autobuild_tests::autobuild::RUN
+pub fn stopped<'p>(template: &Template<'p>, name: &str) -> Workspace<'p> {
+    let workspace = template.workspace(name).schedule(HOURLY);
+    workspace.create_stopped(STOPPED)
 }
 
 /// A session in a database of the test's own, with the extension and without a product.

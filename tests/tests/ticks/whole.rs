@@ -10,6 +10,7 @@ use workspace_autobuild_tests::autobuild::{
     refusal, tick, try_tick, whole_builds, with_outcome,
 };
 use workspace_autobuild_tests::product::{Value, texts};
+use workspace_autobuild_tests::server::take_all_locks;
 use workspace_autobuild_tests::{Product, SOON, Server, Transition, Version, await_until};
 
 #[test]
@@ -341,17 +342,7 @@ fn where_locks_are_few_a_tick_by_hand_takes_its_share_and_leaves_the_rest_to_the
     }
     // Where others have them all, it says so.
     let mut hog = product.superuser();
-    hog.batch_execute("BEGIN").expect("BEGIN");
-    let mut key = 0;
-    while hog
-        .batch_execute(&format!(
-            "SAVEPOINT s; SELECT pg_advisory_xact_lock_shared({key})"
-        ))
-        .is_ok()
-    {
-        key += 1;
-    }
-    hog.batch_execute("ROLLBACK TO s").expect("a rollback");
+    take_all_locks(&mut hog);
     let error = try_tick(&mut hand, TODAY_AT_NINE).expect_err("no lock is left");
     let refused = Refusal::of(&error);
     assert_eq!(refused.sqlstate, "53200", "{refused:?}");

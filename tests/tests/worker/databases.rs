@@ -312,16 +312,7 @@ fn no_worker_slot_is_told_of_once_and_recovered_from() {
     product.create_extension();
     await_tick(&mut client, "done");
     // A long tick in another database takes the only slot.
-    let hog = Product::install(&server, Version::NEWEST);
-    hog.execute("BEGIN; LOCK TABLE workspaces");
-    hog.superuser()
-        .batch_execute(&format!(
-            "ALTER DATABASE {} SET workspace_autobuild.lock_timeout = 0",
-            hog.database()
-        ))
-        .expect("it can be set");
-    hog.create_extension();
-    await_blocked_worker(&mut hog.superuser(), "Lock");
+    let hog = hog(&server);
     await_status(&mut client, "worker_state", "failing");
     let problem = status(&mut client, "problem").unwrap_or_default();
     assert!(problem.contains("max_worker_processes"), "{problem}");

@@ -1,6 +1,6 @@
 //! What holds builds back: the cap, and the back-off of a workspace that can't be built.
 
-use workspace_autobuild_tests::product::{Fields, Value, Workspace, parameter, texts};
+use workspace_autobuild_tests::product::{Fields, parameter, texts};
 use workspace_autobuild_tests::{Product, Version, await_until};
 
 use super::support::*;
@@ -25,17 +25,6 @@ fn the_status_says_how_many_the_cap_holds_back() {
         assert_eq!(value(&mut client, held_back), Some(left.to_string()));
     }
     assert_eq!(log_lines(&server, " held_back=4 "), 1);
-}
-
-/// A stopped workspace whose start is overdue.
-fn to_start<'p>(
-    template: &workspace_autobuild_tests::product::Template<'p>,
-    name: &str,
-) -> Workspace<'p> {
-    template
-        .workspace(name)
-        .schedule("0 * * * *")
-        .create_stopped(Value::sql("now() - interval '3 hours'"))
 }
 
 #[test]

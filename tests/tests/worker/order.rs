@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use postgres::Client;
+use workspace_autobuild_tests::autobuild::to_fill_in;
 use workspace_autobuild_tests::product::{Fields, HOUR, Value, parameter, texts};
 use workspace_autobuild_tests::product_executor::lock_key;
 use workspace_autobuild_tests::server::clock::Clock;
@@ -12,20 +13,6 @@ use workspace_autobuild_tests::{Product, Server, Transition, Version, await_unti
 use super::support::*;
 
 const STOPS: &str = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
-
-/// So many workspaces whose `next_start_at` is empty, and for which nothing is due.
-fn to_fill_in(product: &Product, count: u32) {
-    let day = product
-        .value("SELECT extract(dow FROM now() + interval '3 days')::int")
-        .expect("a weekday");
-    product
-        .template("docker")
-        .create()
-        .workspaces(count, Transition::Stop)
-        .schedule(format!("0 9 * * {day}"))
-        .created_at(Value::sql("now()"))
-        .create();
-}
 
 /// To fill in one workspace takes so many seconds.
 fn slow_to_fill_in(product: &Product, seconds: &str) {
@@ -217,10 +204,7 @@ fn behind_the_cap_all_that_is_left_counts_and_what_needs_no_build_is_done() {
         .template("strict")
         .parameter(parameter("team"))
         .create();
-    let blocked = strict
-        .workspace("blocked")
-        .schedule("0 * * * *")
-        .create_stopped(Value::sql("now() - interval '3 hours'"));
+    let blocked = to_start(&strict, "blocked");
     let unused = product
         .template("unused")
         .set("time_til_dormant", HOUR)
@@ -359,10 +343,7 @@ fn what_is_no_longer_due_is_forgotten_by_one_executor_at_a_time() {
         .template("strict")
         .parameter(parameter("team"))
         .create();
-    let blocked = strict
-        .workspace("blocked")
-        .schedule("0 * * * *")
-        .create_stopped(Value::sql("now() - interval '3 hours'"));
+    let blocked = to_start(&strict, "blocked");
     product.create_extension();
     let mut client = product.superuser();
     let count = "SELECT count(*) FROM autobuild_blocked";

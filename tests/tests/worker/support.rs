@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 pub use workspace_autobuild_tests::SOON;
 pub use workspace_autobuild_tests::product::value;
-use workspace_autobuild_tests::product::{Template, Value, texts};
+use workspace_autobuild_tests::product::{Template, Value, Workspace, texts};
 pub use workspace_autobuild_tests::server::{Options, hourly, ticking};
-use workspace_autobuild_tests::{Product, Server, StopMode, Transition, await_some, await_until};
+use workspace_autobuild_tests::{
+    Product, Server, StopMode, Transition, Version, await_some, await_until,
+};
 
 /// Within this a server has to be down, whatever it is doing.
 pub const AT_ONCE: Duration = Duration::from_secs(2);
@@ -123,6 +125,30 @@ pub fn overdue<'p>(product: &'p Product, count: u32) -> Template<'p> {
         .deadline(Value::sql("now() - interval '1 hour'"))
         .create();
     template
+}
+
+/// A stopped workspace whose start is overdue.
+pub fn to_start<'p>(template: &Template<'p>, name: &str) -> Workspace<'p> {
+    template
+        .workspace(name)
+        .schedule("0 * * * *")
+        .create_stopped(Value::sql("now() - interval '3 hours'"))
+}
+
+/// A product's database in which the worker waits for a lock, as long as the product's
+/// session keeps it.
+pub fn hog(server: &Server) -> Product {
+    let hog = Product::install(server, Version::NEWEST);
+    hog.execute("BEGIN; LOCK TABLE workspaces");
+    hog.superuser()
+        .batch_execute(&format!(
+            "ALTER DATABASE {} SET workspace_autobuild.lock_timeout = 0",
+            hog.database()
+        ))
+        .expect("it can be set");
+    hog.create_extension();
+    await_blocked_worker(&mut hog.superuser(), "Lock");
+    hog
 }
 
 /// Lines of the server's log with this text.

@@ -7,22 +7,6 @@ use workspace_autobuild_tests::{Product, Server, StopMode, Version, await_until}
 
 use super::support::*;
 
-/// A product's database in which the worker waits for a lock, as long as the product's
-/// session lives.
-fn hog(server: &Server) -> Product {
-    let hog = Product::install(server, Version::NEWEST);
-    hog.execute("BEGIN; LOCK TABLE workspaces");
-    hog.superuser()
-        .batch_execute(&format!(
-            "ALTER DATABASE {} SET workspace_autobuild.lock_timeout = 0",
-            hog.database()
-        ))
-        .expect("it can be set");
-    hog.create_extension();
-    await_blocked_worker(&mut hog.superuser(), "Lock");
-    hog
-}
-
 #[test]
 fn each_line_of_the_log_names_its_database() {
     let server = ticking()
