@@ -1,4 +1,4 @@
-//! A private PostgreSQL server for one test, or shared by the tests of one binary.
+//! A private PostgreSQL server for one test, or shared by the tests of one program.
 //!
 //! It lives in a temporary folder, listens on its own socket and loopback port, and
 //! has the settings that the test gives. However the test ends (also by a panic or
@@ -181,14 +181,14 @@ impl Server {
             .set("workspace_autobuild.databases", "")
     }
 
-    /// One server without the extension for all tests of this binary that want no
+    /// One server without the extension for all tests of a program that want no
     /// settings of their own; each test makes its own database.
     pub fn plain() -> &'static Server {
         static PLAIN: OnceLock<Server> = OnceLock::new();
         PLAIN.get_or_init(|| Server::options().start())
     }
 
-    /// One server for all tests of this binary that need no settings of their own,
+    /// One server for all tests of a program that need no settings of their own,
     /// as [`Server::options_without_worker`]; each test makes its own database.
     pub fn shared() -> &'static Server {
         // It is never dropped: its guard ends it when the process is gone.

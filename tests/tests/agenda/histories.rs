@@ -214,7 +214,7 @@ fn upheaval(product: &Product, root: &mut Client, rng: &mut Rng) {
 }
 
 fn history(version: Version, rng: &mut Rng, steps: u64) {
-    let product = installed(version);
+    let product = install(version);
     let mut root = product.superuser();
     execute(
         &mut root,

@@ -47,7 +47,7 @@ fn fill_marks(client: &mut Client, left: u32) {
 
 #[test]
 fn a_change_of_a_template_of_very_many_has_ticks_scan_until_a_pass_has_seen_them() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, "many", 10_100, "now() + interval '1 day'");
     running(&product, "few", 5, "now() + interval '1 day'");
     let mut root = product.superuser();
@@ -80,7 +80,7 @@ fn a_change_of_a_template_of_very_many_has_ticks_scan_until_a_pass_has_seen_them
 
 #[test]
 fn more_marks_than_a_pass_costs_are_not_taken_one_by_one() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, "docker", 5, "now() + interval '1 day'");
     let mut root = product.superuser();
     attach(&mut root);
@@ -178,7 +178,7 @@ fn after_a_timeout_with_the_agenda_the_next_tick_scans() {
 
 #[test]
 fn marks_are_never_more_than_their_table_may_hold() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, "docker", 5_000, "now() + interval '1 day'");
     let mut root = product.superuser();
     attach(&mut root);

@@ -609,9 +609,9 @@ fn a_trigger_on_next_start_at_keeps_only_its_own_workspace_from_it() {
             )
         };
         let only_it = [[Some(poisoned.to_string())]];
-        await_until(&format!("{body}: the others are filled in"), SOON, || {
-            empty() == only_it
-        });
+        // On a busy machine another one may be put off too, for a minute.
+        let filled = format!("{body}: the others are filled in");
+        await_until(&filled, 2 * SOON, || empty() == only_it);
         let put_off = "SELECT workspace_id FROM autobuild_unfilled";
         await_until(&format!("{body}: it is put off"), SOON, || {
             texts(&mut product.superuser(), put_off) == only_it
