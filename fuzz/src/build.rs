@@ -54,7 +54,7 @@ fn try_tags(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     if let Some(tags) = tags {
         // They are a job's tags already: made again they stay as they are, so that equal
         // tags are equal texts.
-        let again = crate::new_build::version(Some(import(Some(tags.clone()))));
+        let again = crate::build::version(Some(import(Some(tags.clone()))));
         let again = self::planned(&again, &signs, &[], None).expect("a plan");
         assert_eq!(again.tags, tags);
         if let Some(payload) = job_posted_payload(Uuid::from_u128(5), &again.provisioner, &tags) {
