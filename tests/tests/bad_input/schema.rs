@@ -188,11 +188,10 @@ fn a_product_in_another_schema_with_an_odd_name_works_whole() {
 fn of_a_columns_two_names_todays_counts() {
     let product = install(Version::V2_10_0);
     let template = product.template("docker").create();
-    let workspace = template.workspace("dev").schedule(NINE).create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(YESTERDAY)
-        .create();
+    template
+        .workspace("dev")
+        .schedule(NINE)
+        .create_stopped(YESTERDAY);
     let mut session = product.superuser();
     session
         .batch_execute(
