@@ -129,6 +129,20 @@ pub struct Column {
 }
 
 impl Column {
+    /// Is it a column of this table?
+    #[must_use]
+    pub const fn is_of(&self, table: &str) -> bool {
+        // Byte by byte: constants can't compare texts otherwise.
+        let (mut own, mut other) = (self.table.as_bytes(), table.as_bytes());
+        while let ([first, own_rest @ ..], [second, other_rest @ ..]) = (own, other) {
+            if *first != *second {
+                return false;
+            }
+            (own, other) = (own_rest, other_rest);
+        }
+        own.is_empty() && other.is_empty()
+    }
+
     /// Its names, today's first: where a table has both, today's counts.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         [Some(self.name), self.first_name].into_iter().flatten()
@@ -156,11 +170,14 @@ macro_rules! columns {
             pub mod $table {
                 use super::*;
 
+                /// The table's name.
+                pub const TABLE: &str = stringify!($table);
+
                 $(
                     #[doc = concat!("`", stringify!($table), ".", $name, "`.")]
                     pub const $column: Column = Column {
                         $($($field: $value,)+)?
-                        ..$presence(stringify!($table), $name, Kind::$kind, Use::$usage)
+                        ..$presence(TABLE, $name, Kind::$kind, Use::$usage)
                     };
                     const _: () = assert!(
                         $name.eq_ignore_ascii_case(stringify!($column)),

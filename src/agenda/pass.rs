@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::instant::Instant;
 use crate::lifecycle::policy::Policy;
-use crate::product::facts::{self, Scope};
+use crate::product::facts::{self, Selection};
 use crate::product::schema::Product;
 use crate::server::clock;
 use crate::server::error::Error;
@@ -76,7 +76,7 @@ impl Pass<'_> {
         for ids in ids.chunks(usize::try_from(PIECE).unwrap_or(1)) {
             let mut wanted: HashMap<Uuid, Option<Instant>> =
                 ids.iter().map(|id| (*id, None)).collect();
-            self.read(Scope::These(ids.to_vec()), &mut wanted)?;
+            self.read(Selection::These(ids.to_vec()), &mut wanted)?;
             let there = entries::of(self.extension, ids)?;
             entries::set(self.extension, &there, &wanted, self.tick)?;
         }
@@ -109,7 +109,7 @@ impl Pass<'_> {
             Uuid::nil()
         });
         let mut wanted = HashMap::new();
-        let last = self.read(Scope::CandidatesAfter(after, PIECE), &mut wanted)?;
+        let last = self.read(Selection::CandidatesAfter(after, PIECE), &mut wanted)?;
         let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
         let ends = count < PIECE;
         let upto = if ends {
@@ -156,12 +156,12 @@ impl Pass<'_> {
     /// returns the last id.
     fn read(
         &self,
-        scope: Scope,
+        selection: Selection,
         wanted: &mut HashMap<Uuid, Option<Instant>>,
     ) -> Result<Option<Uuid>, Error> {
         let mut last = None;
         acting_as(self.role, || {
-            facts::read(self.product, scope, |facts| {
+            facts::read(self.product, selection, |facts| {
                 last = last.max(Some(facts.workspace_id));
                 wanted.insert(
                     facts.workspace_id,

@@ -8,7 +8,7 @@
 mod tests {
     use pgrx::prelude::*;
 
-    use crate::product::catalogue::{COLUMNS, Kind, required_tables};
+    use crate::columns::{COLUMNS, Kind, required_tables};
     use crate::schedule::{Zone, ZoneSource};
     use crate::server::query::{Access, run};
     use crate::server::zones::ServerZones;

@@ -8,6 +8,7 @@ use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
 use uuid::Uuid;
 
+use crate::columns::{templates, users, workspaces};
 use crate::decision::due::Due;
 use crate::decision::judge::{judge, with_schedules};
 use crate::decision::plan::plan_all;
@@ -16,7 +17,7 @@ use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::outcome::Next;
 use crate::lifecycle::verdict::Verdict;
-use crate::product::facts::{self, Scope};
+use crate::product::facts::{self, Selection};
 use crate::product::licence;
 use crate::product::locks::hold_for_preview;
 use crate::product::schema::Product;
@@ -29,7 +30,7 @@ use crate::settings::Settings;
 /// may not see it).
 fn facts_of(product: &Product, id: Uuid) -> Result<Facts, Error> {
     let mut found = None;
-    facts::read(product, Scope::One(id), |facts| {
+    facts::read(product, Selection::One(id), |facts| {
         found = Some(facts);
         Ok(())
     })?;
@@ -213,10 +214,10 @@ fn autobuild_upcoming(
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let tick = at.truncate_to_minute();
     let mut upcoming: Vec<(Uuid, Next)> = Vec::new();
-    let scope = crate::agenda::due_by(&product, &settings, tick, until.max(tick))
+    let selection = crate::agenda::due_by(&product, &settings, tick, until.max(tick))
         .or_raise()
-        .map_or(Scope::Candidates, Scope::These);
-    facts::read(&product, scope, |facts| {
+        .map_or(Selection::Candidates, Selection::These);
+    facts::read(&product, selection, |facts| {
         let verdict = judge(&product, &settings.policy, &facts, tick);
         if let Ok(next) = verdict.outcome
             && (next.due || next.at <= until)
@@ -259,9 +260,9 @@ fn names(
                LEFT JOIN {} u ON u.id = w.owner_id
                LEFT JOIN {} t ON t.id = w.template_id
               WHERE w.id = ANY ($1)",
-            product.table("workspaces"),
-            product.table("users"),
-            product.table("templates")
+            product.table(workspaces::TABLE),
+            product.table(users::TABLE),
+            product.table(templates::TABLE)
         ),
         Access::Read,
         vec![uuids(ids)],

@@ -4,7 +4,7 @@ use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::policy::Policy;
 use crate::lifecycle::verdict::{Verdict, verdict};
-use crate::product::facts::{self, Scope};
+use crate::product::facts::{self, Selection};
 use crate::product::schema::Product;
 use crate::schedule::ScheduleCache;
 use crate::server::error::Error;
@@ -35,11 +35,11 @@ pub fn judge(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -
 pub fn read_due(
     product: &Product,
     policy: &Policy,
-    scope: Scope,
+    selection: Selection,
     tick: Instant,
 ) -> Result<Decided, Error> {
     let mut decided = Decided::default();
-    facts::read(product, scope, |facts| {
+    facts::read(product, selection, |facts| {
         let verdict = judge(product, policy, &facts, tick);
         decided.add(facts, verdict, tick);
         Ok(())

@@ -19,7 +19,7 @@ use crate::lifecycle::policy::Policy;
 use crate::lifecycle::transition::{BuildReason, Transition};
 use crate::new_build::request::Request;
 use crate::new_build::version::chosen_version;
-use crate::product::facts::{self, Scope};
+use crate::product::facts::{self, Selection};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::transaction::{
@@ -165,6 +165,6 @@ pub fn overtaken(
 }
 
 /// These workspaces without what was built for them.
-fn without(made: &HashMap<Uuid, &Made<'_>>) -> Scope {
-    Scope::Without(made.iter().map(|(id, made)| (*id, made.build_id)).collect())
+fn without(made: &HashMap<Uuid, &Made<'_>>) -> Selection {
+    Selection::Without(made.iter().map(|(id, made)| (*id, made.build_id)).collect())
 }

@@ -16,7 +16,7 @@ use crate::agenda::{attach, entries};
 use crate::decision::due::Decided;
 use crate::instant::{Instant, SECOND};
 use crate::ledger::ticks::Source;
-use crate::product::facts::Scope;
+use crate::product::facts::Selection;
 use crate::product::locks::{Purpose, hold};
 use crate::product::schema::Product;
 use crate::server::error::Error;
@@ -204,14 +204,14 @@ impl Executor<'_> {
         let ready = matches!(self.agenda, Agenda::Ready(_))
             && matches!(self.agenda_now()?, Agenda::Ready(_));
         if !ready {
-            return self.decide(Scope::DueAt(self.tick));
+            return self.decide(Selection::DueAt(self.tick));
         }
         let ids = entries::due(&self.extension, self.tick, Access::ReadOwn)?;
         let mut decided = Decided::default();
         if !ids.is_empty() {
             let mut wanted: HashMap<Uuid, Option<Instant>> =
                 ids.iter().map(|id| (*id, None)).collect();
-            decided = self.decide(Scope::These(ids))?;
+            decided = self.decide(Selection::These(ids))?;
             for (id, at) in &decided.later {
                 wanted.insert(*id, Some(*at));
             }

@@ -17,7 +17,7 @@ use crate::ledger::back_off::LastAttempt;
 use crate::ledger::ticks::{Source, TickRecord};
 use crate::ledger::{attempts, prune};
 use crate::product::copies::not_subscribed;
-use crate::product::facts::Scope;
+use crate::product::facts::Selection;
 use crate::product::role::{executor_role, name_missing_right};
 use crate::product::schema::Product;
 use crate::server::clock;
@@ -114,11 +114,11 @@ impl<'a> Executor<'a> {
 
     /// Reads and decides as the executor's role. A right that it lacks is named. Asked in
     /// each transaction: a subscription may begin during a tick.
-    pub(super) fn decide(&self, scope: Scope) -> Result<Decided, Error> {
+    pub(super) fn decide(&self, selection: Selection) -> Result<Decided, Error> {
         not_subscribed(&self.product)?;
         let read = attempt(|| {
             acting_as(self.role, || {
-                read_due(&self.product, &self.settings.policy, scope, self.tick)
+                read_due(&self.product, &self.settings.policy, selection, self.tick)
             })
         });
         read.map_err(|error| self.name_missing_right(error))

@@ -29,6 +29,30 @@ pub struct Step {
 
 /// The conditions and the rules in force, in order, down to the deciding one. If no rule
 /// is due, all are there, and the one that comes first says so.
+///
+/// ```
+/// use workspace_autobuild::instant::Instant;
+/// use workspace_autobuild::lifecycle::explain::explain;
+/// use workspace_autobuild::lifecycle::facts::{BuildTransition, Facts};
+/// use workspace_autobuild::lifecycle::policy::Policy;
+/// use workspace_autobuild::lifecycle::signs::Signs;
+/// # use workspace_autobuild::schedule::{ScheduleCache, Span, Zone, ZoneSource};
+/// # struct Utc;
+/// # impl Zone for Utc { fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } } }
+/// # impl ZoneSource for Utc {
+/// #     type Zone = Utc;
+/// #     fn zone(&self, name: &str) -> Option<Utc> { (name == "UTC").then_some(Utc) }
+/// # }
+///
+/// let tick = Instant::from_unix_seconds(0).expect("PostgreSQL keeps it");
+/// let mut left = Facts::example(BuildTransition::Stop, tick);
+/// left.owner = None;
+///
+/// let schedules = ScheduleCache::new(Utc, 100);
+/// let steps = explain(&left, &Signs::ALL, &Policy::EVERYTHING, tick, &schedules);
+/// let last = steps.last().expect("a step");
+/// assert_eq!((last.rule, last.passed), ("owner", false)); // no rule was asked
+/// ```
 pub fn explain<S: Schedules>(
     facts: &Facts,
     signs: &Signs,

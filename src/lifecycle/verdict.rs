@@ -39,6 +39,32 @@ pub struct Verdict {
 /// the setting; else the reason of the rule that the workspace's state is about, which
 /// is delete after a delete build, failed after a failed one, autostop while it runs
 /// and autostart while it is stopped.
+///
+/// ```
+/// use workspace_autobuild::instant::Instant;
+/// use workspace_autobuild::lifecycle::facts::{BuildTransition, Facts};
+/// use workspace_autobuild::lifecycle::policy::Policy;
+/// use workspace_autobuild::lifecycle::signs::Signs;
+/// use workspace_autobuild::lifecycle::verdict::verdict;
+/// # use workspace_autobuild::schedule::{ScheduleCache, Span, Zone, ZoneSource};
+/// # struct Utc;
+/// # impl Zone for Utc { fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } } }
+/// # impl ZoneSource for Utc {
+/// #     type Zone = Utc;
+/// #     fn zone(&self, name: &str) -> Option<Utc> { (name == "UTC").then_some(Utc) }
+/// # }
+///
+/// let built = Instant::from_unix_seconds(0).expect("PostgreSQL keeps it");
+/// let mut stopped = Facts::example(BuildTransition::Stop, built);
+/// stopped.schedule = Some("0 9 * * *".to_owned());
+///
+/// let schedules = ScheduleCache::new(Utc, 100);
+/// let verdict = verdict(&stopped, &Signs::ALL, &Policy::EVERYTHING, built, &schedules);
+/// let next = verdict.outcome.expect("it has a schedule");
+/// assert_eq!(next.rule.name(), "autostart");
+/// assert_eq!(next.at.to_string(), "1970-01-01T09:00:00Z");
+/// assert!(!next.due); // not at midnight
+/// ```
 pub fn verdict<S: Schedules>(
     facts: &Facts,
     signs: &Signs,

@@ -3,6 +3,7 @@
 
 use pgrx::PgSqlErrorCode;
 
+use crate::columns::{provisioner_jobs, workspace_builds, workspaces};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::role_name;
@@ -13,7 +14,11 @@ use super::schema::{Product, quoted};
 
 /// What a tick writes, or decides by: a build made here while they are replicated from
 /// elsewhere takes the number, or the turn, of a build that is made there.
-const THE_PUBLISHERS: [&str; 3] = ["workspaces", "workspace_builds", "provisioner_jobs"];
+const THE_PUBLISHERS: [&str; 3] = [
+    workspaces::TABLE,
+    workspace_builds::TABLE,
+    provisioner_jobs::TABLE,
+];
 
 /// Asks what is committed now, whatever snapshot the transaction has.
 ///

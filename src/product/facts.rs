@@ -6,19 +6,24 @@
 
 use uuid::Uuid;
 
+use crate::columns::{
+    Column, provisioner_jobs, tasks, templates, users, workspace_builds, workspaces,
+};
 use crate::instant::{Instant, Nanos};
 use crate::lifecycle::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
 };
+use crate::lifecycle::rules::ActingRule;
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run, uuids};
 use crate::server::scope::with_settings;
 
 use super::schema::Product;
+use super::select::select;
 
 /// Which workspaces' facts are read.
 #[derive(Clone, Debug)]
-pub enum Scope {
+pub enum Selection {
     /// One, whatever its state.
     One(Uuid),
     /// These, whatever their state.
@@ -37,15 +42,15 @@ pub enum Scope {
 /// (a NULL where the product never has one) is an error that names it.
 pub fn read(
     product: &Product,
-    scope: Scope,
+    selection: Selection,
     mut each: impl FnMut(Facts) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let table = || product.table("workspaces");
+    let table = || product.table(workspaces::TABLE);
     let mut builds = "true";
-    let (workspaces, condition, args) = match scope {
-        Scope::One(id) => (table(), "w.id = $1".to_owned(), vec![Arg::Uuid(id)]),
-        Scope::These(ids) => (table(), "w.id = ANY ($1)".to_owned(), vec![uuids(ids)]),
-        Scope::Without(own) => {
+    let (workspaces, condition, args) = match selection {
+        Selection::One(id) => (table(), "w.id = $1".to_owned(), vec![Arg::Uuid(id)]),
+        Selection::These(ids) => (table(), "w.id = ANY ($1)".to_owned(), vec![uuids(ids)]),
+        Selection::Without(own) => {
             builds = "l.id IS DISTINCT FROM w.own_build";
             (
                 with_own_builds(product),
@@ -56,7 +61,7 @@ pub fn read(
                 ],
             )
         }
-        Scope::DueAt(tick) => (
+        Selection::DueAt(tick) => (
             every_workspace(product),
             candidates(product, true),
             vec![
@@ -66,8 +71,8 @@ pub fn read(
                 Arg::Double(tick.unix_seconds() as f64),
             ],
         ),
-        Scope::Candidates => (every_workspace(product), candidates(product, false), vec![]),
-        Scope::CandidatesAfter(id, limit) => (
+        Selection::Candidates => (every_workspace(product), candidates(product, false), vec![]),
+        Selection::CandidatesAfter(id, limit) => (
             table(),
             format!(
                 "w.id > $1 AND NOT w.deleted AND {} ORDER BY w.id LIMIT $2",
@@ -76,7 +81,10 @@ pub fn read(
             vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
         ),
     };
-    let sql = format!("{} WHERE {condition}", select(product, &workspaces, builds));
+    let sql = format!(
+        "{} WHERE {condition}",
+        statement(product, &workspaces, builds)
+    );
     // Compiling the statement takes longer than running it, and remembering jobs by
     // their ids costs memory for ids that never come twice.
     with_settings(&[("jit", "off"), ("enable_memoize", "off")], || {
@@ -85,71 +93,63 @@ pub fn read(
     Ok(())
 }
 
+select! {
+    /// One workspace with its owner, its template, its latest build and that build's job.
+    struct FactsRow(product) {
+        workspace_id: uuid = product.read("w", workspaces::ID),
+        owner_id: uuid = product.read("w", workspaces::OWNER_ID),
+        organization_id: uuid = product.read("w", workspaces::ORGANIZATION_ID),
+        deleted: bool = product.read("w", workspaces::DELETED),
+        schedule: text = product.read("w", workspaces::AUTOSTART_SCHEDULE),
+        dormant_at: time = product.read("w", workspaces::DORMANT_AT),
+        deleting_at: time = product.read("w", workspaces::DELETING_AT),
+        last_used_at: time = product.read("w", workspaces::LAST_USED_AT),
+        next_start_at: time = product.read("w", workspaces::NEXT_START_AT),
+        always_update: bool =
+            format!("({} = 'always')", product.read("w", workspaces::AUTOMATIC_UPDATES)),
+        has_task: bool = has_task(product),
+        owner_status: text = product.read("u", users::STATUS),
+        template_id: uuid = product.read("t", templates::ID),
+        active_version_id: uuid = product.read("t", templates::ACTIVE_VERSION_ID),
+        allow_user_autostart: bool = product.read("t", templates::ALLOW_USER_AUTOSTART),
+        blocked_days: bigint = product.read("t", templates::AUTOSTART_BLOCK_DAYS_OF_WEEK),
+        failure_ttl: bigint = product.read("t", templates::FAILURE_TTL),
+        time_til_dormant: bigint = product.read("t", templates::TIME_TIL_DORMANT),
+        time_til_dormant_autodelete: bigint =
+            product.read("t", templates::TIME_TIL_DORMANT_AUTODELETE),
+        require_active_version: bool = product.read("t", templates::REQUIRE_ACTIVE_VERSION),
+        build_id: uuid = product.read("b", workspace_builds::ID),
+        build_number: bigint = product.read("b", workspace_builds::BUILD_NUMBER),
+        transition: text = product.read("b", workspace_builds::TRANSITION),
+        build_created_at: time = product.read("b", workspace_builds::CREATED_AT),
+        deadline: time = product.read("b", workspace_builds::DEADLINE),
+        template_version_id: uuid = product.read("b", workspace_builds::TEMPLATE_VERSION_ID),
+        job_id: uuid = product.read("j", provisioner_jobs::ID),
+        completed_at: time = product.read("j", provisioner_jobs::COMPLETED_AT),
+        canceled_at: time = product.read("j", provisioner_jobs::CANCELED_AT),
+        failed: bool = format!("(j.{} <> '')", provisioner_jobs::ERROR.name),
+        has_owner: bool = format!("(u.{} IS NOT NULL)", users::ID.name),
+        template_organization_id: uuid = product.read("t", templates::ORGANIZATION_ID),
+    }
+}
+
+fn has_task(product: &Product) -> String {
+    if product.has(tasks::WORKSPACE_ID) {
+        format!(
+            "EXISTS (SELECT FROM {} task WHERE task.workspace_id = w.id)",
+            product.table(tasks::TABLE)
+        )
+    } else {
+        "false".to_owned()
+    }
+}
+
 /// The statement without its condition; `builds` is one on each build `l`.
 ///
 /// Latest build and job are looked up in the product's indexes, workspace by workspace:
 /// most rows of those tables are old builds, which no tick should read. The job comes
 /// last, for the few workspaces that are left by then.
-fn select(product: &Product, workspaces: &str, builds_that: &str) -> String {
-    let w = |column| product.read("w", "workspaces", column);
-    let t = |column| product.read("t", "templates", column);
-    let dormant_at = if product.has("workspaces", "dormant_at") {
-        "dormant_at"
-    } else {
-        "locked_at"
-    };
-    let til_dormant = if product.has("templates", "time_til_dormant") {
-        "time_til_dormant"
-    } else {
-        "inactivity_ttl"
-    };
-    let til_delete = if product.has("templates", "time_til_dormant_autodelete") {
-        "time_til_dormant_autodelete"
-    } else {
-        "locked_ttl"
-    };
-    let has_task = if product.has("tasks", "workspace_id") {
-        format!(
-            "EXISTS (SELECT FROM {} task WHERE task.workspace_id = w.id)",
-            product.table("tasks")
-        )
-    } else {
-        "false".to_owned()
-    };
-    let columns = [
-        w("id"),
-        w("owner_id"),
-        w("organization_id"),
-        w("deleted"),
-        w("autostart_schedule"),
-        w(dormant_at),
-        w("deleting_at"),
-        w("last_used_at"),
-        w("next_start_at"),
-        format!("({} = 'always')", w("automatic_updates")),
-        has_task,
-        product.read("u", "users", "status"),
-        t("id"),
-        t("active_version_id"),
-        t("allow_user_autostart"),
-        t("autostart_block_days_of_week"),
-        t("failure_ttl"),
-        t(til_dormant),
-        t(til_delete),
-        t("require_active_version"),
-        product.read("b", "workspace_builds", "id"),
-        product.read("b", "workspace_builds", "build_number"),
-        product.read("b", "workspace_builds", "transition"),
-        product.read("b", "workspace_builds", "created_at"),
-        product.read("b", "workspace_builds", "deadline"),
-        product.read("b", "workspace_builds", "template_version_id"),
-        product.read("j", "provisioner_jobs", "id"),
-        product.read("j", "provisioner_jobs", "completed_at"),
-        product.read("j", "provisioner_jobs", "canceled_at"),
-        "(j.error <> '')".to_owned(),
-        "(u.id IS NOT NULL)".to_owned(),
-        t("organization_id"),
-    ];
+fn statement(product: &Product, workspaces: &str, builds_that: &str) -> String {
     format!(
         "SELECT {columns}
            FROM {workspaces} w
@@ -167,11 +167,11 @@ fn select(product: &Product, workspaces: &str, builds_that: &str) -> String {
                   FROM {jobs} p
                  WHERE p.id = b.job_id
                  LIMIT 1) j ON true",
-        columns = columns.join(", "),
-        builds = product.table("workspace_builds"),
-        jobs = product.table("provisioner_jobs"),
-        users = product.table("users"),
-        templates = product.table("templates"),
+        columns = FactsRow::list(product),
+        builds = product.table(workspace_builds::TABLE),
+        jobs = product.table(provisioner_jobs::TABLE),
+        users = product.table(users::TABLE),
+        templates = product.table(templates::TABLE),
     )
 }
 
@@ -182,7 +182,7 @@ fn every_workspace(product: &Product) -> String {
     format!(
         "(SELECT {} FROM {} x WHERE NOT x.deleted ORDER BY x.id OFFSET 0)",
         workspace_columns(product),
-        product.table("workspaces")
+        product.table(workspaces::TABLE)
     )
 }
 
@@ -193,29 +193,28 @@ fn with_own_builds(product: &Product) -> String {
             FROM unnest($1, $2) AS d (workspace_id, own_build)
             JOIN {} x ON x.id = d.workspace_id)",
         workspace_columns(product),
-        product.table("workspaces")
+        product.table(workspaces::TABLE)
     )
 }
 
 /// The columns of `workspaces` that are facts: only these may be granted.
 fn workspace_columns(product: &Product) -> String {
     let columns: Vec<String> = [
-        "id",
-        "owner_id",
-        "organization_id",
-        "template_id",
-        "deleted",
-        "autostart_schedule",
-        "dormant_at",
-        "locked_at",
-        "deleting_at",
-        "last_used_at",
-        "next_start_at",
-        "automatic_updates",
+        workspaces::ID,
+        workspaces::OWNER_ID,
+        workspaces::ORGANIZATION_ID,
+        workspaces::TEMPLATE_ID,
+        workspaces::DELETED,
+        workspaces::AUTOSTART_SCHEDULE,
+        workspaces::DORMANT_AT,
+        workspaces::DELETING_AT,
+        workspaces::LAST_USED_AT,
+        workspaces::NEXT_START_AT,
+        workspaces::AUTOMATIC_UPDATES,
     ]
     .into_iter()
-    .filter(|column| product.has("workspaces", column))
-    .map(|column| format!("x.{column}"))
+    .filter(|column| product.has(*column))
+    .map(|column| format!("x.{}", product.name_of(column)))
     .collect();
     columns.join(", ")
 }
@@ -226,106 +225,28 @@ fn workspace_columns(product: &Product) -> String {
 /// It is asked twice, first without each workspace's own owner, template and job: what
 /// that leaves out, which is nearly all, costs no further look-up.
 fn candidates(product: &Product, at_tick: bool) -> String {
-    let signs = &product.signs;
-    let deadline = product.read("b", "workspace_builds", "deadline");
-    let dormant_at = if product.has("workspaces", "dormant_at") {
-        product.read("w", "workspaces", "dormant_at")
-    } else {
-        product.read("w", "workspaces", "locked_at")
-    };
-    let templates = product.table("templates");
-    let mut ended = "j.completed_at IS NOT NULL".to_owned();
-    if signs.job_status {
-        ended.push_str(" OR j.error <> ''");
+    let mut ended = format!("j.{} IS NOT NULL", provisioner_jobs::COMPLETED_AT.name);
+    if product.signs.job_status {
+        ended.push_str(&format!(" OR j.{} <> ''", provisioner_jobs::ERROR.name));
     }
-    // What a rule asks, the first time and the second.
-    let mut arms: Vec<(String, String)> = Vec::new();
-
-    let mut stop = format!(
-        "b.transition = 'start' AND ({deadline} <> '0001-01-01 00:00:00+00'{}",
-        if at_tick {
-            format!(" AND {deadline} <= $1")
-        } else {
-            String::new()
+    let mut first = Vec::new();
+    let mut second = Vec::new();
+    for rule in ActingRule::ALL {
+        if product.signs.bring(rule) {
+            let asked = asked_of(rule, product, at_tick);
+            if let Some(unended) = asked.unended {
+                ended.push_str(&format!(" OR {unended}"));
+            }
+            first.push(asked.first);
+            second.push(asked.second);
         }
-    );
-    if signs.suspended_owner {
-        stop.push_str(&format!(
-            " OR w.owner_id IN (SELECT s.id FROM {} s WHERE s.status = 'suspended')",
-            product.table("users")
-        ));
     }
-    stop.push(')');
-    arms.push((stop.clone(), stop));
-
-    let mut start = "b.transition = 'stop' AND w.autostart_schedule <> ''".to_owned();
-    if signs.dormancy {
-        start.push_str(&format!(" AND {dormant_at} IS NULL"));
-    }
-    if at_tick && signs.next_start_at {
-        start.push_str(" AND (w.next_start_at IS NULL OR w.next_start_at <= $1)");
-    }
-    let active = if signs.active_owner {
-        " AND u.status = 'active'"
-    } else {
-        ""
-    };
-    arms.push((start.clone(), format!("{start}{active}")));
-
-    if signs.failed_stop {
-        arms.push((
-            format!("w.template_id IN (SELECT f.id FROM {templates} f WHERE f.failure_ttl > 0)"),
-            "t.failure_ttl > 0 AND j.error <> ''".to_owned(),
-        ));
-    }
-    if signs.dormancy {
-        let ttl = if product.has("templates", "time_til_dormant") {
-            "time_til_dormant"
-        } else {
-            "inactivity_ttl"
-        };
-        let some = format!("EXISTS (SELECT FROM {templates} d WHERE d.{ttl} > 0)");
-        let mut first = format!("{dormant_at} IS NULL AND {some}");
-        let mut second = format!("{dormant_at} IS NULL AND t.{ttl} > 0");
-        if at_tick {
-            let last_used_at = product.read("w", "workspaces", "last_used_at");
-            let last_used_at = format!("pg_catalog.date_part('epoch', {last_used_at})");
-            // A second of slack for what a double can't hold.
-            let before =
-                |ttl: &str| format!("$2 - {ttl}::pg_catalog.float8 / '1e9'::pg_catalog.float8 + 1");
-            first.push_str(&format!(
-                " AND {last_used_at} < (SELECT {} FROM {templates} d WHERE d.{ttl} > 0)",
-                before(&format!("pg_catalog.min(d.{ttl})"))
-            ));
-            second.push_str(&format!(
-                " AND {last_used_at} < {}",
-                before(&format!("t.{ttl}"))
-            ));
-        }
-        if signs.failed_stop {
-            // The mark alone needs no build, and so does not wait for one.
-            ended.push_str(&format!(" OR b.transition <> 'start' AND {second}"));
-        }
-        arms.push((first, second));
-    }
-    if signs.deletion {
-        let mut delete = format!("{dormant_at} IS NOT NULL AND w.deleting_at IS NOT NULL");
-        if at_tick {
-            delete.push_str(&format!(
-                " AND {} < $1",
-                product.read("w", "workspaces", "deleting_at")
-            ));
-        }
-        arms.push((delete.clone(), delete));
-    }
-
     let tick = if at_tick {
-        // Both parameters always have their place, whichever arms use them.
+        // Both parameters always have their place, whichever rules use them.
         " AND $1::pg_catalog.timestamptz IS NOT NULL AND $2::pg_catalog.float8 IS NOT NULL"
     } else {
         ""
     };
-    let (first, second): (Vec<String>, Vec<String>) = arms.into_iter().unzip();
     format!(
         "w.owner_id <> '{PREBUILDS_OWNER}' AND ({ended})
          AND (({})) AND (({})){tick}",
@@ -334,82 +255,176 @@ fn candidates(product: &Product, at_tick: bool) -> String {
     )
 }
 
-/// A row of [`select`] as facts.
-fn decode(row: &Row<'_>) -> Result<Facts, Error> {
-    let workspace_id = Row::required(row.uuid(0)?, "workspaces.id")?;
-    let template = match row.uuid(12)? {
-        None => None,
-        Some(id) => Some(Template {
-            id,
-            organization_id: row.uuid(31)?.unwrap_or_default(),
-            active_version_id: row.uuid(13)?.unwrap_or_default(),
-            allow_user_autostart: row.bool(14)?,
-            blocked_days: row
-                .bigint(15)?
-                .map_or(0, |days| i32::try_from(days).unwrap_or(-1)),
-            failure_ttl: Nanos(row.bigint(16)?.unwrap_or(0)),
-            time_til_dormant: Nanos(row.bigint(17)?.unwrap_or(0)),
-            time_til_dormant_autodelete: Nanos(row.bigint(18)?.unwrap_or(0)),
-            require_active_version: row.bool(19)?,
-        }),
-    };
-    let owner = if row.bool(30)? {
-        Some(match row.text(11)?.as_deref() {
-            Some("active") => OwnerStatus::Active,
-            Some("dormant") => OwnerStatus::Dormant,
-            Some("suspended") => OwnerStatus::Suspended,
-            _ => OwnerStatus::Other,
-        })
-    } else {
-        None
-    };
-    Ok(Facts {
-        workspace_id,
-        owner_id: row.uuid(1)?.unwrap_or_default(),
-        organization_id: row.uuid(2)?.unwrap_or_default(),
-        deleted: row.bool(3)?,
-        schedule: row.text(4)?,
-        dormant_at: row.time(5)?,
-        deleting_at: row.time(6)?,
-        last_used_at: row.time(7)?.unwrap_or(Instant::NO_TIME),
-        next_start_at: row.time(8)?,
-        always_update: row.bool(9)?,
-        has_task: row.bool(10)?,
-        owner,
-        template,
-        latest: latest_build(row)?,
-    })
+/// What SQL asks of a workspace for a rule's sake, never more than the rule itself would.
+struct Asked {
+    /// Of the workspace and its latest build alone.
+    first: String,
+    /// Also of its own owner, template and job.
+    second: String,
+    /// When the rule does not wait for the latest job to end, if there is such a case.
+    unended: Option<String>,
 }
 
-fn latest_build(row: &Row<'_>) -> Result<Option<LatestBuild>, Error> {
-    let Some(id) = row.uuid(20)? else {
-        return Ok(None);
+impl Asked {
+    /// What needs no more than the workspace and its latest build.
+    fn once(condition: String) -> Asked {
+        Asked {
+            first: condition.clone(),
+            second: condition,
+            unended: None,
+        }
+    }
+}
+
+/// What may be left out for a rule that is in force. A rule that leaves nothing out says
+/// `true`.
+fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
+    let signs = &product.signs;
+    let w = |column: Column| product.read("w", column);
+    match rule {
+        ActingRule::Autostop => {
+            let deadline = product.read("b", workspace_builds::DEADLINE);
+            let mut stop = format!(
+                "b.transition = 'start' AND ({deadline} <> '0001-01-01 00:00:00+00'{}",
+                if at_tick {
+                    format!(" AND {deadline} <= $1")
+                } else {
+                    String::new()
+                }
+            );
+            if signs.suspended_owner {
+                stop.push_str(&format!(
+                    " OR w.owner_id IN (SELECT s.id FROM {} s WHERE s.status = 'suspended')",
+                    product.table(users::TABLE)
+                ));
+            }
+            stop.push(')');
+            Asked::once(stop)
+        }
+        ActingRule::Autostart => {
+            let mut start = "b.transition = 'stop' AND w.autostart_schedule <> ''".to_owned();
+            if signs.dormancy {
+                start.push_str(&format!(" AND {} IS NULL", w(workspaces::DORMANT_AT)));
+            }
+            if at_tick && signs.next_start_at {
+                start.push_str(" AND (w.next_start_at IS NULL OR w.next_start_at <= $1)");
+            }
+            let mut asked = Asked::once(start);
+            if signs.active_owner {
+                asked.second.push_str(" AND u.status = 'active'");
+            }
+            asked
+        }
+        ActingRule::Failed => Asked {
+            first: format!(
+                "w.template_id IN (SELECT f.id FROM {} f WHERE f.failure_ttl > 0)",
+                product.table(templates::TABLE)
+            ),
+            second: "t.failure_ttl > 0 AND j.error <> ''".to_owned(),
+            unended: None,
+        },
+        ActingRule::Dormancy => {
+            let templates = product.table(templates::TABLE);
+            let ttl = product.name_of(templates::TIME_TIL_DORMANT);
+            let dormant_at = w(workspaces::DORMANT_AT);
+            let some = format!("EXISTS (SELECT FROM {templates} d WHERE d.{ttl} > 0)");
+            let mut first = format!("{dormant_at} IS NULL AND {some}");
+            let mut second = format!("{dormant_at} IS NULL AND t.{ttl} > 0");
+            if at_tick {
+                let last_used_at = w(workspaces::LAST_USED_AT);
+                let last_used_at = format!("pg_catalog.date_part('epoch', {last_used_at})");
+                // A second of slack for what a double can't hold.
+                let before = |ttl: &str| {
+                    format!("$2 - {ttl}::pg_catalog.float8 / '1e9'::pg_catalog.float8 + 1")
+                };
+                first.push_str(&format!(
+                    " AND {last_used_at} < (SELECT {} FROM {templates} d WHERE d.{ttl} > 0)",
+                    before(&format!("pg_catalog.min(d.{ttl})"))
+                ));
+                second.push_str(&format!(
+                    " AND {last_used_at} < {}",
+                    before(&format!("t.{ttl}"))
+                ));
+            }
+            // The mark alone needs no build, and so does not wait for one.
+            let unended = signs
+                .failed_stop
+                .then(|| format!("b.transition <> 'start' AND {second}"));
+            Asked {
+                first,
+                second,
+                unended,
+            }
+        }
+        ActingRule::Delete => {
+            let dormant_at = w(workspaces::DORMANT_AT);
+            let mut delete = format!("{dormant_at} IS NOT NULL AND w.deleting_at IS NOT NULL");
+            if at_tick {
+                delete.push_str(&format!(" AND {} < $1", w(workspaces::DELETING_AT)));
+            }
+            Asked::once(delete)
+        }
+    }
+}
+
+/// A row of [`statement`] as facts.
+fn decode(row: &Row<'_>) -> Result<Facts, Error> {
+    let row = FactsRow::read(row)?;
+    let template = row.template_id.map(|id| Template {
+        id,
+        organization_id: row.template_organization_id.unwrap_or_default(),
+        active_version_id: row.active_version_id.unwrap_or_default(),
+        allow_user_autostart: row.allow_user_autostart,
+        blocked_days: row
+            .blocked_days
+            .map_or(0, |days| i32::try_from(days).unwrap_or(-1)),
+        failure_ttl: Nanos(row.failure_ttl.unwrap_or(0)),
+        time_til_dormant: Nanos(row.time_til_dormant.unwrap_or(0)),
+        time_til_dormant_autodelete: Nanos(row.time_til_dormant_autodelete.unwrap_or(0)),
+        require_active_version: row.require_active_version,
+    });
+    let status = match row.owner_status.as_deref() {
+        Some("active") => OwnerStatus::Active,
+        Some("dormant") => OwnerStatus::Dormant,
+        Some("suspended") => OwnerStatus::Suspended,
+        _ => OwnerStatus::Other,
     };
-    let transition = match row.text(22)?.as_deref() {
-        Some("start") => BuildTransition::Start,
-        Some("stop") => BuildTransition::Stop,
-        // A transition of a later version: nothing is known of it, so nothing is done,
-        // as after a delete.
-        _ => BuildTransition::Delete,
-    };
-    let job = match row.uuid(26)? {
-        None => None,
-        Some(_) => Some(Job {
-            completed_at: row.time(27)?,
-            canceled_at: row.time(28)?,
-            failed: row.bool(29)?,
-        }),
-    };
-    Ok(Some(LatestBuild {
+    let latest = row.build_id.map(|id| LatestBuild {
         id,
         build_number: row
-            .bigint(21)?
+            .build_number
             .and_then(|number| i32::try_from(number).ok())
             .unwrap_or(i32::MAX),
-        transition,
-        created_at: row.time(23)?.unwrap_or(Instant::NO_TIME),
-        deadline: row.time(24)?.filter(|&at| at != Instant::NO_TIME),
-        template_version_id: row.uuid(25)?.unwrap_or_default(),
-        job,
-    }))
+        transition: match row.transition.as_deref() {
+            Some("start") => BuildTransition::Start,
+            Some("stop") => BuildTransition::Stop,
+            // A transition of a later version: nothing is known of it, so nothing is done,
+            // as after a delete.
+            _ => BuildTransition::Delete,
+        },
+        created_at: row.build_created_at.unwrap_or(Instant::NO_TIME),
+        deadline: row.deadline.filter(|&at| at != Instant::NO_TIME),
+        template_version_id: row.template_version_id.unwrap_or_default(),
+        job: row.job_id.map(|_| Job {
+            completed_at: row.completed_at,
+            canceled_at: row.canceled_at,
+            failed: row.failed,
+        }),
+    });
+    Ok(Facts {
+        workspace_id: Row::required(row.workspace_id, "workspaces.id")?,
+        owner_id: row.owner_id.unwrap_or_default(),
+        organization_id: row.organization_id.unwrap_or_default(),
+        deleted: row.deleted,
+        schedule: row.schedule,
+        dormant_at: row.dormant_at,
+        deleting_at: row.deleting_at,
+        last_used_at: row.last_used_at.unwrap_or(Instant::NO_TIME),
+        next_start_at: row.next_start_at,
+        always_update: row.always_update,
+        has_task: row.has_task,
+        owner: row.has_owner.then_some(status),
+        template,
+        latest,
+    })
 }

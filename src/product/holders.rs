@@ -1,11 +1,10 @@
 //! Who holds the product's tables: processes, relations and modes, as `pg_locks` shows them.
 
+use crate::columns::all_tables;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, run};
 use crate::settings::Settings;
-
-use super::catalogue::all_tables;
 
 /// This database's locks, in place of a table.
 pub const IN_THIS_DATABASE: &str =

@@ -6,6 +6,12 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
+use crate::columns::{
+    COLUMNS, Column, NeededFor, parameter_schemas, parameter_values, provisioner_jobs, tasks,
+    template_version_parameters, template_version_preset_parameters, template_version_presets,
+    template_version_terraform_values, template_version_workspace_tags, template_versions,
+    templates, workspace_build_parameters, workspace_builds,
+};
 use crate::new_build::inputs::{
     Definition, ImportJob, Preset, PreviousSource, PreviousValue, Version,
 };
@@ -13,6 +19,7 @@ use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run, uuids};
 
 use super::schema::Product;
+use super::select::select;
 
 /// Template versions by id, with all that their builds need. A version without a row
 /// is not in the result.
@@ -29,6 +36,47 @@ pub fn versions(product: &Product, ids: &HashSet<Uuid>) -> Result<HashMap<Uuid, 
     Ok(versions)
 }
 
+select! {
+    /// A template version with its import job.
+    struct VersionRow(product) {
+        id: uuid = "v.id",
+        template_id: uuid = "v.template_id",
+        import: uuid = "i.id",
+        completed: bool = "i.completed_at IS NOT NULL",
+        failed: bool = "i.error <> ''",
+        canceled: bool = "i.canceled_at IS NOT NULL",
+        tags: text = product.read("i", provisioner_jobs::TAGS),
+        legacy_parameter_schemas: bool =
+            exists(product, parameter_schemas::JOB_ID, "v.job_id"),
+        workspace_tags: bool =
+            exists(product, template_version_workspace_tags::TEMPLATE_VERSION_ID, "v.id"),
+        classic_flow: optional_bool = product.read("t", templates::USE_CLASSIC_PARAMETER_FLOW),
+        provisionerd_version: text =
+            product.read("f", template_version_terraform_values::PROVISIONERD_VERSION),
+        external_agent: bool = product.read("v", template_versions::HAS_EXTERNAL_AGENT),
+        // Where presets are not matched their table is no business of the executor's.
+        presets: bool = if product.signs.preset {
+            exists(product, template_version_presets::TEMPLATE_VERSION_ID, "v.id")
+        } else {
+            "false".to_owned()
+        },
+        provisioner: text = product.read("t", templates::PROVISIONER),
+    }
+}
+
+/// Is there a row with this value in the column?
+fn exists(product: &Product, column: Column, value: &str) -> String {
+    if product.has(column) {
+        format!(
+            "EXISTS (SELECT FROM {} x WHERE x.{} = {value})",
+            product.table(column.table),
+            product.name_of(column)
+        )
+    } else {
+        "false".to_owned()
+    }
+}
+
 /// Reads the versions; returns those that have presets, which few do.
 fn read_versions(
     product: &Product,
@@ -36,88 +84,54 @@ fn read_versions(
     versions: &mut HashMap<Uuid, Version>,
 ) -> Result<HashSet<Uuid>, Error> {
     let mut with_presets = HashSet::new();
-    let exists = |table: &'static str, column: &'static str, of: &str| {
-        if product.has(table, column) {
-            format!(
-                "EXISTS (SELECT FROM {} x WHERE x.{column} = {of})",
-                product.table(table)
-            )
-        } else {
-            "false".to_owned()
-        }
-    };
-    let values = "template_version_terraform_values";
-    let (values_join, values_column) = if product.has(values, "provisionerd_version") {
-        (
-            format!(
-                "LEFT JOIN {} f ON f.template_version_id = v.id",
-                product.table(values)
-            ),
-            product.read("f", values, "provisionerd_version"),
+    let values_join = if product.has(template_version_terraform_values::PROVISIONERD_VERSION) {
+        format!(
+            "LEFT JOIN {} f ON f.template_version_id = v.id",
+            product.table(template_version_terraform_values::TABLE)
         )
     } else {
-        (String::new(), "NULL::pg_catalog.text".to_owned())
+        String::new()
     };
     let sql = format!(
-        "SELECT v.id, v.template_id, i.id, i.completed_at IS NOT NULL, i.error <> '',
-                i.canceled_at IS NOT NULL, {tags}, {schemas}, {workspace_tags}, {classic},
-                {values_column}, {external_agent}, {presets}, {provisioner}
+        "SELECT {columns}
            FROM {template_versions} v
            LEFT JOIN {jobs} i ON i.id = v.job_id
            LEFT JOIN {templates} t ON t.id = v.template_id
            {values_join}
           WHERE v.id = ANY ($1)",
-        tags = product.read("i", "provisioner_jobs", "tags"),
-        schemas = exists("parameter_schemas", "job_id", "v.job_id"),
-        workspace_tags = exists(
-            "template_version_workspace_tags",
-            "template_version_id",
-            "v.id"
-        ),
-        external_agent = product.read("v", "template_versions", "has_external_agent"),
-        provisioner = product.read("t", "templates", "provisioner"),
-        classic = product.read("t", "templates", "use_classic_parameter_flow"),
-        // Where presets are not matched their table is no business of the executor's.
-        presets = if product.signs.preset {
-            exists("template_version_presets", "template_version_id", "v.id")
-        } else {
-            "false".to_owned()
-        },
-        template_versions = product.table("template_versions"),
-        jobs = product.table("provisioner_jobs"),
-        templates = product.table("templates"),
+        columns = VersionRow::list(product),
+        template_versions = product.table(template_versions::TABLE),
+        jobs = product.table(provisioner_jobs::TABLE),
+        templates = product.table(templates::TABLE),
     );
     run(
         &sql,
         Access::Read,
         vec![uuids(ids.iter().copied())],
         |row| {
-            let id = Row::required(row.uuid(0)?, "template_versions.id")?;
-            let import = match row.uuid(2)? {
-                None => None,
-                Some(job) => Some(ImportJob {
-                    id: job,
-                    completed: row.bool(3)?,
-                    failed: row.bool(4)?,
-                    canceled: row.bool(5)?,
-                    tags: row.text(6)?,
-                }),
-            };
-            if row.bool(12)? {
+            let row = VersionRow::read(row)?;
+            let id = Row::required(row.id, "template_versions.id")?;
+            if row.presets {
                 with_presets.insert(id);
             }
             versions.insert(
                 id,
                 Version {
                     id,
-                    template_id: row.uuid(1)?,
-                    import,
-                    external_agent: row.bool(11)?,
-                    legacy_parameter_schemas: row.bool(7)?,
-                    workspace_tags: row.bool(8)?,
-                    provisioner: row.text(13)?.unwrap_or_default(),
-                    classic_flow: row.optional_bool(9)?,
-                    provisionerd_version: row.text(10)?,
+                    template_id: row.template_id,
+                    import: row.import.map(|job| ImportJob {
+                        id: job,
+                        completed: row.completed,
+                        failed: row.failed,
+                        canceled: row.canceled,
+                        tags: row.tags,
+                    }),
+                    external_agent: row.external_agent,
+                    legacy_parameter_schemas: row.legacy_parameter_schemas,
+                    workspace_tags: row.workspace_tags,
+                    provisioner: row.provisioner.unwrap_or_default(),
+                    classic_flow: row.classic_flow,
+                    provisionerd_version: row.provisionerd_version,
                     parameters: Vec::new(),
                     presets: Vec::new(),
                 },
@@ -128,56 +142,63 @@ fn read_versions(
     Ok(with_presets)
 }
 
+select! {
+    /// A parameter of a version.
+    struct DefinitionRow(product) {
+        template_version_id: uuid =
+            product.read("p", template_version_parameters::TEMPLATE_VERSION_ID),
+        name: text = product.read("p", template_version_parameters::NAME),
+        kind: text = product.read("p", template_version_parameters::TYPE),
+        default_value: text = product.read("p", template_version_parameters::DEFAULT_VALUE),
+        required: bool = product.read("p", template_version_parameters::REQUIRED),
+        ephemeral: bool = product.read("p", template_version_parameters::EPHEMERAL),
+        options: text = product.read("p", template_version_parameters::OPTIONS),
+        validation_regex: text =
+            product.read("p", template_version_parameters::VALIDATION_REGEX),
+        validation_error: text =
+            product.read("p", template_version_parameters::VALIDATION_ERROR),
+        validation_min: bigint = product.read("p", template_version_parameters::VALIDATION_MIN),
+        validation_max: bigint = product.read("p", template_version_parameters::VALIDATION_MAX),
+        validation_monotonic: text =
+            product.read("p", template_version_parameters::VALIDATION_MONOTONIC),
+        form_type: text = product.read("p", template_version_parameters::FORM_TYPE),
+        legacy_variable_name: text =
+            product.read("p", template_version_parameters::LEGACY_VARIABLE_NAME),
+    }
+}
+
 fn read_definitions(
     product: &Product,
     ids: &HashSet<Uuid>,
     versions: &mut HashMap<Uuid, Version>,
 ) -> Result<(), Error> {
-    let p = |column| product.read("p", "template_version_parameters", column);
-    let columns = [
-        p("template_version_id"),
-        p("name"),
-        p("type"),
-        p("default_value"),
-        p("required"),
-        p("ephemeral"),
-        p("options"),
-        p("validation_regex"),
-        p("validation_error"),
-        p("validation_min"),
-        p("validation_max"),
-        p("validation_monotonic"),
-        p("form_type"),
-        p("legacy_variable_name"),
-    ];
     let sql = format!(
         "SELECT {} FROM {} p WHERE p.template_version_id = ANY ($1) ORDER BY p.name",
-        columns.join(", "),
-        product.table("template_version_parameters")
+        DefinitionRow::list(product),
+        product.table(template_version_parameters::TABLE)
     );
     run(
         &sql,
         Access::Read,
         vec![uuids(ids.iter().copied())],
         |row| {
-            let version = Row::required(row.uuid(0)?, "a parameter's version")?;
-            let text =
-                |column| -> Result<String, Error> { Ok(row.text(column)?.unwrap_or_default()) };
+            let row = DefinitionRow::read(row)?;
+            let version = Row::required(row.template_version_id, "a parameter's version")?;
             let small = |value: Option<i64>| value.and_then(|v| i32::try_from(v).ok());
             let definition = Definition {
-                name: text(1)?,
-                kind: text(2)?,
-                default_value: text(3)?,
-                required: row.bool(4)?,
-                ephemeral: row.bool(5)?,
-                options: row.text(6)?,
-                validation_regex: text(7)?,
-                validation_error: text(8)?,
-                validation_min: small(row.bigint(9)?),
-                validation_max: small(row.bigint(10)?),
-                validation_monotonic: text(11)?,
-                form_type: text(12)?,
-                legacy_variable_name: text(13)?,
+                name: row.name.unwrap_or_default(),
+                kind: row.kind.unwrap_or_default(),
+                default_value: row.default_value.unwrap_or_default(),
+                required: row.required,
+                ephemeral: row.ephemeral,
+                options: row.options,
+                validation_regex: row.validation_regex.unwrap_or_default(),
+                validation_error: row.validation_error.unwrap_or_default(),
+                validation_min: small(row.validation_min),
+                validation_max: small(row.validation_max),
+                validation_monotonic: row.validation_monotonic.unwrap_or_default(),
+                form_type: row.form_type.unwrap_or_default(),
+                legacy_variable_name: row.legacy_variable_name.unwrap_or_default(),
             };
             if let Some(version) = versions.get_mut(&version) {
                 version.parameters.push(definition);
@@ -188,27 +209,40 @@ fn read_definitions(
     Ok(())
 }
 
+select! {
+    /// A parameter of a preset, or a preset without any.
+    struct PresetRow(product) {
+        template_version_id: uuid =
+            product.read("s", template_version_presets::TEMPLATE_VERSION_ID),
+        id: uuid = product.read("s", template_version_presets::ID),
+        name: text = product.read("q", template_version_preset_parameters::NAME),
+        value: text = product.read("q", template_version_preset_parameters::VALUE),
+    }
+}
+
 fn read_presets(
     product: &Product,
     ids: &HashSet<Uuid>,
     versions: &mut HashMap<Uuid, Version>,
 ) -> Result<(), Error> {
     let sql = format!(
-        "SELECT s.template_version_id, s.id, q.name::pg_catalog.text, q.value::pg_catalog.text
+        "SELECT {}
            FROM {} s
            LEFT JOIN {} q ON q.template_version_preset_id = s.id
           WHERE s.template_version_id = ANY ($1)
           ORDER BY s.template_version_id, s.id, q.name",
-        product.table("template_version_presets"),
-        product.table("template_version_preset_parameters"),
+        PresetRow::list(product),
+        product.table(template_version_presets::TABLE),
+        product.table(template_version_preset_parameters::TABLE),
     );
     run(
         &sql,
         Access::Read,
         vec![uuids(ids.iter().copied())],
         |row| {
-            let version = Row::required(row.uuid(0)?, "a preset's version")?;
-            let id = Row::required(row.uuid(1)?, "a preset's id")?;
+            let row = PresetRow::read(row)?;
+            let version = Row::required(row.template_version_id, "a preset's version")?;
+            let id = Row::required(row.id, "a preset's id")?;
             let Some(version) = versions.get_mut(&version) else {
                 return Ok(());
             };
@@ -218,10 +252,10 @@ fn read_presets(
                     parameters: Vec::new(),
                 });
             }
-            if let (Some(name), Some(preset)) = (row.text(2)?, version.presets.last_mut()) {
+            if let (Some(name), Some(preset)) = (row.name, version.presets.last_mut()) {
                 preset
                     .parameters
-                    .push((name, row.text(3)?.unwrap_or_default()));
+                    .push((name, row.value.unwrap_or_default()));
             }
             Ok(())
         },
@@ -257,7 +291,7 @@ pub fn previous_values(
                 CASE WHEN p.name = ANY ($3) THEN p.value::pg_catalog.text END
            FROM unnest($1, $2) AS d (workspace_id, build_id)
            JOIN {} p ON p.workspace_build_id = d.build_id",
-        product.table("workspace_build_parameters")
+        product.table(workspace_build_parameters::TABLE)
     );
     let workspaces = || uuids(latest_builds.iter().map(|(workspace, _)| *workspace));
     let builds = uuids(latest_builds.iter().map(|(_, build)| *build));
@@ -275,7 +309,7 @@ pub fn previous_values(
                     p.source_value::pg_catalog.text
                FROM {} p
               WHERE p.scope = 'workspace' AND p.scope_id = ANY ($1)",
-            product.table("parameter_values")
+            product.table(parameter_values::TABLE)
         );
         run(&sql, Access::Read, vec![workspaces()], |row| {
             collect(PreviousSource::Legacy, row)
@@ -286,11 +320,11 @@ pub fn previous_values(
 
 /// Does the product have values of before parameters belonged to builds?
 pub fn has_legacy_values(product: &Product) -> bool {
-    product.has("template_version_parameters", "legacy_variable_name")
-        && product.has("parameter_values", "scope")
-        && product.has("parameter_values", "scope_id")
-        && product.has("parameter_values", "name")
-        && product.has("parameter_values", "source_value")
+    COLUMNS
+        .iter()
+        .filter(|column| column.needed_for == NeededFor::LegacyValues)
+        .chain([&template_version_parameters::LEGACY_VARIABLE_NAME])
+        .all(|column| product.has(*column))
 }
 
 /// The tags of builds' jobs as JSON text, by build.
@@ -306,9 +340,9 @@ pub fn job_tags(
         "SELECT b.id, {}
            FROM {} b JOIN {} j ON j.id = b.job_id
           WHERE b.id = ANY ($1)",
-        product.read("j", "provisioner_jobs", "tags"),
-        product.table("workspace_builds"),
-        product.table("provisioner_jobs"),
+        product.read("j", provisioner_jobs::TAGS),
+        product.table(workspace_builds::TABLE),
+        product.table(provisioner_jobs::TABLE),
     );
     run(
         &sql,
@@ -326,7 +360,7 @@ pub fn job_tags(
 /// The tasks that name workspaces, by workspace; deleted tasks are left out.
 pub fn task_ids(product: &Product, workspaces: &[Uuid]) -> Result<HashMap<Uuid, Vec<Uuid>>, Error> {
     let mut tasks: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
-    let known = product.has("tasks", "id") && product.has("tasks", "workspace_id");
+    let known = product.has(tasks::ID) && product.has(tasks::WORKSPACE_ID);
     if workspaces.is_empty() || !known {
         return Ok(tasks);
     }
@@ -335,8 +369,8 @@ pub fn task_ids(product: &Product, workspaces: &[Uuid]) -> Result<HashMap<Uuid, 
            FROM {} k
           WHERE k.workspace_id = ANY ($1) AND {} IS NULL
           ORDER BY k.workspace_id, k.id",
-        product.table("tasks"),
-        product.read("k", "tasks", "deleted_at"),
+        product.table(tasks::TABLE),
+        product.read("k", tasks::DELETED_AT),
     );
     run(
         &sql,

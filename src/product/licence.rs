@@ -6,6 +6,7 @@
 
 use pgrx::pg_sys;
 
+use crate::columns::{licenses, templates, workspaces};
 use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::identity::{acting_as, role_name};
@@ -57,7 +58,7 @@ pub fn follow(product: &Product, settings: &mut Settings) -> Result<(), Error> {
 }
 
 /// The tables that [`follow`] and [`problem`] read.
-pub const READ: [&str; 3] = ["licenses", "templates", "workspaces"];
+pub const READ: [&str; 3] = [licenses::TABLE, templates::TABLE, workspaces::TABLE];
 
 /// What is wrong between the setting and the table, and what to do about it.
 pub fn problem(product: &Product, settings: &Settings) -> Result<Option<String>, Error> {
@@ -72,17 +73,17 @@ pub fn problem(product: &Product, settings: &Settings) -> Result<Option<String>,
             "workspace_autobuild.licensed_rules is on, but no row of {} has an exp in the future, \
              and templates set options that need a licence: dormancy, deletion and the like act \
              on what a licence once set; set it to auto, which follows the table, or to off",
-            product.table("licenses")
+            product.table(licenses::TABLE)
         )),
         _ => None,
     })
 }
 
 fn look(product: &Product, settings: &Settings) -> Result<Licence, Error> {
-    if !product.has("licenses", "exp") {
+    if !product.has(licenses::EXP) {
         return Ok(Licence::Unknown(format!(
             "there is no column exp of {}",
-            product.table("licenses")
+            product.table(licenses::TABLE)
         )));
     }
     // A role that can't be is a problem of its own.
@@ -94,14 +95,14 @@ fn look(product: &Product, settings: &Settings) -> Result<Licence, Error> {
     if !may_read(product, &name)? {
         return Ok(Licence::Unknown(format!(
             "role \"{name}\" may not read it; GRANT SELECT (exp) ON {} TO {};",
-            product.table("licenses"),
+            product.table(licenses::TABLE),
             quoted(&name)
         )));
     }
     let sql = format!(
         "SELECT FROM {} l WHERE {} > $1 LIMIT 1",
-        product.table("licenses"),
-        product.read("l", "licenses", "exp")
+        product.table(licenses::TABLE),
+        product.read("l", licenses::EXP)
     );
     let good = exists(role, &sql, vec![Arg::Time(Some(clock::now()))])?;
     Ok(if good { Licence::Good } else { Licence::None })
@@ -111,12 +112,13 @@ fn look(product: &Product, settings: &Settings) -> Result<Licence, Error> {
 fn may_read(product: &Product, role: &str) -> Result<bool, Error> {
     let rows = run(
         "SELECT WHERE pg_catalog.has_schema_privilege($1, $2, 'USAGE')
-                  AND pg_catalog.has_column_privilege($1, $3::pg_catalog.oid, 'exp', 'SELECT')",
+                  AND pg_catalog.has_column_privilege($1, $3::pg_catalog.oid, $4, 'SELECT')",
         Access::Read,
         vec![
             Arg::Text(Some(role)),
             Arg::Text(Some(product.name())),
             Arg::BigInt(Some(i64::from(product.licenses.to_u32()))),
+            Arg::Text(Some(licenses::EXP.name)),
         ],
         |_| Ok(()),
     )?;
@@ -130,27 +132,25 @@ fn sets_an_option(product: &Product, settings: &Settings) -> Result<bool, Error>
         return Ok(false);
     }
     let option = |column, set: &str| {
-        let value = product.read("t", "templates", column);
+        let value = product.read("t", column);
         format!("coalesce({value} {set}, false)")
     };
     let options = [
-        option("allow_user_autostart", "= false"),
-        option("autostart_block_days_of_week", "<> 0"),
-        option("failure_ttl", "> 0"),
-        option("inactivity_ttl", "> 0"),
-        option("time_til_dormant", "> 0"),
-        option("locked_ttl", "> 0"),
-        option("time_til_dormant_autodelete", "> 0"),
-        option("require_active_version", "= true"),
+        option(templates::ALLOW_USER_AUTOSTART, "= false"),
+        option(templates::AUTOSTART_BLOCK_DAYS_OF_WEEK, "<> 0"),
+        option(templates::FAILURE_TTL, "> 0"),
+        option(templates::TIME_TIL_DORMANT, "> 0"),
+        option(templates::TIME_TIL_DORMANT_AUTODELETE, "> 0"),
+        option(templates::REQUIRE_ACTIVE_VERSION, "= true"),
     ];
     let sql = format!(
         "SELECT FROM {} t
           WHERE ({})
             AND EXISTS (SELECT FROM {} w WHERE w.template_id = t.id AND NOT w.deleted)
           LIMIT 1",
-        product.table("templates"),
+        product.table(templates::TABLE),
         options.join(" OR "),
-        product.table("workspaces")
+        product.table(workspaces::TABLE)
     );
     exists(role, &sql, vec![])
 }

@@ -6,7 +6,6 @@
 //! bend it. (`unnest` of several arrays stands without its schema: only so the server
 //! knows it for what it is, and then it takes its own, whatever the search_path.)
 
-pub mod catalogue;
 pub mod copies;
 pub mod facts;
 pub mod holders;
@@ -16,5 +15,6 @@ pub mod locks;
 pub mod provisioners;
 pub mod role;
 pub mod schema;
+mod select;
 pub mod waiting;
 pub mod write;

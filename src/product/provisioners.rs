@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use crate::columns::provisioner_daemons;
 use crate::instant::{Instant, SECOND};
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run};
@@ -50,8 +51,8 @@ pub fn available(
                      AND CASE WHEN t.tags = '{{"scope": "organization", "owner": ""}}'
                               THEN p.tags::pg_catalog.jsonb = t.tags
                               ELSE p.tags::pg_catalog.jsonb @> t.tags END)"#,
-        product.table("provisioner_daemons"),
-        product.read("p", "provisioner_daemons", "last_seen_at"),
+        product.table(provisioner_daemons::TABLE),
+        product.read("p", provisioner_daemons::LAST_SEEN_AT),
     );
     let args = vec![
         Arg::Uuids(demands.iter().map(|(id, _)| Some(*id)).collect()),

@@ -2,12 +2,12 @@
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use crate::columns::{COLUMNS, Column, NeededFor, Use};
 use crate::server::error::Error;
 use crate::server::identity::{is_superuser, role_by_name, role_name};
 use crate::server::query::{Access, Arg, run};
 use crate::settings::Settings;
 
-use super::catalogue::{COLUMNS, Column, Use};
 use super::inputs::has_legacy_values;
 use super::schema::{Product, quoted};
 
@@ -98,7 +98,7 @@ fn needs(product: &Product, required: bool) -> Vec<Need> {
         }),
     };
     for column in COLUMNS {
-        if !product.has(column.table, column.name) || !is_used(product, column) {
+        if !product.has(*column) || !is_used(product, *column) {
             continue;
         }
         let privileges: &[&'static str] = match column.usage {
@@ -111,7 +111,7 @@ fn needs(product: &Product, required: bool) -> Vec<Need> {
             Use::IfGranted | Use::Show | Use::Sign => &[],
         };
         for privilege in privileges {
-            add(privilege, column.table, column.name);
+            add(privilege, column.table, product.name_of(*column));
         }
     }
     needs
@@ -119,12 +119,12 @@ fn needs(product: &Product, required: bool) -> Vec<Need> {
 
 /// Does the executor touch a column that is there? Some are asked for only where the
 /// sign of their rule is there as well.
-fn is_used(product: &Product, column: &Column) -> bool {
-    match column.table {
-        "parameter_values" => has_legacy_values(product),
-        "provisioner_daemons" => product.signs.provisioner,
-        "template_version_presets" | "template_version_preset_parameters" => product.signs.preset,
-        _ => true,
+fn is_used(product: &Product, column: Column) -> bool {
+    match column.needed_for {
+        NeededFor::Always => true,
+        NeededFor::Provisioner => product.signs.provisioner,
+        NeededFor::Preset => product.signs.preset,
+        NeededFor::LegacyValues => has_legacy_values(product),
     }
 }
 

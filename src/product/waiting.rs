@@ -2,11 +2,13 @@
 
 use uuid::Uuid;
 
+use crate::columns::{provisioner_jobs, workspace_builds};
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::query::{Access, Row, run};
 
 use super::schema::Product;
+use super::select::select;
 
 /// A build that is not done.
 #[derive(Clone, Debug)]
@@ -37,56 +39,68 @@ pub struct Waiting {
 pub const STATES: [&str; 3] = ["pending", "running", "canceling"];
 
 /// The tables that are read.
-pub const READ: [&str; 2] = ["provisioner_jobs", "workspace_builds"];
+pub const READ: [&str; 2] = [provisioner_jobs::TABLE, workspace_builds::TABLE];
+
+select! {
+    /// A build and its job.
+    struct WaitingRow(product) {
+        workspace_id: uuid = product.read("b", workspace_builds::WORKSPACE_ID),
+        build_id: uuid = product.read("b", workspace_builds::ID),
+        job_id: uuid = product.read("j", provisioner_jobs::ID),
+        build_number: bigint = product.read("b", workspace_builds::BUILD_NUMBER),
+        transition: text = product.read("b", workspace_builds::TRANSITION),
+        reason: text = product.read("b", workspace_builds::REASON),
+        state: text = format!(
+            "CASE WHEN {} IS NOT NULL THEN 'canceling'
+                  WHEN {} IS NOT NULL THEN 'running' ELSE 'pending' END",
+            product.read("j", provisioner_jobs::CANCELED_AT),
+            product.read("j", provisioner_jobs::STARTED_AT),
+        ),
+        since: time = format!(
+            "COALESCE({}, {}, {}) AS since",
+            product.read("j", provisioner_jobs::CANCELED_AT),
+            product.read("j", provisioner_jobs::STARTED_AT),
+            product.read("j", provisioner_jobs::CREATED_AT),
+        ),
+        heartbeat_at: time = product.read("j", provisioner_jobs::UPDATED_AT),
+        worker_id: uuid = product.read("j", provisioner_jobs::WORKER_ID),
+    }
+}
 
 /// Every build that is not done, those that wait longest first.
 pub fn read(product: &Product) -> Result<Vec<Waiting>, Error> {
-    let b = |column| product.read("b", "workspace_builds", column);
-    let j = |column| product.read("j", "provisioner_jobs", column);
     // Where the product has this column it has an index on it: few jobs are read of many.
-    let open = if product.has("provisioner_jobs", "job_status") {
+    let open = if product.has(provisioner_jobs::JOB_STATUS) {
         "j.job_status IN ('pending', 'running', 'canceling')"
     } else {
         "j.completed_at IS NULL"
     };
     let sql = format!(
-        "SELECT {workspace_id}, {build_id}, {job_id}, {build_number}, {transition}, {reason},
-                CASE WHEN {canceled_at} IS NOT NULL THEN 'canceling'
-                     WHEN {started_at} IS NOT NULL THEN 'running' ELSE 'pending' END,
-                COALESCE({canceled_at}, {started_at}, {created_at}) AS since,
-                {updated_at}, {worker_id}
+        "SELECT {columns}
            FROM {jobs} j
            JOIN {builds} b ON b.job_id = j.id
           WHERE {open}
           ORDER BY since, {build_id}",
-        workspace_id = b("workspace_id"),
-        build_id = b("id"),
-        job_id = j("id"),
-        build_number = b("build_number"),
-        transition = b("transition"),
-        reason = b("reason"),
-        canceled_at = j("canceled_at"),
-        started_at = j("started_at"),
-        created_at = j("created_at"),
-        updated_at = j("updated_at"),
-        worker_id = j("worker_id"),
-        jobs = product.table("provisioner_jobs"),
-        builds = product.table("workspace_builds"),
+        columns = WaitingRow::list(product),
+        build_id = product.read("b", workspace_builds::ID),
+        jobs = product.table(provisioner_jobs::TABLE),
+        builds = product.table(workspace_builds::TABLE),
     );
     let mut waiting = Vec::new();
     run(&sql, Access::Read, Vec::new(), |row| {
-        let build_number = Row::required(row.bigint(3)?, "workspace_builds.build_number")?;
+        let row = WaitingRow::read(row)?;
+        let build_number = Row::required(row.build_number, "workspace_builds.build_number")?;
         waiting.push(Waiting {
-            workspace_id: Row::required(row.uuid(0)?, "workspace_builds.workspace_id")?,
-            build_id: Row::required(row.uuid(1)?, "workspace_builds.id")?,
-            job_id: Row::required(row.uuid(2)?, "provisioner_jobs.id")?,
+            workspace_id: Row::required(row.workspace_id, "workspace_builds.workspace_id")?,
+            build_id: Row::required(row.build_id, "workspace_builds.id")?,
+            job_id: Row::required(row.job_id, "provisioner_jobs.id")?,
             build_number: i32::try_from(build_number).unwrap_or(i32::MAX),
-            transition: row.text(4)?.unwrap_or_default(),
-            reason: row.text(5)?.unwrap_or_default(),
-            state: row.text(6)?.unwrap_or_default(),
-            since: Row::required(row.time(7)?, "provisioner_jobs.created_at")?,
-            heartbeat_at: row.time(8)?,
-            worker_id: row.uuid(9)?,
+            transition: row.transition.unwrap_or_default(),
+            reason: row.reason.unwrap_or_default(),
+            state: row.state.unwrap_or_default(),
+            since: Row::required(row.since, "provisioner_jobs.created_at")?,
+            heartbeat_at: row.heartbeat_at,
+            worker_id: row.worker_id,
         });
         Ok(())
     })?;

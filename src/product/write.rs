@@ -9,13 +9,18 @@
 use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
+use crate::columns::{
+    Column, parameter_values, provisioner_jobs, task_workspace_apps, tasks,
+    template_version_parameters, template_versions, templates, workspace_build_parameters,
+    workspace_builds, workspaces,
+};
 use crate::instant::Instant;
 use crate::lifecycle::transition::{BuildReason, Transition};
 use crate::new_build::inputs::{ParameterRow, ValueSource};
 use crate::new_build::job_input;
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
-use crate::server::query::{Access, Arg, run, uuids};
+use crate::server::query::{Arg, execute, uuids};
 use crate::server::scope::with_settings;
 use crate::server::subtransaction::attempt;
 
@@ -67,12 +72,7 @@ pub fn writing<R>(
 ) -> Result<R, Error> {
     attempt(|| {
         acting_as(role, || {
-            run(
-                "SET CONSTRAINTS ALL IMMEDIATE",
-                Access::Write,
-                vec![],
-                |_| Ok(()),
-            )?;
+            execute("SET CONSTRAINTS ALL IMMEDIATE", vec![])?;
             with_settings(&[("search_path", &product.search_path())], work)
         })
     })
@@ -103,48 +103,52 @@ pub fn lock_to_be_deleted(product: &Product, builds: &[NewBuild]) -> Result<(), 
     if ids.is_empty() {
         return Ok(());
     }
-    let locked = run(
+    let locked = execute(
         &format!(
             "SELECT FROM {} w WHERE w.id = ANY ($1) ORDER BY w.id FOR NO KEY UPDATE",
-            product.table("workspaces")
+            product.table(workspaces::TABLE)
         ),
-        Access::Write,
         vec![uuids(ids.iter().copied())],
-        |_| Ok(()),
     )?;
-    check_written(product, "workspaces", locked, ids.len())
+    check_written(product, workspaces::TABLE, locked, ids.len())
 }
 
 fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Error> {
-    let j = |column| product.type_of("provisioner_jobs", column);
+    use provisioner_jobs as j;
+    let at = product.time_value("$7", j::CREATED_AT);
+    let cast = |value: &str, column| format!("{value}::{}", product.type_of(column));
+    let (columns, values) = written(&[
+        (j::ID, "d.job_id".to_owned()),
+        (j::CREATED_AT, at.clone()),
+        (j::UPDATED_AT, at),
+        (j::INITIATOR_ID, "d.owner_id".to_owned()),
+        (j::ORGANIZATION_ID, "d.organization_id".to_owned()),
+        (j::PROVISIONER, "t.provisioner".to_owned()),
+        (j::STORAGE_METHOD, "i.storage_method".to_owned()),
+        (j::FILE_ID, "i.file_id".to_owned()),
+        (j::TYPE, cast("'workspace_build'", j::TYPE)),
+        (j::INPUT, cast("d.input", j::INPUT)),
+        (j::TAGS, cast("d.tags", j::TAGS)),
+        (j::TRACE_METADATA, cast("$8", j::TRACE_METADATA)),
+    ]);
     let sql = format!(
-        "INSERT INTO {jobs}
-                (id, created_at, updated_at, initiator_id, organization_id, provisioner,
-                 storage_method, file_id, type, input, tags, trace_metadata)
-         SELECT d.job_id, {at}, {at}, d.owner_id, d.organization_id, t.provisioner,
-                i.storage_method, i.file_id, 'workspace_build'::{type_}, d.input::{input},
-                d.tags::{tags}, $8::{trace}
+        "INSERT INTO {jobs} ({columns})
+         SELECT {values}
            FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
                 AS d (job_id, owner_id, organization_id, version_id, input, tags, place)
            JOIN {versions} v ON v.id = d.version_id
            JOIN {templates} t ON t.id = v.template_id
            JOIN {jobs} i ON i.id = v.job_id
           ORDER BY d.place",
-        at = product.time_value("$7", "provisioner_jobs", "created_at"),
-        type_ = j("type"),
-        input = j("input"),
-        tags = j("tags"),
-        trace = j("trace_metadata"),
-        jobs = product.table("provisioner_jobs"),
-        templates = product.table("templates"),
-        versions = product.table("template_versions"),
+        jobs = product.table(j::TABLE),
+        templates = product.table(templates::TABLE),
+        versions = product.table(template_versions::TABLE),
     );
     let texts = |text: &dyn Fn(&NewBuild) -> String| {
         Arg::Texts(builds.iter().map(|build| Some(text(build))).collect())
     };
-    let written = run(
+    let written = execute(
         &sql,
-        Access::Write,
         vec![
             uuids(builds.iter().map(|build| build.job_id)),
             uuids(builds.iter().map(|build| build.owner_id)),
@@ -155,44 +159,65 @@ fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Erro
             Arg::Time(Some(now)),
             Arg::Text(Some(job_input::trace_metadata(&product.signs))),
         ],
-        |_| Ok(()),
     )?;
-    check_written(product, "provisioner_jobs", written, builds.len())
+    check_written(product, provisioner_jobs::TABLE, written, builds.len())
+}
+
+/// The columns of an INSERT and the values for them, each as a list for SQL.
+fn written(insert: &[(Column, String)]) -> (String, String) {
+    let (columns, values): (Vec<&str>, Vec<&str>) = insert
+        .iter()
+        .map(|(column, value)| (column.name, value.as_str()))
+        .unzip();
+    (columns.join(", "), values.join(", "))
 }
 
 fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Error> {
-    let b = |column| product.type_of("workspace_builds", column);
-    let (preset_column, preset_value) =
-        if product.has("workspace_builds", "template_version_preset_id") {
-            (", template_version_preset_id", ", d.preset_id")
-        } else {
-            ("", "")
-        };
+    use workspace_builds as b;
+    let at = product.time_value("$11", b::CREATED_AT);
+    let cast = |value: &str, column| format!("{value}::{}", product.type_of(column));
+    let mut insert = vec![
+        (b::ID, "d.build_id".to_owned()),
+        (b::CREATED_AT, at.clone()),
+        (b::UPDATED_AT, at),
+        (b::WORKSPACE_ID, "d.workspace_id".to_owned()),
+        (b::TEMPLATE_VERSION_ID, "d.version_id".to_owned()),
+        (b::BUILD_NUMBER, "d.build_number".to_owned()),
+        // The product writes empty bytes where it read NULL.
+        (
+            b::PROVISIONER_STATE,
+            format!(
+                "coalesce(l.provisioner_state, {})",
+                cast("''", b::PROVISIONER_STATE)
+            ),
+        ),
+        (b::INITIATOR_ID, "d.owner_id".to_owned()),
+        (b::TRANSITION, cast("d.transition", b::TRANSITION)),
+        (b::JOB_ID, "d.job_id".to_owned()),
+        (b::REASON, cast("d.reason", b::REASON)),
+        (b::DEADLINE, product.time_value(NO_TIME, b::DEADLINE)),
+        (
+            b::MAX_DEADLINE,
+            product.time_value(NO_TIME, b::MAX_DEADLINE),
+        ),
+        (b::DAILY_COST, "0".to_owned()),
+    ];
+    if product.has(b::TEMPLATE_VERSION_PRESET_ID) {
+        insert.push((b::TEMPLATE_VERSION_PRESET_ID, "d.preset_id".to_owned()));
+    }
+    let (columns, values) = written(&insert);
     let sql = format!(
-        "INSERT INTO {builds}
-                (id, created_at, updated_at, workspace_id, template_version_id, build_number,
-                 provisioner_state, initiator_id, transition, job_id, reason, deadline,
-                 max_deadline, daily_cost{preset_column})
-         SELECT d.build_id, {at}, {at}, d.workspace_id, d.version_id, d.build_number,
-                coalesce(l.provisioner_state, ''::{state}), d.owner_id, d.transition::{transition}, d.job_id,
-                d.reason::{reason}, {deadline}, {max_deadline}, 0{preset_value}
+        "INSERT INTO {builds} ({columns})
+         SELECT {values}
            FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) WITH ORDINALITY
                 AS d (workspace_id, owner_id, build_id, job_id, latest_build_id, version_id,
                       build_number, transition, reason, preset_id, place)
            JOIN {builds} l ON l.id = d.latest_build_id
           ORDER BY d.place",
-        at = product.time_value("$11", "workspace_builds", "created_at"),
-        deadline = product.time_value(NO_TIME, "workspace_builds", "deadline"),
-        max_deadline = product.time_value(NO_TIME, "workspace_builds", "max_deadline"),
-        // The product writes empty bytes where it read NULL.
-        state = b("provisioner_state"),
-        transition = b("transition"),
-        reason = b("reason"),
-        builds = product.table("workspace_builds"),
+        builds = product.table(b::TABLE),
     );
-    let written = run(
+    let written = execute(
         &sql,
-        Access::Write,
         vec![
             uuids(builds.iter().map(|build| build.workspace_id)),
             uuids(builds.iter().map(|build| build.owner_id)),
@@ -221,9 +246,8 @@ fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
             Arg::Uuids(builds.iter().map(|build| build.preset_id).collect()),
             Arg::Time(Some(now)),
         ],
-        |_| Ok(()),
     )?;
-    check_written(product, "workspace_builds", written, builds.len())
+    check_written(product, workspace_builds::TABLE, written, builds.len())
 }
 
 /// The product's "no time".
@@ -248,18 +272,16 @@ fn same_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error>
          SELECT d.build_id, l.name, l.value
            FROM unnest($1, $2) AS d (build_id, latest_build_id)
            JOIN {parameters} l ON l.workspace_build_id = d.latest_build_id",
-        parameters = product.table("workspace_build_parameters"),
+        parameters = product.table(workspace_build_parameters::TABLE),
     );
-    let written = run(
+    let written = execute(
         &sql,
-        Access::Write,
         vec![
             uuids(builds.iter().map(|build| build.build_id)),
             uuids(builds.iter().map(|build| build.latest_build_id)),
         ],
-        |_| Ok(()),
     )?;
-    check_written(product, "workspace_build_parameters", written, rows)
+    check_written(product, workspace_build_parameters::TABLE, written, rows)
 }
 
 fn other_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error> {
@@ -277,7 +299,7 @@ fn other_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error
             format!(
                 "LEFT JOIN {} o ON d.source = 'legacy' AND o.scope = 'workspace'
                       AND o.scope_id = d.workspace_id AND o.name = f.legacy_variable_name",
-                product.table("parameter_values")
+                product.table(parameter_values::TABLE)
             ),
         )
     } else {
@@ -298,17 +320,16 @@ fn other_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error
                      AND f.name = d.name
            {legacy_join}
           ORDER BY d.place",
-        parameters = product.table("workspace_build_parameters"),
-        definitions = product.table("template_version_parameters"),
+        parameters = product.table(workspace_build_parameters::TABLE),
+        definitions = product.table(template_version_parameters::TABLE),
     );
     let source = |source: ValueSource| match source {
         ValueSource::Build => "build",
         ValueSource::Legacy => "legacy",
         ValueSource::Default => "default",
     };
-    let written = run(
+    let written = execute(
         &sql,
-        Access::Write,
         vec![
             uuids(rows.iter().map(|(build, _)| build.workspace_id)),
             uuids(rows.iter().map(|(build, _)| build.build_id)),
@@ -321,20 +342,27 @@ fn other_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error
                     .collect(),
             ),
         ],
-        |_| Ok(()),
     )?;
-    check_written(product, "workspace_build_parameters", written, rows.len())
+    check_written(
+        product,
+        workspace_build_parameters::TABLE,
+        written,
+        rows.len(),
+    )
 }
 
 /// The row that ties a task to the workspace's new build, where a task that is not
 /// deleted names the workspace: one row, also where several do. One that is there already
 /// stays, without the agent and the app of whatever build it was made for.
 fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
-    let emptied: Vec<String> = ["workspace_agent_id", "workspace_app_id"]
-        .into_iter()
-        .filter(|column| product.has("task_workspace_apps", column))
-        .map(|column| format!("{column} = NULL"))
-        .collect();
+    let emptied: Vec<String> = [
+        task_workspace_apps::WORKSPACE_AGENT_ID,
+        task_workspace_apps::WORKSPACE_APP_ID,
+    ]
+    .into_iter()
+    .filter(|column| product.has(*column))
+    .map(|column| format!("{} = NULL", product.name_of(column)))
+    .collect();
     let there_already = if emptied.is_empty() {
         "NOTHING".to_owned()
     } else {
@@ -347,12 +375,11 @@ fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
            JOIN {tasks} k ON k.workspace_id = d.workspace_id AND k.deleted_at IS NULL
           ORDER BY d.place, k.id
          ON CONFLICT (task_id, workspace_build_number) DO {there_already}",
-        apps = product.table("task_workspace_apps"),
-        tasks = product.table("tasks"),
+        apps = product.table(task_workspace_apps::TABLE),
+        tasks = product.table(tasks::TABLE),
     );
-    run(
+    execute(
         &sql,
-        Access::Write,
         vec![
             uuids(builds.iter().map(|build| build.workspace_id)),
             Arg::Ints(
@@ -362,7 +389,6 @@ fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
                     .collect(),
             ),
         ],
-        |_| Ok(()),
     )?;
     Ok(())
 }
@@ -379,15 +405,11 @@ pub fn dormancy_marks(
     if workspaces.is_empty() {
         return Ok(());
     }
-    let dormant_at = if product.has("workspaces", "dormant_at") {
-        "dormant_at"
-    } else {
-        "locked_at"
-    };
-    let deleting_at = if product.has("workspaces", "deleting_at") {
+    let dormant_at = product.name_of(workspaces::DORMANT_AT);
+    let deleting_at = if product.has(workspaces::DELETING_AT) {
         format!(
             ", deleting_at = {}",
-            product.time_value("d.deleting_at", "workspaces", "deleting_at")
+            product.time_value("d.deleting_at", workspaces::DELETING_AT)
         )
     } else {
         String::new()
@@ -397,24 +419,22 @@ pub fn dormancy_marks(
             SET {dormant_at} = {at}{deleting_at}
            FROM unnest($1, $2) AS d (workspace_id, deleting_at)
           WHERE w.id = d.workspace_id AND w.{dormant_at} IS NULL",
-        product.table("workspaces"),
-        at = product.time_value("$3", "workspaces", dormant_at),
+        product.table(workspaces::TABLE),
+        at = product.time_value("$3", workspaces::DORMANT_AT),
     );
     let deleting_at = delete_after
         .iter()
         .map(|after| after.map(|micros| now.saturating_add_micros(micros)))
         .collect();
-    let written = run(
+    let written = execute(
         &sql,
-        Access::Write,
         vec![
             uuids(workspaces.iter().copied()),
             Arg::Times(deleting_at),
             Arg::Time(Some(now)),
         ],
-        |_| Ok(()),
     )?;
-    check_written(product, "workspaces", written, workspaces.len())
+    check_written(product, workspaces::TABLE, written, workspaces.len())
 }
 
 /// Fills in `next_start_at` where it is still NULL and the schedule is still the one
@@ -428,7 +448,7 @@ pub fn free_next_start_at(
     product: &Product,
     fills: &[(Uuid, String, Instant)],
 ) -> Result<u64, Error> {
-    let workspaces = product.table("workspaces");
+    let workspaces = product.table(workspaces::TABLE);
     let free = format!(
         " AND w.id IN (SELECT l.id FROM {workspaces} l WHERE l.id = ANY ($1)
                         ORDER BY l.id FOR NO KEY UPDATE SKIP LOCKED)"
@@ -451,12 +471,11 @@ fn fill_next_start_at(
           WHERE w.id = d.workspace_id
             AND w.next_start_at IS NULL
             AND w.autostart_schedule = d.schedule{and}",
-        product.table("workspaces"),
-        product.time_value("d.next_start_at", "workspaces", "next_start_at"),
+        product.table(workspaces::TABLE),
+        product.time_value("d.next_start_at", workspaces::NEXT_START_AT),
     );
-    run(
+    execute(
         &sql,
-        Access::Write,
         vec![
             uuids(fills.iter().map(|(id, _, _)| *id)),
             Arg::Texts(
@@ -467,7 +486,6 @@ fn fill_next_start_at(
             ),
             Arg::Times(fills.iter().map(|(_, _, at)| Some(*at)).collect()),
         ],
-        |_| Ok(()),
     )
 }
 

@@ -1,12 +1,12 @@
-//! A weekly schedule and its next run.
+//! A parsed schedule, and the search for its next run.
 
 use chrono::Weekday;
 
 use crate::instant::{Instant, MINUTE, SECOND};
 
 use super::error::{Field, Problem, ScheduleError};
-use super::sets::{self, Sets};
-use super::zone::{self, Span, Zone, ZoneSource};
+use super::sets::{Sets, weekday};
+use super::zone::{Span, Zone, ZoneSource, may_be_iana_name};
 use super::{describe, text};
 
 /// How many stretches of constant offset one search may cross. A real zone needs a
@@ -56,9 +56,7 @@ impl<Z: Zone> Schedule<Z> {
         let zone = match parts.zone {
             None | Some("") => None,
             Some(name) => {
-                let found = zone::may_be_iana_name(name)
-                    .then(|| zones.zone(name))
-                    .flatten();
+                let found = may_be_iana_name(name).then(|| zones.zone(name)).flatten();
                 let found = found.ok_or_else(|| {
                     ScheduleError::at(Field::TimeZone, name, Problem::NotAnIanaZone)
                 })?;
@@ -139,7 +137,7 @@ impl<Z: Zone> Schedule<Z> {
     pub fn weekday(&self, at: Instant) -> Weekday {
         let seconds = at.unix_seconds();
         let local = seconds + i64::from(self.span_at(seconds).offset);
-        match sets::weekday(local.div_euclid(86_400)) {
+        match weekday(local.div_euclid(86_400)) {
             0 => Weekday::Sun,
             1 => Weekday::Mon,
             2 => Weekday::Tue,

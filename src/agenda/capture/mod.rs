@@ -9,6 +9,10 @@
 mod trigger;
 mod watch;
 
+use crate::columns::{
+    COLUMNS, Column, provisioner_jobs, templates, users, workspace_builds, workspaces,
+};
+
 /// What a mark says has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -37,18 +41,8 @@ impl Kind {
     }
 }
 
-/// When a change of a column matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Matters {
-    /// Whenever it changes.
-    Changed,
-    /// When a time becomes earlier, or there was none: NULL, or the product's "no time".
-    Sooner,
-    /// When a time becomes earlier; NULL is the earliest.
-    SoonerOrNull,
-}
-
-/// A table with a capture trigger.
+/// A table with a capture trigger. Which of its columns matter in an UPDATE is said with
+/// the columns ([`crate::columns::Watched`]).
 #[derive(Debug)]
 pub struct Captured {
     /// Its name, which is also the trigger's argument.
@@ -58,86 +52,71 @@ pub struct Captured {
     /// What the mark names.
     kind: Kind,
     /// The column with its id.
-    id: &'static str,
+    id: Column,
     /// Columns without which a row is of no consequence: NULL in all of them in the new row
     /// means that nothing can be due for its sake.
-    needs: &'static [&'static str],
-    /// The columns that matter in an UPDATE.
-    watched: &'static [(&'static str, Matters)],
+    needs: &'static [Column],
 }
-
-use Matters::{Changed, Sooner, SoonerOrNull};
 
 /// Every table with a capture trigger, the busiest last. An INSERT counts everywhere: the
 /// copy that begins a logical replication brings the tables in any order.
 pub const CAPTURED: &[Captured] = &[
     Captured {
-        table: "templates",
+        table: templates::TABLE,
         events: "INSERT OR UPDATE",
         kind: Kind::Template,
-        id: "id",
+        id: templates::ID,
         needs: &[],
-        watched: &[
-            ("allow_user_autostart", Changed),
-            ("autostart_block_days_of_week", Changed),
-            ("failure_ttl", Changed),
-            ("inactivity_ttl", Changed),
-            ("locked_ttl", Changed),
-            ("time_til_dormant", Changed),
-            ("time_til_dormant_autodelete", Changed),
-        ],
     },
     Captured {
-        table: "users",
+        table: users::TABLE,
         events: "INSERT OR UPDATE",
         kind: Kind::User,
-        id: "id",
+        id: users::ID,
         needs: &[],
-        watched: &[("status", Changed)],
     },
     Captured {
-        table: "workspaces",
+        table: workspaces::TABLE,
         events: "INSERT OR UPDATE",
         kind: Kind::Workspace,
-        id: "id",
+        id: workspaces::ID,
         needs: &[],
-        watched: &[
-            ("autostart_schedule", Changed),
-            ("deleted", Changed),
-            ("owner_id", Changed),
-            ("template_id", Changed),
-            ("dormant_at", Changed),
-            ("locked_at", Changed),
-            ("deleting_at", Changed),
-            ("next_start_at", SoonerOrNull),
-            ("last_used_at", SoonerOrNull),
-        ],
     },
     Captured {
-        table: "workspace_builds",
+        table: workspace_builds::TABLE,
         events: "INSERT OR UPDATE OR DELETE",
         kind: Kind::Workspace,
-        id: "workspace_id",
+        id: workspace_builds::WORKSPACE_ID,
         needs: &[],
-        watched: &[
-            ("build_number", Changed),
-            ("transition", Changed),
-            ("created_at", Changed),
-            ("job_id", Changed),
-            ("workspace_id", Changed),
-            ("deadline", Sooner),
-        ],
     },
     Captured {
-        table: "provisioner_jobs",
+        table: provisioner_jobs::TABLE,
         events: "INSERT OR UPDATE",
         kind: Kind::Job,
-        id: "id",
-        needs: &["completed_at", "error"],
-        watched: &[
-            ("completed_at", Changed),
-            ("canceled_at", Changed),
-            ("error", Changed),
-        ],
+        id: provisioner_jobs::ID,
+        needs: &[provisioner_jobs::COMPLETED_AT, provisioner_jobs::ERROR],
     },
 ];
+
+// Changes of a watched column whose table has no trigger would go unseen.
+const _: () = {
+    let mut columns = COLUMNS;
+    while let [column, rest @ ..] = columns {
+        assert!(
+            column.watched.is_none() || is_captured(column),
+            "a column is watched, and its table is not in CAPTURED"
+        );
+        columns = rest;
+    }
+};
+
+const fn is_captured(column: &Column) -> bool {
+    let mut tables = CAPTURED;
+    while let [captured, rest @ ..] = tables {
+        if column.is_of(captured.table) {
+            return true;
+        }
+        tables = rest;
+    }
+    false
+}

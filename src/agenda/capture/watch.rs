@@ -12,10 +12,11 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
+use crate::columns::{self, COLUMNS, Watched};
 use crate::server::catalog;
 use crate::server::table::{attribute, width};
 
-use super::{CAPTURED, Kind, Matters};
+use super::{CAPTURED, Kind};
 
 // SAFETY: the server's comparison of two values by their bytes, declared as its headers have
 // it; pgrx doesn't bind it.
@@ -38,7 +39,7 @@ pub(super) struct Watch {
 /// A watched column as a relation has it.
 struct Column {
     index: usize,
-    matters: Matters,
+    watched: Watched,
     by_value: bool,
     length: i32,
 }
@@ -86,43 +87,38 @@ impl Watch {
             let table = CStr::from_ptr(*definition.tgargs).to_str().ok()?;
             let captured = CAPTURED.iter().find(|captured| captured.table == table)?;
             let descriptor = (*trigger.tg_relation).rd_att;
-            let mut columns = Vec::new();
-            let mut id = None;
-            let mut needs = Vec::new();
-            for index in 0..width(descriptor) {
-                let column = &*attribute(descriptor, index);
-                if column.attisdropped {
-                    continue;
-                }
-                let name = pgrx::name_data_to_str(&column.attname);
-                if name == captured.id && column.atttypid == pg_sys::UUIDOID {
-                    id = Some(index);
-                }
-                if captured.needs.contains(&name) {
-                    needs.push(index);
-                }
-                let Some((_, matters)) = captured
-                    .watched
-                    .iter()
-                    .find(|(watched, _)| *watched == name)
-                else {
-                    continue;
-                };
-                let is_time = column.atttypid == pg_sys::TIMESTAMPTZOID
-                    || column.atttypid == pg_sys::TIMESTAMPOID;
-                columns.push(Column {
+            let attributes = || {
+                (0..width(descriptor))
+                    .map(|index| (index, &*attribute(descriptor, index)))
+                    .filter(|(_, attribute)| !attribute.attisdropped)
+            };
+            // By the first of its names that is there.
+            let find = |column: &columns::Column| {
+                column.names().find_map(|name| {
+                    attributes().find(|(_, found)| pgrx::name_data_to_str(&found.attname) == name)
+                })
+            };
+            let id = find(&captured.id).filter(|(_, found)| found.atttypid == pg_sys::UUIDOID);
+            let needs = captured.needs.iter().filter_map(find);
+            let watched = COLUMNS.iter().filter(|column| column.table == table);
+            let columns = watched.filter_map(|column| {
+                let watched = column.watched?;
+                let (index, found) = find(column)?;
+                let is_time = found.atttypid == pg_sys::TIMESTAMPTZOID
+                    || found.atttypid == pg_sys::TIMESTAMPOID;
+                Some(Column {
                     index,
                     // A time of another type can't be compared: any change counts.
-                    matters: if is_time { *matters } else { Matters::Changed },
-                    by_value: column.attbyval,
-                    length: i32::from(column.attlen),
-                });
-            }
+                    watched: if is_time { watched } else { Watched::Changed },
+                    by_value: found.attbyval,
+                    length: i32::from(found.attlen),
+                })
+            });
             Some(Watch {
                 kind: captured.kind,
-                id: id?,
-                needs,
-                columns,
+                id: id?.0,
+                needs: needs.map(|(index, _)| index).collect(),
+                columns: columns.collect(),
             })
         }
     }
@@ -158,8 +154,8 @@ impl Column {
     /// # Safety
     /// Both are values of this column.
     unsafe fn changed(&self, old: Option<pg_sys::Datum>, new: Option<pg_sys::Datum>) -> bool {
-        match self.matters {
-            Matters::Changed => match (old, new) {
+        match self.watched {
+            Watched::Changed => match (old, new) {
                 (None, None) => false,
                 (Some(old), Some(new)) => {
                     // SAFETY: values of one type, whose length and passing these are.
@@ -167,7 +163,7 @@ impl Column {
                 }
                 _ => true,
             },
-            Matters::Sooner => {
+            Watched::Sooner => {
                 let time =
                     |value: Option<pg_sys::Datum>| value.map(micros).filter(|&t| t != NO_TIME);
                 match (time(old), time(new)) {
@@ -176,7 +172,7 @@ impl Column {
                     (Some(old), Some(new)) => new < old,
                 }
             }
-            Matters::SoonerOrNull => match (old, new) {
+            Watched::SoonerOrNull => match (old, new) {
                 (Some(_), None) => true,
                 (Some(old), Some(new)) => micros(new) < micros(old),
                 (None, _) => false,

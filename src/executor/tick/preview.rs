@@ -7,7 +7,7 @@ use crate::decision::plan::plan_all;
 use crate::decision::planned::Planned;
 use crate::decision::turn::BuildsLeft;
 use crate::instant::Instant;
-use crate::product::facts::Scope;
+use crate::product::facts::Selection;
 use crate::product::locks::hold_for_preview;
 use crate::server::error::Error;
 use crate::settings::Settings;
@@ -17,9 +17,9 @@ use crate::settings::Settings;
 pub fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
     let product = hold_for_preview(&settings.product_schema)?;
     let tick = at.truncate_to_minute();
-    let scope = crate::agenda::due_by(&product, settings, tick, tick)?
-        .map_or(Scope::DueAt(tick), Scope::These);
-    let Decided { due, .. } = read_due(&product, &settings.policy, scope, tick)?;
+    let selection = crate::agenda::due_by(&product, settings, tick, tick)?
+        .map_or(Selection::DueAt(tick), Selection::These);
+    let Decided { due, .. } = read_due(&product, &settings.policy, selection, tick)?;
     let planned = plan_all(&product, &settings.policy, due, at)?;
     let mut builds_left = BuildsLeft::new(settings.max_builds_per_tick);
     Ok(planned

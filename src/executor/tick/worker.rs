@@ -21,7 +21,7 @@ use crate::executor::timed::{limited, timed};
 use crate::instant::Instant;
 use crate::ledger::ticks::Source;
 use crate::ledger::{attempts, batch as batch_ledger};
-use crate::product::facts::Scope;
+use crate::product::facts::Selection;
 use crate::product::holders;
 use crate::product::locks::{Purpose, hold};
 use crate::server::error::Error;
@@ -208,7 +208,7 @@ impl Executor<'_> {
                 for id in taken {
                     next.report.leave_out(id);
                 }
-                let Decided { due, .. } = executor.decide(Scope::These(looked_at))?;
+                let Decided { due, .. } = executor.decide(Selection::These(looked_at))?;
                 let worked = executor.work(&mut next, due, &mut |id| {
                     if held.contains(&id) || !self.locks.take([id]).is_empty() {
                         Turn::Ours
@@ -288,7 +288,7 @@ impl Executor<'_> {
             },
             |product| {
                 let executor = self.with(product)?;
-                let Decided { due, .. } = executor.decide(Scope::These(vec![id]))?;
+                let Decided { due, .. } = executor.decide(Selection::These(vec![id]))?;
                 let planned = acting_as(executor.role, || {
                     plan_all(&executor.product, &self.settings.policy, due, self.at)
                 })?;

@@ -1,7 +1,7 @@
 //! The rules that act, a file for each, and the one list of them.
 //!
 //! A rule is a line in the list below and a file of the same name that says everything
-//! about it ([`rule::Rule`]). Whatever walks the rules walks the list: the verdict, the
+//! about it (`rule::Rule`). Whatever walks the rules walks the list: the verdict, the
 //! explanation, the view `autobuild_rules`, the setting `workspace_autobuild.rules` and
 //! the documentation name none of them.
 
