@@ -11,10 +11,10 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::product::schema::{Product, quoted};
 use crate::server::error::{Error, check_for_interrupts};
 use crate::server::extension::Extension;
+use crate::server::guc::with_settings;
 use crate::server::identity::{current_user, role_name};
-use crate::server::query::{Access, Arg, Row, execute, run};
-use crate::server::scope::with_settings;
-use crate::server::subtransaction::attempt;
+use crate::server::query::{Access, Arg, Row, execute, for_each_row};
+use crate::server::subtransaction::in_subtransaction;
 
 use super::capture::{CAPTURED, Captured};
 use super::state::{self, State};
@@ -88,7 +88,7 @@ fn with_short_waits(work: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
         ("client_min_messages", "warning"),
     ];
     loop {
-        let tried = attempt(|| with_settings(&settings, &work));
+        let tried = in_subtransaction(|| with_settings(&settings, &work));
         match tried {
             Err(error) if error.sqlstate().is_locked() && begun.elapsed() < PATIENCE => {
                 check_for_interrupts();
@@ -114,7 +114,7 @@ fn with_short_waits(work: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
 fn grant_capture(extension: &Extension, caller: pg_sys::Oid) -> Result<Option<String>, Error> {
     let function = format!("{}()", extension.table("autobuild_capture"));
     let name = role_name(caller).unwrap_or_default();
-    let may = run(
+    let may = for_each_row(
         "SELECT true WHERE pg_catalog.has_function_privilege($1, $2, 'EXECUTE')",
         Access::Read,
         vec![Arg::Text(Some(&name)), Arg::Text(Some(&function))],
@@ -154,7 +154,7 @@ fn put_on(extension: &Extension, product: &Product, captured: &Captured) -> Resu
             "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
         ))?;
         let mut oid = None;
-        run(
+        for_each_row(
             "SELECT t.oid FROM pg_catalog.pg_trigger t
               WHERE t.tgrelid = $1::pg_catalog.regclass AND t.tgname = $2",
             Access::ReadOwn,

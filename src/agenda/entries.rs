@@ -12,7 +12,7 @@ use crate::lifecycle::policy::Policy;
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, execute, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, for_each_row, uuids};
 
 /// The entry that a workspace's facts ask for, at a tick that is not in the future.
 pub fn entry(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -> Option<Instant> {
@@ -34,7 +34,7 @@ pub fn is_late(entry: Option<&Instant>, wanted: Instant, tick: Instant) -> bool 
 pub fn due(extension: &Extension, by: Instant, access: Access) -> Result<Vec<Uuid>, Error> {
     let mut ids = Vec::new();
     extension.as_owner(|| {
-        run(
+        for_each_row(
             &format!(
                 "SELECT workspace_id FROM {} WHERE due_at <= $1",
                 extension.table("autobuild_agenda")
@@ -51,7 +51,7 @@ pub fn due(extension: &Extension, by: Instant, access: Access) -> Result<Vec<Uui
 }
 
 /// The entries of some workspaces.
-pub fn of(extension: &Extension, ids: &[Uuid]) -> Result<HashMap<Uuid, Instant>, Error> {
+pub fn of_workspaces(extension: &Extension, ids: &[Uuid]) -> Result<HashMap<Uuid, Instant>, Error> {
     read(
         extension,
         "workspace_id = ANY ($1)",
@@ -79,7 +79,7 @@ fn read(
 ) -> Result<HashMap<Uuid, Instant>, Error> {
     let mut entries = HashMap::new();
     extension.as_owner(|| {
-        run(
+        for_each_row(
             &format!(
                 "SELECT workspace_id, due_at FROM {} WHERE {condition}",
                 extension.table("autobuild_agenda")

@@ -9,7 +9,7 @@ use crate::columns::{workspace_builds, workspaces};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, execute, one, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, fetch_one, for_each_row, uuids};
 use crate::server::transaction::in_recovery;
 
 /// Marks that are taken at once at the most, and workspaces that those of templates and
@@ -45,7 +45,7 @@ pub fn burden(extension: &Extension) -> Result<Burden, Error> {
     let table = extension.table("autobuild_marks");
     let count = extension
         .as_owner(|| {
-            one(
+            fetch_one(
                 &format!(
                     "SELECT CASE WHEN pg_catalog.pg_relation_size($1::pg_catalog.regclass) > $2
                      THEN (SELECT pg_catalog.count(*)
@@ -76,7 +76,7 @@ pub fn burden(extension: &Extension) -> Result<Burden, Error> {
 pub fn are_full(extension: &Extension) -> Result<bool, Error> {
     let full = extension
         .as_owner(|| {
-            one(
+            fetch_one(
                 "SELECT pg_catalog.pg_relation_size($1::pg_catalog.regclass) >= $2",
                 vec![
                     Arg::Text(Some(&extension.table("autobuild_marks"))),
@@ -94,7 +94,7 @@ pub fn are_full(extension: &Extension) -> Result<bool, Error> {
 pub fn are_of_this_snapshot(extension: &Extension) -> Result<bool, Error> {
     let same = extension
         .as_owner(|| {
-            one(
+            fetch_one(
                 "SELECT c.relfilenode = pg_catalog.pg_relation_filenode(c.oid)
                FROM pg_catalog.pg_class c WHERE c.oid = $1::pg_catalog.regclass",
                 vec![Arg::Text(Some(&extension.table("autobuild_marks")))],
@@ -164,7 +164,7 @@ impl Marks {
     ) -> Result<Marks, Error> {
         let mut marks = Marks::default();
         marks.count = extension.as_owner(|| {
-            run(sql, access, args, |row: &Row<'_>| {
+            for_each_row(sql, access, args, |row: &Row<'_>| {
                 let id = row.uuid(1)?;
                 match (row.text(0)?.as_deref(), id) {
                     (Some("w"), Some(id)) => drop(marks.workspaces.insert(id)),
@@ -191,7 +191,7 @@ impl Marks {
         let workspaces = product.table(workspaces::TABLE);
         let of_jobs = format!("SELECT b.workspace_id FROM {builds} b WHERE b.job_id = ANY ($1)");
         if !self.jobs.is_empty() {
-            run(&of_jobs, Access::Read, vec![uuids(self.jobs)], |row| {
+            for_each_row(&of_jobs, Access::Read, vec![uuids(self.jobs)], |row| {
                 ids.extend(row.uuid(0)?);
                 Ok(())
             })?;
@@ -204,7 +204,7 @@ impl Marks {
             if named.is_empty() {
                 continue;
             }
-            let found = run(
+            let found = for_each_row(
                 &format!(
                     "SELECT w.id FROM {workspaces} w
                       WHERE w.{column} = ANY ($1) AND NOT w.deleted LIMIT $2"

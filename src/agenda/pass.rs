@@ -77,7 +77,7 @@ impl Pass<'_> {
             let mut wanted: HashMap<Uuid, Option<Instant>> =
                 ids.iter().map(|id| (*id, None)).collect();
             self.read(Selection::These(ids.to_vec()), &mut wanted)?;
-            let there = entries::of(self.extension, ids)?;
+            let there = entries::of_workspaces(self.extension, ids)?;
             entries::set(self.extension, &there, &wanted, self.tick)?;
         }
         let more = count >= PIECE.unsigned_abs();

@@ -8,7 +8,7 @@ use crate::instant::Instant;
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, execute, run};
+use crate::server::query::{Access, Arg, Row, execute, for_each_row};
 use crate::server::transaction::in_recovery;
 use crate::settings::Settings;
 
@@ -119,7 +119,7 @@ pub fn progress(extension: &Extension) -> Result<Option<(State, i64, i64)>, Erro
     };
     let (mut entries, mut marks) = (0, 0);
     extension.as_owner(|| {
-        run(
+        for_each_row(
             &format!(
                 "SELECT (SELECT pg_catalog.count(*) FROM {}),
                         (SELECT pg_catalog.count(*) FROM {})",
@@ -204,7 +204,7 @@ impl State {
         }
         let mut found = None;
         extension.as_owner(|| {
-            run(
+            for_each_row(
                 &format!(
                     "SELECT ready, fingerprint, position, passed, repaired, begun_at, audited_at,
                             drift

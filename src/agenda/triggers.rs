@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::product::schema::Product;
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Access, Arg, for_each_row};
 
 use super::capture::CAPTURED;
 
@@ -29,7 +29,7 @@ impl Triggers {
     pub fn find(product: &Product) -> Result<Triggers, Error> {
         let mut there: HashSet<(String, String)> = HashSet::new();
         let mut triggers = Triggers::default();
-        run(
+        for_each_row(
             "SELECT c.relname::pg_catalog.text, t.tgname::pg_catalog.text,
                     t.tgenabled = 'A',
                     pg_catalog.concat_ws('.', t.oid, t.xmin)

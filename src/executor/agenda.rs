@@ -21,8 +21,8 @@ use crate::product::locks::{Purpose, hold};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
+use crate::server::guc::set_for_transaction;
 use crate::server::query::Access;
-use crate::server::scope::set_for_transaction;
 use crate::server::{cancel, clock, transaction};
 use crate::settings::Settings;
 
@@ -219,7 +219,7 @@ impl Executor<'_> {
                 wanted.remove(&due.facts.workspace_id);
             }
             let ids: Vec<Uuid> = wanted.keys().copied().collect();
-            let there = entries::of(&self.extension, &ids)?;
+            let there = entries::of_workspaces(&self.extension, &ids)?;
             if entries::set(&self.extension, &there, &wanted, self.tick)? > 0 {
                 state::touch(&self.extension)?;
             }

@@ -11,7 +11,7 @@ use crate::lifecycle::transition::Transition;
 use crate::new_build::codes::BlockCode;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, execute, one, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, fetch_one, for_each_row, uuids};
 use crate::sqlstate::SqlState;
 
 use super::back_off::{LastAttempt, pause_after};
@@ -32,7 +32,7 @@ pub fn read(extension: &Extension) -> Result<HashMap<Uuid, LastAttempt>, Error> 
         extension.table("autobuild_attempts")
     );
     extension.as_owner(|| {
-        run(&sql, Access::Read, vec![], |row| {
+        for_each_row(&sql, Access::Read, vec![], |row| {
             let id = Row::required(row.uuid(0)?, "autobuild_attempts.workspace_id")?;
             last.insert(
                 id,
@@ -178,7 +178,7 @@ pub struct Stuck {
 /// Counts the workspaces that can't move. Needs the rights of the extension's owner.
 pub fn count_stuck(extension: &Extension) -> Result<Stuck, Error> {
     let held = SqlState::HELD.map(|state| Some(state.to_string()));
-    let stuck = one(&format!(
+    let stuck = fetch_one(&format!(
             "SELECT pg_catalog.count(*), pg_catalog.count(f.sqlstate), \
              (pg_catalog.array_agg(f.sqlstate ORDER BY a.last_attempt_at USING OPERATOR(pg_catalog.>)) \
               FILTER (WHERE f.sqlstate IS NOT NULL))[1] \
@@ -196,7 +196,7 @@ pub fn count_stuck(extension: &Extension) -> Result<Stuck, Error> {
 
 /// The rows of `autobuild_blocked`. Needs the rights of the extension's owner.
 pub fn count_blocked(extension: &Extension) -> Result<i64, Error> {
-    let count = one(
+    let count = fetch_one(
         &format!(
             "SELECT pg_catalog.count(*) FROM {}",
             extension.table("autobuild_blocked")

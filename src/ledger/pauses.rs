@@ -2,7 +2,7 @@
 
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Arg, execute, one};
+use crate::server::query::{Arg, execute, fetch_one};
 
 /// A pause of this database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Pause {
 /// The pause of this database, if there is one, under the active snapshot: the latest, where
 /// one is replicated from elsewhere. Needs the rights of the extension's owner.
 pub fn find(extension: &Extension) -> Result<Option<Pause>, Error> {
-    let pause = one(
+    let pause = fetch_one(
         &format!(
             "SELECT p.reason FROM {} p ORDER BY p.paused_at USING OPERATOR(pg_catalog.>) LIMIT 1",
             extension.table("autobuild_pauses")

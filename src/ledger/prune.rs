@@ -3,7 +3,7 @@
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, execute, run};
+use crate::server::query::{Access, Arg, execute, for_each_row};
 
 /// Rows of history that one tick removes at most, so that it stays short.
 const PRUNED_AT_ONCE: i64 = 10_000;
@@ -11,7 +11,7 @@ const PRUNED_AT_ONCE: i64 = 10_000;
 /// Is there history older than `before`? Asked before anything is written.
 pub fn has_older(extension: &Extension, before: Instant) -> Result<bool, Error> {
     let found = extension.as_owner(|| {
-        run(
+        for_each_row(
             &format!(
                 "(SELECT true FROM {} WHERE started_at < $1 LIMIT 1)
                  UNION ALL

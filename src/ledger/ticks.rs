@@ -5,7 +5,7 @@ use crate::decision::report::TickReport;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, execute, one, run};
+use crate::server::query::{Access, Arg, execute, fetch_one, for_each_row};
 use crate::server::transaction::with_latest_snapshot;
 
 /// Who ran a tick.
@@ -88,7 +88,7 @@ pub(super) fn record(
         Arg::Text(Some(tick.mode)),
     ]);
     let mut tick_id = 0;
-    run(
+    for_each_row(
         &format!(
             "INSERT INTO {}
                     (finished_at, due, built, conflict, blocked, failed, observed, sqlstate,
@@ -115,7 +115,7 @@ pub(super) fn record(
 fn go_past(table: &str, key: &str) -> Result<(), Error> {
     let mut behind = None;
     with_latest_snapshot(|| {
-        run(
+        for_each_row(
             &format!(
                 "SELECT m.last
                    FROM (SELECT pg_catalog.max({key}) AS last FROM {table}) m
@@ -170,7 +170,7 @@ pub struct Recorded {
 
 /// The last tick that was recorded. Needs the rights of the extension's owner.
 pub fn last(extension: &Extension) -> Result<Option<Recorded>, Error> {
-    let last = one(
+    let last = fetch_one(
         &format!(
             "SELECT t.tick_at, t.started_at, t.finished_at, t.due, t.built, t.blocked, t.failed, \
              t.sqlstate IS NOT NULL, t.observed \

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, execute, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, for_each_row, uuids};
 
 use super::back_off::pause;
 
@@ -26,7 +26,7 @@ pub struct Deferral {
 pub fn read(extension: &Extension) -> Result<HashMap<Uuid, Deferral>, Error> {
     let mut deferred = HashMap::new();
     extension.as_owner(|| {
-        run(
+        for_each_row(
             &format!(
                 "SELECT workspace_id, attempts, next_attempt_at FROM {}",
                 extension.table("autobuild_unfilled")

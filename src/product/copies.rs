@@ -7,7 +7,7 @@ use crate::columns::{provisioner_jobs, workspace_builds, workspaces};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::role_name;
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Access, Arg, for_each_row};
 use crate::server::transaction::with_latest_snapshot;
 
 use super::schema::{Product, quoted};
@@ -27,7 +27,7 @@ const THE_PUBLISHERS: [&str; 3] = [
 pub fn not_subscribed(product: &Product) -> Result<(), Error> {
     let mut found = None;
     with_latest_snapshot(|| {
-        run(
+        for_each_row(
             "SELECT pg_catalog.string_agg(DISTINCT c.relname::pg_catalog.text, ', '),
                     pg_catalog.min(s.subname::pg_catalog.text)
                FROM pg_catalog.pg_subscription_rel r
@@ -67,7 +67,7 @@ pub fn dump_problem(extension: &Extension, product: &Product) -> Result<Option<S
     let Some(owner) = role_name(product.owner) else {
         return Ok(None);
     };
-    let lacking = run(
+    let lacking = for_each_row(
         "SELECT true
            FROM pg_catalog.pg_extension e
           WHERE e.extname = 'workspace-autobuild'

@@ -16,7 +16,7 @@ use crate::new_build::inputs::{
     Definition, ImportJob, Preset, PreviousSource, PreviousValue, Version,
 };
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, Row, run, uuids};
+use crate::server::query::{Access, Arg, Row, for_each_row, uuids};
 
 use super::schema::Product;
 use super::select::select;
@@ -104,7 +104,7 @@ fn read_versions(
         jobs = product.table(provisioner_jobs::TABLE),
         templates = product.table(templates::TABLE),
     );
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![uuids(ids.iter().copied())],
@@ -177,7 +177,7 @@ fn read_definitions(
         DefinitionRow::list(product),
         product.table(template_version_parameters::TABLE)
     );
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![uuids(ids.iter().copied())],
@@ -235,7 +235,7 @@ fn read_presets(
         product.table(template_version_presets::TABLE),
         product.table(template_version_preset_parameters::TABLE),
     );
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![uuids(ids.iter().copied())],
@@ -295,7 +295,7 @@ pub fn previous_values(
     );
     let workspaces = || uuids(latest_builds.iter().map(|(workspace, _)| *workspace));
     let builds = uuids(latest_builds.iter().map(|(_, build)| *build));
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![workspaces(), builds, needed()],
@@ -311,7 +311,7 @@ pub fn previous_values(
               WHERE p.scope = 'workspace' AND p.scope_id = ANY ($1)",
             product.table(parameter_values::TABLE)
         );
-        run(&sql, Access::Read, vec![workspaces()], |row| {
+        for_each_row(&sql, Access::Read, vec![workspaces()], |row| {
             collect(PreviousSource::Legacy, row)
         })?;
     }
@@ -344,7 +344,7 @@ pub fn job_tags(
         product.table(workspace_builds::TABLE),
         product.table(provisioner_jobs::TABLE),
     );
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![uuids(builds.iter().copied())],
@@ -372,7 +372,7 @@ pub fn task_ids(product: &Product, workspaces: &[Uuid]) -> Result<HashMap<Uuid, 
         product.table(tasks::TABLE),
         product.read("k", tasks::DELETED_AT),
     );
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![uuids(workspaces.iter().copied())],

@@ -10,7 +10,7 @@ use crate::columns::{licenses, templates, workspaces};
 use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::identity::{acting_as, role_name};
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Access, Arg, for_each_row};
 use crate::server::transaction::lock_table_for_reading;
 use crate::settings::{self, LicensedRules, Settings};
 
@@ -110,7 +110,7 @@ fn look(product: &Product, settings: &Settings) -> Result<Licence, Error> {
 
 /// Asked by numbers, so that whoever asks needs no right of its own.
 fn may_read(product: &Product, role: &str) -> Result<bool, Error> {
-    let rows = run(
+    let rows = for_each_row(
         "SELECT WHERE pg_catalog.has_schema_privilege($1, $2, 'USAGE')
                   AND pg_catalog.has_column_privilege($1, $3::pg_catalog.oid, $4, 'SELECT')",
         Access::Read,
@@ -156,5 +156,5 @@ fn sets_an_option(product: &Product, settings: &Settings) -> Result<bool, Error>
 }
 
 fn exists(role: pg_sys::Oid, sql: &str, args: Vec<Arg<'_>>) -> Result<bool, Error> {
-    Ok(acting_as(role, || run(sql, Access::Read, args, |_| Ok(())))? > 0)
+    Ok(acting_as(role, || for_each_row(sql, Access::Read, args, |_| Ok(())))? > 0)
 }

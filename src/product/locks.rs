@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::server::error::Error;
+use crate::server::guc::{deadlock_timeout, give_way, lock_timeout, with_settings};
 use crate::server::relation::{self, Mode};
-use crate::server::scope::{deadlock_timeout, give_way, lock_timeout, with_settings};
-use crate::server::subtransaction::attempt;
+use crate::server::subtransaction::in_subtransaction;
 
 use super::schema::Product;
 
@@ -98,7 +98,7 @@ fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>
         let wanted = wanted(&product, purpose);
         let waiting_for = Cell::new(None);
         // In a subtransaction, so that all are let go at once.
-        let taken = attempt(|| {
+        let taken = in_subtransaction(|| {
             give_way(others);
             let mut locked = Vec::new();
             for &(table, mode) in &wanted {
@@ -124,7 +124,7 @@ fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>
                 if patience > 0 && left == 0 {
                     return Err(unavailable(&product, table, patience).detail(error.message));
                 }
-                let waited = attempt(|| {
+                let waited = in_subtransaction(|| {
                     with_settings(&[("lock_timeout", &left.to_string())], || {
                         relation::wait_for(table, mode);
                     });

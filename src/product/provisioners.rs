@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::columns::provisioner_daemons;
 use crate::instant::{Instant, SECOND};
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, Row, run};
+use crate::server::query::{Access, Arg, Row, for_each_row};
 
 use super::schema::Product;
 
@@ -59,7 +59,7 @@ pub fn available(
         Arg::Texts(demands.iter().map(|(_, tags)| tags.clone()).collect()),
         Arg::Time(Some(seen_since)),
     ];
-    run(&sql, Access::Read, args, |row| {
+    for_each_row(&sql, Access::Read, args, |row| {
         let place = Row::required(row.bigint(0)?, "a place")?;
         let demand = usize::try_from(place - 1).ok().and_then(|n| demands.get(n));
         if let Some(demand) = demand {

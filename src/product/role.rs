@@ -5,7 +5,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::columns::{COLUMNS, Column, NeededFor, Use};
 use crate::server::error::Error;
 use crate::server::identity::{is_superuser, role_by_name, role_name};
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Access, Arg, for_each_row};
 use crate::settings::Settings;
 
 use super::inputs::has_legacy_values;
@@ -60,7 +60,7 @@ fn mending_statements(role: &str) -> String {
 
 fn current_database() -> String {
     let mut name = String::new();
-    let read = run(
+    let read = for_each_row(
         "SELECT pg_catalog.current_database()::pg_catalog.text",
         Access::Read,
         vec![],
@@ -152,7 +152,7 @@ pub fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Option<Err
     let name = role_name(role).unwrap_or_default();
     let mut lacks = Vec::new();
     let mut statements = Vec::new();
-    run(
+    for_each_row(
         "SELECT true WHERE NOT pg_catalog.has_schema_privilege($1, $2, 'USAGE')",
         Access::Read,
         vec![Arg::Text(Some(&name)), Arg::Text(Some(product.name()))],
@@ -168,7 +168,7 @@ pub fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Option<Err
     )?;
     for need in needs(product, true) {
         let mut columns = Vec::new();
-        run(
+        for_each_row(
             "SELECT c::pg_catalog.text
                FROM pg_catalog.unnest($4) AS c
               WHERE NOT pg_catalog.has_column_privilege($1, $2, c, $3)",

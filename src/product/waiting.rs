@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::columns::{provisioner_jobs, workspace_builds};
 use crate::instant::Instant;
 use crate::server::error::Error;
-use crate::server::query::{Access, Row, run};
+use crate::server::query::{Access, Row, for_each_row};
 
 use super::schema::Product;
 use super::select::select;
@@ -87,7 +87,7 @@ pub fn read(product: &Product) -> Result<Vec<Waiting>, Error> {
         builds = product.table(workspace_builds::TABLE),
     );
     let mut waiting = Vec::new();
-    run(&sql, Access::Read, Vec::new(), |row| {
+    for_each_row(&sql, Access::Read, Vec::new(), |row| {
         let row = WaitingRow::read(row)?;
         let build_number = Row::required(row.build_number, "workspace_builds.build_number")?;
         waiting.push(Waiting {

@@ -19,10 +19,10 @@ use crate::lifecycle::transition::{BuildReason, Transition};
 use crate::new_build::inputs::{ParameterRow, ValueSource};
 use crate::new_build::job_input;
 use crate::server::error::Error;
+use crate::server::guc::with_settings;
 use crate::server::identity::acting_as;
 use crate::server::query::{Arg, execute, uuids};
-use crate::server::scope::with_settings;
-use crate::server::subtransaction::attempt;
+use crate::server::subtransaction::in_subtransaction;
 
 use super::inputs::has_legacy_values;
 use super::schema::Product;
@@ -70,7 +70,7 @@ pub fn writing<R>(
     role: pg_sys::Oid,
     work: impl FnOnce() -> Result<R, Error>,
 ) -> Result<R, Error> {
-    attempt(|| {
+    in_subtransaction(|| {
         acting_as(role, || {
             execute("SET CONSTRAINTS ALL IMMEDIATE", vec![])?;
             with_settings(&[("search_path", &product.search_path())], work)

@@ -7,7 +7,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::error::Error;
 use super::identity::acting_as;
-use super::query::{Access, Row, run};
+use super::query::{Access, Row, for_each_row};
 
 /// The extension's name.
 pub const NAME: &str = "workspace-autobuild";
@@ -34,7 +34,7 @@ impl Extension {
     /// Looks it up; `None` where this database does not have it.
     pub fn find() -> Result<Option<Extension>, Error> {
         let mut found = None;
-        run(
+        for_each_row(
             // Also run for the capture trigger, in sessions that look for operators
             // where they like: whom this takes for the extension's owner, it acts as.
             "SELECT pg_catalog.quote_ident(n.nspname), e.extowner, e.extversion, c.oid, e.oid

@@ -132,7 +132,7 @@ pub fn uuids<'a>(ids: impl IntoIterator<Item = Uuid>) -> Arg<'a> {
 /// Runs a statement, hands each row to `each` as the server comes to it, and returns how
 /// many rows it returned or wrote. No result is held in memory. An error of `each` ends
 /// the statement where it is: the caller's (sub)transaction must then be rolled back.
-pub fn run(
+pub fn for_each_row(
     sql: &str,
     access: Access,
     args: Vec<Arg<'_>>,
@@ -168,22 +168,22 @@ pub fn run(
 
 /// Runs a statement that writes, and returns how many rows it wrote.
 pub fn execute(sql: &str, args: Vec<Arg<'_>>) -> Result<u64, Error> {
-    run(sql, Access::Write, args, |_| Ok(()))
+    for_each_row(sql, Access::Write, args, |_| Ok(()))
 }
 
 /// Does a query return any row?
 pub fn exists(sql: &str, args: Vec<Arg<'_>>) -> Result<bool, Error> {
-    Ok(run(sql, Access::Read, args, |_| Ok(()))? > 0)
+    Ok(for_each_row(sql, Access::Read, args, |_| Ok(()))? > 0)
 }
 
 /// The last row of a query that reads, by what `read` makes of it.
-pub fn one<T>(
+pub fn fetch_one<T>(
     sql: &str,
     args: Vec<Arg<'_>>,
     mut read: impl FnMut(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Option<T>, Error> {
     let mut found = None;
-    run(sql, Access::Read, args, |row| {
+    for_each_row(sql, Access::Read, args, |row| {
         found = Some(read(row)?);
         Ok(())
     })?;
@@ -191,13 +191,13 @@ pub fn one<T>(
 }
 
 /// All rows of a query that reads, by what `read` makes of each; for few.
-pub fn all<T>(
+pub fn fetch_all<T>(
     sql: &str,
     args: Vec<Arg<'_>>,
     mut read: impl FnMut(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     let mut found = Vec::new();
-    run(sql, Access::Read, args, |row| {
+    for_each_row(sql, Access::Read, args, |row| {
         found.push(read(row)?);
         Ok(())
     })?;

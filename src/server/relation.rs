@@ -11,7 +11,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 
 use super::error::Error;
-use super::query::{Access, Arg, Row, run};
+use super::query::{Access, Arg, Row, for_each_row};
 use super::transaction::with_latest_catalog;
 
 // SAFETY: the server's list of a table's children, declared as its headers have it; pgrx
@@ -132,7 +132,7 @@ fn files(relations: &[pg_sys::Oid]) -> Result<BTreeMap<u32, u32>, Error> {
         .iter()
         .map(|relation| Some(relation.to_u32().to_string()))
         .collect();
-    run(
+    for_each_row(
         "SELECT c.oid, c.relfilenode FROM pg_catalog.pg_class c
           WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])",
         Access::Read,

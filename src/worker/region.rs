@@ -12,7 +12,7 @@ use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
 
 use crate::server::error::Error;
-use crate::server::query::{Arg, one};
+use crate::server::query::{Arg, fetch_one};
 
 use super::roster::Database;
 use super::state::State;
@@ -183,7 +183,7 @@ pub fn visit<R>(work: impl FnOnce(Region) -> R) -> Result<Option<R>, Error> {
     if let Some(region) = preloaded() {
         return Ok(Some(work(region)));
     }
-    let number = one(
+    let number = fetch_one(
         "SELECT l.objid FROM pg_catalog.pg_locks l \
          WHERE l.locktype OPERATOR(pg_catalog.=) 'userlock' AND l.granted \
          AND l.database OPERATOR(pg_catalog.=) CAST($1 AS pg_catalog.oid) \

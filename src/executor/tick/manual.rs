@@ -17,8 +17,8 @@ use crate::ledger::{attempts as attempts_ledger, unfilled};
 use crate::product::locks::{Purpose, hold_under_snapshot};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::scope::with_settings;
-use crate::server::subtransaction::attempt;
+use crate::server::guc::with_settings;
+use crate::server::subtransaction::in_subtransaction;
 use crate::server::transaction::{self, LockLife};
 use crate::settings::Settings;
 
@@ -93,7 +93,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         // as well, and who refuses keeps its time with the worker.
         let size = settings.batch_size.min(room.left).max(1);
         if let Some(fills) = fills.chunks(size).next() {
-            match attempt(|| {
+            match in_subtransaction(|| {
                 executor.fill(
                     fills,
                     &locks::take_until_commit(fills.iter().map(|(id, _, _)| *id)),
@@ -153,7 +153,7 @@ impl Room {
             return Turn::Later;
         }
         let key = lock_key(id);
-        match attempt(|| Ok(transaction::try_advisory_lock(key, LockLife::Transaction))) {
+        match in_subtransaction(|| Ok(transaction::try_advisory_lock(key, LockLife::Transaction))) {
             Ok(true) => {
                 self.left -= 1;
                 Turn::Ours

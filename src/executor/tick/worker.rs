@@ -88,7 +88,7 @@ pub fn worker(
 
     let mut overtaken = Vec::new();
     let mut broken_off = false;
-    let mut pieces = Pieces::of(&due, executor.batch_size());
+    let mut pieces = Pieces::in_batches(&due, executor.batch_size());
     while let Some(piece) = pieces.take_next() {
         let building = Progress::Building {
             done: due.len() - pieces.left() - piece.ids.len(),
