@@ -15,7 +15,12 @@ use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, execute, for_each_row, uuids};
 
 /// The entry that a workspace's facts ask for, at a tick that is not in the future.
-pub fn entry(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -> Option<Instant> {
+pub(crate) fn entry(
+    product: &Product,
+    policy: &Policy,
+    facts: &Facts,
+    tick: Instant,
+) -> Option<Instant> {
     next_look(&judge(product, policy, facts, tick), tick)
 }
 
@@ -26,12 +31,12 @@ fn serves(entry: Option<&Instant>, wanted: Instant, tick: Instant) -> bool {
 }
 
 /// Does this entry let something pass that is due earlier?
-pub fn is_late(entry: Option<&Instant>, wanted: Instant, tick: Instant) -> bool {
+pub(crate) fn is_late(entry: Option<&Instant>, wanted: Instant, tick: Instant) -> bool {
     !serves(entry, wanted, tick) && entry.is_none_or(|&entry| entry > wanted)
 }
 
 /// The workspaces whose entry is due by a time.
-pub fn due(extension: &Extension, by: Instant, access: Access) -> Result<Vec<Uuid>, Error> {
+pub(crate) fn due(extension: &Extension, by: Instant, access: Access) -> Result<Vec<Uuid>, Error> {
     let mut ids = Vec::new();
     extension.as_owner(|| {
         for_each_row(
@@ -51,7 +56,10 @@ pub fn due(extension: &Extension, by: Instant, access: Access) -> Result<Vec<Uui
 }
 
 /// The entries of some workspaces.
-pub fn of_workspaces(extension: &Extension, ids: &[Uuid]) -> Result<HashMap<Uuid, Instant>, Error> {
+pub(crate) fn of_workspaces(
+    extension: &Extension,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Instant>, Error> {
     read(
         extension,
         "workspace_id = ANY ($1)",
@@ -60,7 +68,7 @@ pub fn of_workspaces(extension: &Extension, ids: &[Uuid]) -> Result<HashMap<Uuid
 }
 
 /// The entries after one workspace's id up to another's.
-pub fn between(
+pub(crate) fn between(
     extension: &Extension,
     after: Uuid,
     upto: Uuid,
@@ -99,7 +107,7 @@ fn read(
 
 /// Sets entries, and removes those of workspaces that have none any more. Writes only
 /// what differs from what is there, and returns how many entries that were.
-pub fn set(
+pub(crate) fn set(
     extension: &Extension,
     there: &HashMap<Uuid, Instant>,
     wanted: &HashMap<Uuid, Option<Instant>>,

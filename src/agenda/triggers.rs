@@ -9,13 +9,13 @@ use crate::server::query::{Access, Arg, for_each_row};
 use super::capture::CAPTURED;
 
 /// The row triggers' name.
-pub const ROW_TRIGGER: &str = "autobuild_capture";
+pub(crate) const ROW_TRIGGER: &str = "autobuild_capture";
 /// The statement triggers' name, for TRUNCATE.
-pub const TRUNCATE_TRIGGER: &str = "autobuild_capture_truncate";
+pub(crate) const TRUNCATE_TRIGGER: &str = "autobuild_capture_truncate";
 
 /// The capture triggers as they are found.
 #[derive(Debug, Default)]
-pub struct Triggers {
+pub(crate) struct Triggers {
     /// The tables where one is missing, or doesn't fire always.
     pub missing: Vec<&'static str>,
     /// Is any there?
@@ -26,7 +26,7 @@ pub struct Triggers {
 
 impl Triggers {
     /// Looks for them in the catalog.
-    pub fn find(product: &Product) -> Result<Triggers, Error> {
+    pub(crate) fn find(product: &Product) -> Result<Triggers, Error> {
         let mut there: HashSet<(String, String)> = HashSet::new();
         let mut triggers = Triggers::default();
         for_each_row(

@@ -17,7 +17,7 @@ use crate::worker::state::{Health, Slot};
 const KEPT: i64 = 3 * MINUTE;
 
 /// What a slot's worker waits for, or waited for in vain at its last tick.
-pub fn problems(settings: &Settings, slot: &Slot) -> Result<Vec<String>, Error> {
+pub(crate) fn problems(settings: &Settings, slot: &Slot) -> Result<Vec<String>, Error> {
     let mut problems = waited_for(slot.worker_pid)?;
     let waited = slot
         .last_sqlstate()

@@ -152,7 +152,7 @@ fn metrics() -> Result<Rows, Error> {
 /// The rows of the view autobuild_metrics.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
-pub fn autobuild_worker_metrics() -> TableIterator<
+pub(crate) fn autobuild_worker_metrics() -> TableIterator<
     'static,
     (
         name!(metric, String),

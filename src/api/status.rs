@@ -39,7 +39,7 @@ use super::control;
 const LATE: i64 = 5 * SECOND;
 
 /// What the shared state says of this database.
-pub struct Seen {
+pub(crate) struct Seen {
     /// The launcher lives.
     pub launcher: bool,
     /// There was one since shared memory was made.
@@ -53,7 +53,7 @@ pub struct Seen {
 }
 
 /// Looks at the shared state; `None` without any.
-pub fn seen() -> Result<Option<Seen>, Error> {
+pub(crate) fn seen() -> Result<Option<Seen>, Error> {
     region::visit(|region| {
         let mut pid = 0;
         let mut seen = region.with(|state| {

@@ -47,7 +47,7 @@ pub(super) fn record(
 
 /// Of these attempts under `action = observe`, the ones that were not recorded yet:
 /// each (workspace, latest build number, transition, reason) is recorded once.
-pub fn not_yet_observed(
+pub(crate) fn not_yet_observed(
     extension: &Extension,
     attempts: Vec<Attempt>,
 ) -> Result<Vec<Attempt>, Error> {

@@ -21,7 +21,7 @@ use super::select::select;
 
 /// Which workspaces' facts are read.
 #[derive(Clone, Debug)]
-pub enum Selection {
+pub(crate) enum Selection {
     /// One, whatever its state.
     One(Uuid),
     /// These, whatever their state.
@@ -38,7 +38,7 @@ pub enum Selection {
 
 /// Reads facts and hands them to `each`. A workspace whose row can't be read as facts
 /// (a NULL where the product never has one) is an error that names it.
-pub fn read(
+pub(crate) fn read(
     product: &Product,
     selection: Selection,
     mut each: impl FnMut(Facts) -> Result<(), Error>,

@@ -7,13 +7,13 @@ use crate::server::query::{Access, Arg, for_each_row};
 use crate::settings::Settings;
 
 /// This database's locks, in place of a table.
-pub const IN_THIS_DATABASE: &str =
+pub(crate) const IN_THIS_DATABASE: &str =
     "(SELECT l.* FROM pg_catalog.pg_locks l, pg_catalog.pg_database d
    WHERE d.oid = l.database AND d.datname = pg_catalog.current_database())";
 
 /// Who holds the product's tables, or the lock of the one executor, in a mode in which
 /// nobody else can write them. `except` is our own worker.
-pub fn of_tables(settings: &Settings, except: i32) -> Result<Vec<String>, Error> {
+pub(crate) fn of_tables(settings: &Settings, except: i32) -> Result<Vec<String>, Error> {
     read(
         settings,
         &format!("l.pid IS DISTINCT FROM {except} AND l.mode = ANY ({FOR_ONE})"),
@@ -23,7 +23,7 @@ pub fn of_tables(settings: &Settings, except: i32) -> Result<Vec<String>, Error>
 
 /// Who was at the product's tables before the tick began, and may hold rows of theirs: to
 /// be asked by the worker, who may see since when a transaction is.
-pub fn of_rows(settings: &Settings, begun: Instant) -> Result<Vec<String>, Error> {
+pub(crate) fn of_rows(settings: &Settings, begun: Instant) -> Result<Vec<String>, Error> {
     read(
         settings,
         &format!(
@@ -73,7 +73,7 @@ fn read(settings: &Settings, condition: &str, more: Vec<Arg<'_>>) -> Result<Vec<
 }
 
 /// A process in words.
-pub fn process(pid: Option<i32>) -> String {
+pub(crate) fn process(pid: Option<i32>) -> String {
     pid.map_or_else(
         || "a prepared transaction".to_owned(),
         |pid| format!("process {pid}"),

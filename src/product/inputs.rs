@@ -23,7 +23,10 @@ use super::select::select;
 
 /// Template versions by id, with all that their builds need. A version without a row
 /// is not in the result.
-pub fn versions(product: &Product, ids: &HashSet<Uuid>) -> Result<HashMap<Uuid, Version>, Error> {
+pub(crate) fn versions(
+    product: &Product,
+    ids: &HashSet<Uuid>,
+) -> Result<HashMap<Uuid, Version>, Error> {
     let mut versions = HashMap::new();
     if ids.is_empty() {
         return Ok(versions);
@@ -266,7 +269,7 @@ fn read_presets(
 /// The previous values of workspaces, by workspace: those of their latest builds, and
 /// the legacy ones where the product has them. Values themselves are read only for the
 /// parameters named in `needed`.
-pub fn previous_values(
+pub(crate) fn previous_values(
     product: &Product,
     latest_builds: &[(Uuid, Uuid)],
     needed: &HashSet<String>,
@@ -319,7 +322,7 @@ pub fn previous_values(
 }
 
 /// Does the product have values of before parameters belonged to builds?
-pub fn has_legacy_values(product: &Product) -> bool {
+pub(crate) fn has_legacy_values(product: &Product) -> bool {
     COLUMNS
         .iter()
         .filter(|column| column.needed_for == NeededFor::LegacyValues)
@@ -328,7 +331,7 @@ pub fn has_legacy_values(product: &Product) -> bool {
 }
 
 /// The tags of builds' jobs as JSON text, by build.
-pub fn job_tags(
+pub(crate) fn job_tags(
     product: &Product,
     builds: &[Uuid],
 ) -> Result<HashMap<Uuid, Option<String>>, Error> {
@@ -358,7 +361,10 @@ pub fn job_tags(
 }
 
 /// The tasks that name workspaces, by workspace; deleted tasks are left out.
-pub fn task_ids(product: &Product, workspaces: &[Uuid]) -> Result<HashMap<Uuid, Vec<Uuid>>, Error> {
+pub(crate) fn task_ids(
+    product: &Product,
+    workspaces: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<Uuid>>, Error> {
     let mut tasks: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
     let known = product.has(tasks::ID) && product.has(tasks::WORKSPACE_ID);
     if workspaces.is_empty() || !known {

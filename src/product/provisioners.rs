@@ -16,13 +16,13 @@ use super::schema::Product;
 const STALE: i64 = 90 * SECOND;
 
 /// An organization, and the tags of a version's import job as stored JSON text.
-pub type Demand = (Uuid, Option<String>);
+pub(crate) type Demand = (Uuid, Option<String>);
 
 /// For each demand: is there a daemon that was seen lately and takes such jobs?
 ///
 /// A daemon takes a job whose tags its own contain, where JSON `null` stands for no tags; but a job with exactly the tags
 /// `{"scope": "organization", "owner": ""}` goes only to a daemon with just these.
-pub fn available(
+pub(crate) fn available(
     product: &Product,
     demands: &[Demand],
     at: Instant,

@@ -8,7 +8,7 @@ use super::error::Error;
 use super::query::{Access, Arg, execute, for_each_row};
 
 /// Tells whoever listens on a channel, at commit; false where the queue has no room.
-pub fn notify(channel: &str, payloads: Vec<String>) -> Result<bool, Error> {
+pub(crate) fn notify(channel: &str, payloads: Vec<String>) -> Result<bool, Error> {
     if payloads.is_empty() {
         return Ok(true);
     }

@@ -20,7 +20,7 @@ use super::state::CONFIGURED;
 const _: () = assert!(OF_A_SESSION.len() == CONFIGURED);
 
 /// Makes this process's settings known as those of the configuration. For the launcher.
-pub fn publish(region: Region) {
+pub(crate) fn publish(region: Region) {
     let values = OF_A_SESSION.map(|name| guc::setting(name).unwrap_or_default());
     region.with(|state| {
         state.configured.set(values.iter().map(String::as_str));
@@ -29,7 +29,7 @@ pub fn publish(region: Region) {
 
 /// The worker's settings. Where no launcher ever was (no preload, a standby) the session's
 /// own stand for the configuration's, without what it SET.
-pub fn workers_settings(extension: &Extension) -> Result<Settings, Error> {
+pub(crate) fn workers_settings(extension: &Extension) -> Result<Settings, Error> {
     let published = region::visit(|region| region.with(|state| state.configured))?;
     let values = published
         .and_then(|configured| configured.get())

@@ -31,7 +31,7 @@ const PIECES_BY_HAND: usize = 5;
 /// Errors: 25000 the transaction is not REPEATABLE READ or stricter, 55P03 another
 /// executor of this database is at work, 55000 the role would be a superuser, and
 /// whatever the product's tables or the role lack.
-pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
+pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
     if !transaction::is_repeatable_read() {
         return Err(Error::new(
             PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_STATE,

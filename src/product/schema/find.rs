@@ -10,7 +10,7 @@ use crate::columns::{COLUMNS, all_tables, licenses, workspace_builds, workspaces
 use crate::lifecycle::signs::Signs;
 use crate::server::catalog;
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, Row, fetch_all, for_each_row};
+use crate::server::query::{Access, Arg, Row, exists, fetch_all, for_each_row};
 use crate::server::transaction::with_latest_catalog;
 
 use super::check::{Attribute, Relation, check_columns, check_tables, kind_of};
@@ -22,7 +22,7 @@ impl Product {
     /// Errors: 3F000 no such schema, 42P01 a table is missing, 42809 something that is
     /// no table stands in its place, 42703 a column is missing, 42804 a column has a
     /// type that can't serve.
-    pub fn find(schema: &str) -> Result<Rc<Product>, Error> {
+    pub(crate) fn find(schema: &str) -> Result<Rc<Product>, Error> {
         thread_local! {
             static FOUND: RefCell<Option<(String, u64, Rc<Product>)>> = const { RefCell::new(None) };
         }
@@ -227,11 +227,8 @@ fn look_up(schema: &str) -> Result<Product, Error> {
 }
 
 fn schema_exists(schema: &str) -> Result<bool, Error> {
-    let found = for_each_row(
+    exists(
         "SELECT true FROM pg_catalog.pg_namespace WHERE nspname = $1",
-        Access::Read,
         vec![Arg::Text(Some(schema))],
-        |_| Ok(()),
-    )?;
-    Ok(found > 0)
+    )
 }
