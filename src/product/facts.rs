@@ -12,8 +12,8 @@ use crate::columns::{
 use crate::instant::{Instant, Nanos};
 use crate::lifecycle::facts::{BuildTransition, Facts, Job, LatestBuild, OwnerStatus, Template};
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, Row, run, uuids};
-use crate::server::scope::with_settings;
+use crate::server::guc::with_settings;
+use crate::server::query::{Access, Arg, Row, for_each_row, uuids};
 
 use super::candidates::candidates;
 use super::schema::Product;
@@ -21,7 +21,7 @@ use super::select::select;
 
 /// Which workspaces' facts are read.
 #[derive(Clone, Debug)]
-pub enum Selection {
+pub(crate) enum Selection {
     /// One, whatever its state.
     One(Uuid),
     /// These, whatever their state.
@@ -38,7 +38,7 @@ pub enum Selection {
 
 /// Reads facts and hands them to `each`. A workspace whose row can't be read as facts
 /// (a NULL where the product never has one) is an error that names it.
-pub fn read(
+pub(crate) fn read(
     product: &Product,
     selection: Selection,
     mut each: impl FnMut(Facts) -> Result<(), Error>,
@@ -86,7 +86,7 @@ pub fn read(
     // Compiling the statement takes longer than running it, and remembering jobs by
     // their ids costs memory for ids that never come twice.
     with_settings(&[("jit", "off"), ("enable_memoize", "off")], || {
-        run(&sql, Access::Read, args, |row| each(decode(row)?))
+        for_each_row(&sql, Access::Read, args, |row| each(decode(row)?))
     })?;
     Ok(())
 }

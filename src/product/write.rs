@@ -19,17 +19,17 @@ use crate::lifecycle::transition::{BuildReason, Transition};
 use crate::new_build::inputs::{ParameterRow, ValueSource};
 use crate::new_build::job_input;
 use crate::server::error::Error;
+use crate::server::guc::with_settings;
 use crate::server::identity::acting_as;
 use crate::server::query::{Arg, execute, uuids};
-use crate::server::scope::with_settings;
-use crate::server::subtransaction::attempt;
+use crate::server::subtransaction::in_subtransaction;
 
 use super::inputs::has_legacy_values;
 use super::schema::Product;
 
 /// A build that is to be written.
 #[derive(Clone, Debug)]
-pub struct NewBuild {
+pub(crate) struct NewBuild {
     /// The workspace.
     pub workspace_id: Uuid,
     /// Its owner.
@@ -65,12 +65,12 @@ pub struct NewBuild {
 ///
 /// What a table's owner planted to run at commit runs in the statement, as the role: at
 /// commit it would run as whoever commits. (That holds for the rest of the transaction.)
-pub fn writing<R>(
+pub(crate) fn writing<R>(
     product: &Product,
     role: pg_sys::Oid,
     work: impl FnOnce() -> Result<R, Error>,
 ) -> Result<R, Error> {
-    attempt(|| {
+    in_subtransaction(|| {
         acting_as(role, || {
             execute("SET CONSTRAINTS ALL IMMEDIATE", vec![])?;
             with_settings(&[("search_path", &product.search_path())], work)
@@ -79,7 +79,7 @@ pub fn writing<R>(
 }
 
 /// Writes builds, in the order given, all with one clock reading.
-pub fn builds(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Error> {
+pub(crate) fn builds(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Error> {
     if builds.is_empty() {
         return Ok(());
     }
@@ -94,7 +94,7 @@ pub fn builds(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
 
 /// Locks the workspaces of builds that delete, so that none is woken before the commit.
 /// Fails with 40001 where one was changed since the snapshot.
-pub fn lock_to_be_deleted(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
+pub(crate) fn lock_to_be_deleted(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
     let ids: Vec<Uuid> = builds
         .iter()
         .filter(|build| build.transition == Transition::Delete)
@@ -396,7 +396,7 @@ fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
 /// Marks workspaces dormant as of `now`, with the time at which they are to be deleted
 /// if their template has one. Fails with 40001 where a workspace was changed since the
 /// snapshot, so a newer `last_used_at` is never lost.
-pub fn dormancy_marks(
+pub(crate) fn dormancy_marks(
     product: &Product,
     workspaces: &[Uuid],
     now: Instant,
@@ -439,12 +439,15 @@ pub fn dormancy_marks(
 
 /// Fills in `next_start_at` where it is still NULL and the schedule is still the one
 /// that it was computed from. Returns how many rows were filled.
-pub fn next_start_at(product: &Product, fills: &[(Uuid, String, Instant)]) -> Result<u64, Error> {
+pub(crate) fn next_start_at(
+    product: &Product,
+    fills: &[(Uuid, String, Instant)],
+) -> Result<u64, Error> {
     fill_next_start_at(product, fills, "")
 }
 
 /// As [`next_start_at`], leaving out the rows that someone else has locked.
-pub fn free_next_start_at(
+pub(crate) fn free_next_start_at(
     product: &Product,
     fills: &[(Uuid, String, Instant)],
 ) -> Result<u64, Error> {
