@@ -52,7 +52,7 @@ tests() { cargo test --package workspace-autobuild-tests "$@"; }
 say "a storm under valgrind"
 tests --test faults a_storm_without_a_fault
 say "every SQL function under valgrind"
-SQL_FUZZ_CALLS=${SANITIZED_CALLS:-300} SQL_FUZZ_GROWTH_MB=4096 tests --test sql_fuzz
+SQL_FUZZ_CALLS=${SANITIZED_CALLS:-300} SQL_FUZZ_GROWTH_MB=4096 tests --test bad_input sql_fuzz
 say "what valgrind says"
 processes=$(find "$reports" -type f | wc -l)
 if grep -l REPORT-BEGIN "$reports"/*; then

@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::build::codes::BlockCode;
 use crate::lifecycle::listing;
 use crate::lifecycle::skip::Skip;
 use crate::lifecycle::tests::ALL_RULES;
+use crate::new_build::codes::BlockCode;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/RULES.md");
 const END: &str = "<!-- end -->";

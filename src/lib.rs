@@ -3,11 +3,9 @@
 //!
 //! The pure half knows nothing of PostgreSQL and compiles without it
 //! (`--no-default-features`): [`schedule`] says what a weekly cron text means,
-//! [`lifecycle`] turns facts about a workspace into a verdict, [`build`] says what a
+//! [`lifecycle`] turns facts about a workspace into a verdict, [`new_build`] says what a
 //! build writes and what speaks against it.
 
-#[forbid(unsafe_code)]
-pub mod build;
 #[forbid(unsafe_code)]
 pub mod columns;
 #[forbid(unsafe_code)]
@@ -18,6 +16,8 @@ pub mod instant;
 pub mod ledger;
 #[forbid(unsafe_code)]
 pub mod lifecycle;
+#[forbid(unsafe_code)]
+pub mod new_build;
 #[forbid(unsafe_code)]
 pub mod schedule;
 #[forbid(unsafe_code)]

@@ -549,6 +549,8 @@ fn parse_names(text: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+/// # Safety
+/// For the server, as a check hook; so are those below.
 #[pg_guard]
 unsafe extern "C-unwind" fn check_rules(
     value: *mut *mut c_char,

@@ -5,10 +5,6 @@ use std::collections::HashSet;
 use arbitrary::Unstructured;
 use serde_json::{Map, Value};
 use uuid::Uuid;
-use workspace_autobuild::build::inputs::{ImportJob, PreviousSource, PreviousValue, Version};
-use workspace_autobuild::build::job_input::job_posted_payload;
-use workspace_autobuild::build::plan::{Plan, PreparedVersion, plan};
-use workspace_autobuild::build::request::Request;
 use workspace_autobuild::instant::Instant;
 use workspace_autobuild::lifecycle::facts::{BuildTransition, Facts};
 use workspace_autobuild::lifecycle::outcome::Next;
@@ -16,6 +12,10 @@ use workspace_autobuild::lifecycle::policy::Policy;
 use workspace_autobuild::lifecycle::rules::ActingRule;
 use workspace_autobuild::lifecycle::signs::Signs;
 use workspace_autobuild::lifecycle::transition::{BuildReason, Transition};
+use workspace_autobuild::new_build::inputs::{ImportJob, PreviousSource, PreviousValue, Version};
+use workspace_autobuild::new_build::job_input::job_posted_payload;
+use workspace_autobuild::new_build::plan::{Plan, PreparedVersion, plan};
+use workspace_autobuild::new_build::request::Request;
 
 use crate::input::{SECRET, definition, import, preset, previous, signs};
 
@@ -137,7 +137,7 @@ fn try_parameters(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         assert!(names.contains(&*definition.name), "{definition:?}");
     }
     for row in &plan.parameters {
-        use workspace_autobuild::build::inputs::ValueSource as From;
+        use workspace_autobuild::new_build::inputs::ValueSource as From;
         let defined = version.parameters.iter().find(|d| d.name == row.name);
         let there = |source, name: &str| {
             values

@@ -2,9 +2,6 @@
 
 use arbitrary::{Result, Unstructured};
 use uuid::Uuid;
-use workspace_autobuild::build::inputs::{
-    Definition, ImportJob, Preset, PreviousSource, PreviousValue,
-};
 use workspace_autobuild::instant::{Instant, MINUTE, Micros, Nanos};
 use workspace_autobuild::lifecycle::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
@@ -12,6 +9,9 @@ use workspace_autobuild::lifecycle::facts::{
 use workspace_autobuild::lifecycle::policy::Policy;
 use workspace_autobuild::lifecycle::rules::{ActingRule, RuleSet};
 use workspace_autobuild::lifecycle::signs::Signs;
+use workspace_autobuild::new_build::inputs::{
+    Definition, ImportJob, Preset, PreviousSource, PreviousValue,
+};
 
 /// Somewhere in March 2024, when some clocks are moved.
 const MARCH: i64 = 1_709_600_000;

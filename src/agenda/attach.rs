@@ -12,7 +12,7 @@ use crate::product::schema::{Product, quoted};
 use crate::server::error::{Error, check_for_interrupts};
 use crate::server::extension::Extension;
 use crate::server::identity::{current_user, role_name};
-use crate::server::query::{Access, Arg, Row, run};
+use crate::server::query::{Access, Arg, Row, execute, run};
 use crate::server::scope::with_settings;
 use crate::server::subtransaction::attempt;
 
@@ -45,7 +45,7 @@ pub fn attach(extension: &Extension, product: &Product) -> Result<bool, Error> {
         // reads is not held up, nor does a reader (a dump) hold up us.
         for captured in &captured {
             let table = product.table(captured.table);
-            execute(&format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))?;
+            command(&format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))?;
         }
         captured
             .iter()
@@ -70,7 +70,7 @@ pub fn detach(extension: &Extension, product: &Product) -> Result<bool, Error> {
         for captured in CAPTURED {
             let table = product.table(captured.table);
             for trigger in [ROW_TRIGGER, TRUNCATE_TRIGGER] {
-                execute(&format!("DROP TRIGGER IF EXISTS {trigger} ON {table}"))?;
+                command(&format!("DROP TRIGGER IF EXISTS {trigger} ON {table}"))?;
             }
         }
         Ok(())
@@ -124,13 +124,13 @@ fn grant_capture(extension: &Extension, caller: pg_sys::Oid) -> Result<Option<St
         return Ok(None);
     }
     let name = quoted(&name);
-    execute(&format!("GRANT EXECUTE ON FUNCTION {function} TO {name}"))?;
+    command(&format!("GRANT EXECUTE ON FUNCTION {function} TO {name}"))?;
     Ok(Some(name))
 }
 
 fn revoke_capture(extension: &Extension, from: &str) -> Result<(), Error> {
     let function = extension.table("autobuild_capture");
-    execute(&format!(
+    command(&format!(
         "REVOKE EXECUTE ON FUNCTION {function}() FROM {from}"
     ))
 }
@@ -147,10 +147,10 @@ fn put_on(extension: &Extension, product: &Product, captured: &Captured) -> Resu
             format!("TRUNCATE ON {table} FOR EACH STATEMENT"),
         ),
     ] {
-        execute(&format!(
+        command(&format!(
             "CREATE OR REPLACE TRIGGER {trigger} AFTER {when} EXECUTE FUNCTION {function}('{argument}')"
         ))?;
-        execute(&format!(
+        command(&format!(
             "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
         ))?;
         let mut oid = None;
@@ -169,6 +169,6 @@ fn put_on(extension: &Extension, product: &Product, captured: &Captured) -> Resu
     Ok(())
 }
 
-fn execute(statement: &str) -> Result<(), Error> {
-    run(statement, Access::Write, vec![], |_| Ok(())).map(drop)
+fn command(statement: &str) -> Result<(), Error> {
+    execute(statement, vec![]).map(drop)
 }

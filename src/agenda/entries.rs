@@ -12,7 +12,7 @@ use crate::lifecycle::policy::Policy;
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, run, uuids};
 
 /// The entry that a workspace's facts ask for, at a tick that is not in the future.
 pub fn entry(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -> Option<Instant> {
@@ -116,30 +116,26 @@ pub fn set(
     }
     extension.as_owner(|| {
         if !changed.is_empty() {
-            run(
+            execute(
                 &format!(
                     "INSERT INTO {} (workspace_id, due_at)
                      SELECT * FROM unnest($1, $2)
                      ON CONFLICT (workspace_id) DO UPDATE SET due_at = EXCLUDED.due_at",
                     extension.table("autobuild_agenda")
                 ),
-                Access::Write,
                 vec![
                     uuids(changed.iter().map(|(id, _)| *id)),
                     Arg::Times(changed.iter().map(|(_, at)| Some(*at)).collect()),
                 ],
-                |_| Ok(()),
             )?;
         }
         if !gone.is_empty() {
-            run(
+            execute(
                 &format!(
                     "DELETE FROM {} WHERE workspace_id = ANY ($1)",
                     extension.table("autobuild_agenda")
                 ),
-                Access::Write,
                 vec![uuids(gone.iter().copied())],
-                |_| Ok(()),
             )?;
         }
         Ok::<(), Error>(())

@@ -9,7 +9,7 @@ use crate::columns::{workspace_builds, workspaces};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, one, run, uuids};
 use crate::server::transaction::in_recovery;
 
 /// Marks that are taken at once at the most, and workspaces that those of templates and
@@ -43,26 +43,23 @@ pub fn burden(extension: &Extension) -> Result<Burden, Error> {
         return Ok(Burden::Bearable);
     }
     let table = extension.table("autobuild_marks");
-    let mut count = None;
-    extension.as_owner(|| {
-        run(
-            &format!(
-                "SELECT CASE WHEN pg_catalog.pg_relation_size($1::pg_catalog.regclass) > $2
+    let count = extension
+        .as_owner(|| {
+            one(
+                &format!(
+                    "SELECT CASE WHEN pg_catalog.pg_relation_size($1::pg_catalog.regclass) > $2
                      THEN (SELECT pg_catalog.count(*)
                              FROM (SELECT FROM {table} LIMIT $3 + 1) m) END"
-            ),
-            Access::Read,
-            vec![
-                Arg::Text(Some(&table)),
-                Arg::BigInt(Some(SMALL)),
-                Arg::BigInt(Some(TOO_MANY)),
-            ],
-            |row| {
-                count = row.bigint(0)?;
-                Ok(())
-            },
-        )
-    })?;
+                ),
+                vec![
+                    Arg::Text(Some(&table)),
+                    Arg::BigInt(Some(SMALL)),
+                    Arg::BigInt(Some(TOO_MANY)),
+                ],
+                |row| row.bigint(0),
+            )
+        })?
+        .flatten();
     Ok(match count {
         None => Burden::Bearable,
         Some(_) if are_full(extension)? => Burden::TooMany,
@@ -77,40 +74,34 @@ pub fn burden(extension: &Extension) -> Result<Burden, Error> {
 /// shorten it, and whoever added nothing holds a lock of the table's until his change is
 /// committed. To be asked after the state was read, whose lock keeps TRUNCATE away.
 pub fn are_full(extension: &Extension) -> Result<bool, Error> {
-    let mut full = false;
-    extension.as_owner(|| {
-        run(
-            "SELECT pg_catalog.pg_relation_size($1::pg_catalog.regclass) >= $2",
-            Access::Read,
-            vec![
-                Arg::Text(Some(&extension.table("autobuild_marks"))),
-                Arg::BigInt(Some(i64::from(MOST_PAGES) * i64::from(pg_sys::BLCKSZ))),
-            ],
-            |row| {
-                full = row.bool(0)?;
-                Ok(())
-            },
-        )
-    })?;
+    let full = extension
+        .as_owner(|| {
+            one(
+                "SELECT pg_catalog.pg_relation_size($1::pg_catalog.regclass) >= $2",
+                vec![
+                    Arg::Text(Some(&extension.table("autobuild_marks"))),
+                    Arg::BigInt(Some(i64::from(MOST_PAGES) * i64::from(pg_sys::BLCKSZ))),
+                ],
+                |row| row.bool(0),
+            )
+        })?
+        .unwrap_or_default();
     Ok(full)
 }
 
 /// Were the marks, once they were looked at, those of this snapshot? Not if the table was
 /// emptied by TRUNCATE since.
 pub fn are_of_this_snapshot(extension: &Extension) -> Result<bool, Error> {
-    let mut same = false;
-    extension.as_owner(|| {
-        run(
-            "SELECT c.relfilenode = pg_catalog.pg_relation_filenode(c.oid)
+    let same = extension
+        .as_owner(|| {
+            one(
+                "SELECT c.relfilenode = pg_catalog.pg_relation_filenode(c.oid)
                FROM pg_catalog.pg_class c WHERE c.oid = $1::pg_catalog.regclass",
-            Access::Read,
-            vec![Arg::Text(Some(&extension.table("autobuild_marks")))],
-            |row| {
-                same = row.bool(0)?;
-                Ok(())
-            },
-        )
-    })?;
+                vec![Arg::Text(Some(&extension.table("autobuild_marks")))],
+                |row| row.bool(0),
+            )
+        })?
+        .unwrap_or_default();
     Ok(same)
 }
 
@@ -118,7 +109,7 @@ pub fn are_of_this_snapshot(extension: &Extension) -> Result<bool, Error> {
 pub fn empty(extension: &Extension) -> Result<(), Error> {
     let table = extension.table("autobuild_marks");
     let truncate = format!("TRUNCATE {table}");
-    extension.as_owner(|| run(&truncate, Access::Write, vec![], |_| Ok(())))?;
+    extension.as_owner(|| execute(&truncate, vec![]))?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use crate::instant::Instant;
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, run};
+use crate::server::query::{Access, Arg, Row, execute, run};
 use crate::server::transaction::in_recovery;
 use crate::settings::Settings;
 
@@ -141,16 +141,14 @@ pub fn progress(extension: &Extension) -> Result<Option<(State, i64, i64)>, Erro
 /// Empties the agenda and throws the marks away: it is built anew if the triggers stay.
 pub fn give_up(extension: &Extension) -> Result<(), Error> {
     extension.as_owner(|| {
-        run(
+        execute(
             &format!(
                 "TRUNCATE {}, {}, {}",
                 extension.table("autobuild_marks"),
                 extension.table("autobuild_agenda"),
                 extension.table("autobuild_agenda_state")
             ),
-            Access::Write,
             vec![],
-            |_| Ok(()),
         )
     })?;
     Ok(())
@@ -161,14 +159,12 @@ pub fn give_up(extension: &Extension) -> Result<(), Error> {
 /// from older facts: it meets 40001 here.
 pub fn touch(extension: &Extension) -> Result<(), Error> {
     extension.as_owner(|| {
-        run(
+        execute(
             &format!(
                 "UPDATE {} SET turn = turn + 1",
                 extension.table("autobuild_agenda_state")
             ),
-            Access::Write,
             vec![],
-            |_| Ok(()),
         )
     })?;
     Ok(())
@@ -238,7 +234,7 @@ impl State {
     /// Writes it, as the extension's owner.
     pub fn write(&self, extension: &Extension) -> Result<(), Error> {
         extension.as_owner(|| {
-            run(
+            execute(
                 &format!(
                     "INSERT INTO {} AS s
                             (ready, fingerprint, position, passed, repaired, begun_at, audited_at,
@@ -252,7 +248,6 @@ impl State {
                             turn = s.turn + 1",
                     extension.table("autobuild_agenda_state")
                 ),
-                Access::Write,
                 vec![
                     Arg::Bool(self.ready),
                     Arg::BigInt(Some(self.fingerprint)),
@@ -263,7 +258,6 @@ impl State {
                     Arg::Time(self.audited_at),
                     Arg::BigInt(Some(self.drift)),
                 ],
-                |_| Ok(()),
             )
         })?;
         Ok(())

@@ -22,7 +22,7 @@ use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::{Extension, database_name};
 use crate::server::identity::role_name;
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Access, Arg, one};
 use crate::server::transaction::in_recovery;
 use crate::server::{clock, scope};
 use crate::settings::{self, Action, Settings};
@@ -382,31 +382,25 @@ fn preload_advice() -> String {
 /// Was the server started or promoted so lately that its launcher may still be on its way?
 /// The control file is written when recovery ends.
 fn has_just_begun() -> Result<bool, Error> {
-    let mut began = None;
-    run(
+    let began = one(
         "SELECT c.pg_control_last_modified FROM pg_catalog.pg_control_system() c",
-        Access::Read,
         Vec::new(),
-        |row| {
-            began = row.time(0)?;
-            Ok(())
-        },
-    )?;
+        |row| row.time(0),
+    )?
+    .flatten();
     let age = began.map(|at| clock::now().micros().saturating_sub(at.micros()));
     Ok(age.is_some_and(|age| (0..LATE).contains(&age)))
 }
 
 /// What the server says to whoever connects, and the log has only once.
 fn collation_problem() -> Result<Option<String>, Error> {
-    let mut problem = None;
-    run(
+    let problem = one(
         "SELECT pg_catalog.quote_ident(d.datname), d.datcollversion, v.actual \
          FROM pg_catalog.pg_database d, \
          LATERAL (SELECT pg_catalog.pg_database_collation_actual_version(d.oid) AS actual) v \
          WHERE d.oid OPERATOR(pg_catalog.=) CAST($1 AS pg_catalog.oid) \
          AND d.datcollversion IS NOT NULL \
          AND (v.actual IS NULL OR v.actual OPERATOR(pg_catalog.<>) d.datcollversion)",
-        Access::Read,
         vec![Arg::BigInt(Some(i64::from(region::this_database())))],
         |row| {
             let name = row.text(0)?.unwrap_or_default();
@@ -414,11 +408,10 @@ fn collation_problem() -> Result<Option<String>, Error> {
             let now = row
                 .text(2)?
                 .unwrap_or_else(|| "without a version".to_owned());
-            problem = Some(format!(
+            Ok(format!(
                 "the database was made with collation version {made}, and the system's is {now}: indexes on text may be \
                  out of order; REINDEX DATABASE {name}, then ALTER DATABASE {name} REFRESH COLLATION VERSION"
-            ));
-            Ok(())
+            ))
         },
     )?;
     Ok(problem)

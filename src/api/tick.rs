@@ -13,7 +13,7 @@ use crate::product::schema::Product;
 use crate::server::clock::{argument, timestamptz};
 use crate::server::error::{Error, OrRaise};
 use crate::server::identity::role_by_name;
-use crate::server::query::{Access, run, sql_uuid};
+use crate::server::query::{execute, sql_uuid};
 use crate::settings;
 
 /// One tick in the caller's transaction; a row for each transition, in the order of work.
@@ -126,7 +126,7 @@ fn autobuild_grant(role: &str) -> pgrx::iter::SetOfIterator<'static, String> {
     let product = Product::find(&settings::read().product_schema).or_raise();
     let statements = grants(&product, role);
     for statement in &statements {
-        run(statement, Access::Write, vec![], |_| Ok(())).or_raise();
+        execute(statement, vec![]).or_raise();
     }
     pgrx::iter::SetOfIterator::new(statements)
 }

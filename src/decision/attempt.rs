@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::build::codes::BlockCode;
-use crate::build::inputs::Block;
 use crate::instant::Instant;
 use crate::lifecycle::transition::{BuildReason, Transition};
+use crate::new_build::codes::BlockCode;
+use crate::new_build::inputs::Block;
 use crate::sqlstate::SqlState;
 
 use super::due::Due;

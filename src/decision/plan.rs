@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::build::codes::BlockCode;
-use crate::build::inputs::{Block, PreviousValue};
-use crate::build::plan::{Plan, PreparedVersion, plan};
-use crate::build::request::Request;
-use crate::build::version::chosen_version;
 use crate::instant::Instant;
 use crate::lifecycle::policy::Policy;
 use crate::lifecycle::transition::Transition;
+use crate::new_build::codes::BlockCode;
+use crate::new_build::inputs::{Block, PreviousValue};
+use crate::new_build::plan::{Plan, PreparedVersion, plan};
+use crate::new_build::request::Request;
+use crate::new_build::version::chosen_version;
 use crate::product::inputs;
 use crate::product::provisioners::{self, Demand};
 use crate::product::schema::Product;

@@ -2,8 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::build::inputs::{Block, PreviousSource, PreviousValue, ValueSource};
-use crate::build::plan::Plan;
+use crate::new_build::inputs::{Block, PreviousSource, PreviousValue, ValueSource};
+use crate::new_build::plan::Plan;
 
 use super::due::Due;
 

@@ -12,13 +12,13 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::build::request::Request;
-use crate::build::version::chosen_version;
 use crate::instant::{Instant, Nanos};
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::outcome::Next;
 use crate::lifecycle::policy::Policy;
 use crate::lifecycle::transition::{BuildReason, Transition};
+use crate::new_build::request::Request;
+use crate::new_build::version::chosen_version;
 use crate::product::facts::{self, Selection};
 use crate::product::schema::Product;
 use crate::server::error::Error;

@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use crate::build::job_input::{JOB_POSTED_CHANNEL, job_posted_payload};
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::planned::Planned;
 use crate::instant::Instant;
+use crate::new_build::job_input::{JOB_POSTED_CHANNEL, job_posted_payload};
 use crate::product::role::lacks_a_right;
 use crate::product::schema::Product;
 use crate::product::write::{self, NewBuild};

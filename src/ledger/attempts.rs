@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::build::codes::BlockCode;
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::report::KINDS;
 use crate::instant::Instant;
 use crate::lifecycle::transition::Transition;
+use crate::new_build::codes::BlockCode;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, one, run, uuids};
 use crate::sqlstate::SqlState;
 
 use super::back_off::{LastAttempt, pause_after};
@@ -91,7 +91,7 @@ pub(super) fn record(
     let texts = |text: &dyn Fn(&Attempt) -> Option<String>| {
         Arg::Texts(stuck.iter().map(|attempt| text(attempt)).collect())
     };
-    run(
+    execute(
         &format!(
             "INSERT INTO {} AS a
                     (last_attempt_at, workspace_id, build_number, transition, reason, due_at,
@@ -116,7 +116,6 @@ pub(super) fn record(
                     fingerprint = EXCLUDED.fingerprint",
             extension.table("autobuild_attempts")
         ),
-        Access::Write,
         vec![
             Arg::Time(Some(now)),
             uuids(stuck.iter().map(|a| a.workspace_id)),
@@ -146,7 +145,6 @@ pub(super) fn record(
             ),
             texts(&|a| Some(a.fingerprint.to_string())),
         ],
-        |_| Ok(()),
     )?;
     Ok(())
 }
@@ -156,14 +154,12 @@ pub fn forget(extension: &Extension, workspaces: &[Uuid]) -> Result<(), Error> {
     if workspaces.is_empty() {
         return Ok(());
     }
-    run(
+    execute(
         &format!(
             "DELETE FROM {} WHERE workspace_id = ANY ($1)",
             extension.table("autobuild_attempts")
         ),
-        Access::Write,
         vec![uuids(workspaces.iter().copied())],
-        |_| Ok(()),
     )?;
     Ok(())
 }
@@ -182,9 +178,7 @@ pub struct Stuck {
 /// Counts the workspaces that can't move. Needs the rights of the extension's owner.
 pub fn count_stuck(extension: &Extension) -> Result<Stuck, Error> {
     let held = SqlState::HELD.map(|state| Some(state.to_string()));
-    let mut stuck = Stuck::default();
-    run(
-        &format!(
+    let stuck = one(&format!(
             "SELECT pg_catalog.count(*), pg_catalog.count(f.sqlstate), \
              (pg_catalog.array_agg(f.sqlstate ORDER BY a.last_attempt_at USING OPERATOR(pg_catalog.>)) \
               FILTER (WHERE f.sqlstate IS NOT NULL))[1] \
@@ -192,35 +186,24 @@ pub fn count_stuck(extension: &Extension) -> Result<Stuck, Error> {
              LATERAL (SELECT CASE WHEN a.outcome OPERATOR(pg_catalog.=) 'failed' \
               AND a.sqlstate OPERATOR(pg_catalog.<>) ALL ($1) THEN a.sqlstate END AS sqlstate) f",
             extension.table("autobuild_attempts")
-        ),
-        Access::Read,
-        vec![Arg::Texts(held.to_vec())],
-        |row| {
-            stuck = Stuck {
+        ), vec![Arg::Texts(held.to_vec())], |row| Ok(Stuck {
                 all: row.bigint(0)?.unwrap_or(0),
                 failed: row.bigint(1)?.unwrap_or(0),
                 sqlstate: row.text(2)?.unwrap_or_default(),
-            };
-            Ok(())
-        },
-    )?;
+            }))?.unwrap_or_default();
     Ok(stuck)
 }
 
 /// The rows of `autobuild_blocked`. Needs the rights of the extension's owner.
 pub fn count_blocked(extension: &Extension) -> Result<i64, Error> {
-    let mut count = 0;
-    run(
+    let count = one(
         &format!(
             "SELECT pg_catalog.count(*) FROM {}",
             extension.table("autobuild_blocked")
         ),
-        Access::Read,
         Vec::new(),
-        |row| {
-            count = row.bigint(0)?.unwrap_or(0);
-            Ok(())
-        },
-    )?;
+        |row| Ok(row.bigint(0)?.unwrap_or(0)),
+    )?
+    .unwrap_or_default();
     Ok(count)
 }

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::build::codes::BlockCode;
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::planned::Planned;
 use crate::instant::{Instant, MINUTE};
 use crate::lifecycle::transition::Transition;
+use crate::new_build::codes::BlockCode;
 
 /// The last attempt at a workspace that can't move, as `autobuild_attempts` keeps it. A name
 /// that this version of the extension does not know is `None`.

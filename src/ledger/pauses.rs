@@ -2,7 +2,7 @@
 
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Arg, execute, one};
 
 /// A pause of this database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,19 +14,16 @@ pub struct Pause {
 /// The pause of this database, if there is one, under the active snapshot: the latest, where
 /// one is replicated from elsewhere. Needs the rights of the extension's owner.
 pub fn find(extension: &Extension) -> Result<Option<Pause>, Error> {
-    let mut pause = None;
-    run(
+    let pause = one(
         &format!(
             "SELECT p.reason FROM {} p ORDER BY p.paused_at USING OPERATOR(pg_catalog.>) LIMIT 1",
             extension.table("autobuild_pauses")
         ),
-        Access::Read,
         Vec::new(),
         |row| {
-            pause = Some(Pause {
+            Ok(Pause {
                 reason: row.text(0)?,
-            });
-            Ok(())
+            })
         },
     )?;
     Ok(pause)
@@ -35,16 +32,14 @@ pub fn find(extension: &Extension) -> Result<Option<Pause>, Error> {
 /// Begins a pause, in place of one that there was.
 pub fn begin(extension: &Extension, reason: Option<&str>, by: Option<&str>) -> Result<(), Error> {
     extension.as_owner(|| {
-        run(
+        execute(
             &format!(
                 "WITH earlier AS (DELETE FROM {pauses}) \
                  INSERT INTO {pauses} (reason, paused_at, paused_by) \
                  VALUES ($1, pg_catalog.now(), $2)",
                 pauses = extension.table("autobuild_pauses")
             ),
-            Access::Write,
             vec![Arg::Text(reason), Arg::Text(by)],
-            |_| Ok(()),
         )
     })?;
     Ok(())
@@ -53,11 +48,9 @@ pub fn begin(extension: &Extension, reason: Option<&str>, by: Option<&str>) -> R
 /// Ends a pause; without one it does nothing.
 pub fn end(extension: &Extension) -> Result<(), Error> {
     extension.as_owner(|| {
-        run(
+        execute(
             &format!("DELETE FROM {}", extension.table("autobuild_pauses")),
-            Access::Write,
             Vec::new(),
-            |_| Ok(()),
         )
     })?;
     Ok(())

@@ -3,7 +3,7 @@
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Access, Arg, execute, run};
 
 /// Rows of history that one tick removes at most, so that it stays short.
 const PRUNED_AT_ONCE: i64 = 10_000;
@@ -34,15 +34,13 @@ pub fn remove(extension: &Extension, before: Instant) -> Result<(), Error> {
             ("autobuild_ticks", "started_at"),
             ("autobuild_transitions", "decided_at"),
         ] {
-            run(
+            execute(
                 &format!(
                     "DELETE FROM {table} WHERE ctid = ANY (ARRAY(
                          SELECT ctid FROM {table} WHERE {time} < $1 LIMIT $2))",
                     table = extension.table(table)
                 ),
-                Access::Write,
                 vec![Arg::Time(Some(before)), Arg::BigInt(Some(PRUNED_AT_ONCE))],
-                |_| Ok(()),
             )?;
         }
         Ok(())

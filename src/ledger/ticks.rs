@@ -5,7 +5,7 @@ use crate::decision::report::TickReport;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Access, Arg, execute, one, run};
 use crate::server::transaction::with_latest_snapshot;
 
 /// Who ran a tick.
@@ -63,7 +63,7 @@ pub(super) fn record(
     ];
     if let Some(tick_id) = tick.tick_id {
         args.push(Arg::BigInt(Some(tick_id)));
-        run(
+        execute(
             &format!(
                 "UPDATE {}
                     SET finished_at = $1, due = $2, built = $3, conflict = $4, blocked = $5,
@@ -71,9 +71,7 @@ pub(super) fn record(
                   WHERE tick_id = $10",
                 extension.table("autobuild_ticks")
             ),
-            Access::Write,
             args,
-            |_| Ok(()),
         )?;
         return Ok(tick_id);
     }
@@ -135,16 +133,14 @@ fn go_past(table: &str, key: &str) -> Result<(), Error> {
     if behind.is_none() {
         return Ok(());
     }
-    run(
+    execute(
         "SELECT pg_catalog.setval(
                     pg_catalog.pg_get_serial_sequence($1, $2)::pg_catalog.regclass, $3)",
-        Access::Write,
         vec![
             Arg::Text(Some(table)),
             Arg::Text(Some(key)),
             Arg::BigInt(behind),
         ],
-        |_| Ok(()),
     )?;
     Ok(())
 }
@@ -174,18 +170,16 @@ pub struct Recorded {
 
 /// The last tick that was recorded. Needs the rights of the extension's owner.
 pub fn last(extension: &Extension) -> Result<Option<Recorded>, Error> {
-    let mut last = None;
-    run(
+    let last = one(
         &format!(
             "SELECT t.tick_at, t.started_at, t.finished_at, t.due, t.built, t.blocked, t.failed, \
              t.sqlstate IS NOT NULL, t.observed \
              FROM {} t ORDER BY t.tick_id USING OPERATOR(pg_catalog.>) LIMIT 1",
             extension.table("autobuild_ticks")
         ),
-        Access::Read,
         Vec::new(),
         |row| {
-            last = Some(Recorded {
+            Ok(Recorded {
                 tick_at: row.time(0)?,
                 started_at: row.time(1)?,
                 finished_at: row.time(2)?,
@@ -195,8 +189,7 @@ pub fn last(extension: &Extension) -> Result<Option<Recorded>, Error> {
                 failed: row.int(6)?.unwrap_or(0),
                 observed: row.int(8)?.unwrap_or(0),
                 troubled: row.bool(7)?,
-            });
-            Ok(())
+            })
         },
     )?;
     Ok(last)

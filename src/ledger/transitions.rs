@@ -6,7 +6,7 @@ use crate::decision::attempt::Attempt;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, run, uuids};
+use crate::server::query::{Access, Arg, execute, run, uuids};
 
 /// Writes a row for each attempt.
 pub(super) fn record(
@@ -17,7 +17,7 @@ pub(super) fn record(
 ) -> Result<(), Error> {
     let texts =
         |text: &dyn Fn(&Attempt) -> Option<String>| Arg::Texts(attempts.iter().map(text).collect());
-    run(
+    execute(
         &format!(
             "INSERT INTO {}
                     (tick_id, decided_at, workspace_id, transition, reason, due_at, outcome,
@@ -26,7 +26,6 @@ pub(super) fn record(
                FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS d",
             extension.table("autobuild_transitions")
         ),
-        Access::Write,
         vec![
             Arg::BigInt(Some(tick_id)),
             Arg::Time(Some(now)),
@@ -42,7 +41,6 @@ pub(super) fn record(
             texts(&|a| a.sqlstate.map(|state| state.to_string())),
             texts(&|a| a.message.clone()),
         ],
-        |_| Ok(()),
     )?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, run, uuids};
 
 use super::back_off::pause;
 
@@ -59,7 +59,7 @@ pub fn put_off(extension: &Extension, tried: &[(Uuid, i32)], at: Instant) -> Res
     let attempts = |earlier: i32| earlier.saturating_add(1);
     let next = |earlier| at.saturating_add_micros(pause(attempts(earlier)));
     extension.as_owner(|| {
-        run(
+        execute(
             &format!(
                 "INSERT INTO {} (workspace_id, attempts, next_attempt_at)
                  SELECT * FROM unnest($1, $2, $3)
@@ -68,13 +68,11 @@ pub fn put_off(extension: &Extension, tried: &[(Uuid, i32)], at: Instant) -> Res
                         next_attempt_at = EXCLUDED.next_attempt_at",
                 extension.table("autobuild_unfilled")
             ),
-            Access::Write,
             vec![
                 uuids(tried.iter().map(|(id, _)| *id)),
                 Arg::Ints(tried.iter().map(|(_, n)| Some(attempts(*n))).collect()),
                 Arg::Times(tried.iter().map(|(_, n)| Some(next(*n))).collect()),
             ],
-            |_| Ok(()),
         )
     })?;
     Ok(())
@@ -86,14 +84,12 @@ pub fn forget(extension: &Extension, workspaces: &[Uuid]) -> Result<(), Error> {
         return Ok(());
     }
     extension.as_owner(|| {
-        run(
+        execute(
             &format!(
                 "DELETE FROM {} WHERE workspace_id = ANY ($1)",
                 extension.table("autobuild_unfilled")
             ),
-            Access::Write,
             vec![uuids(workspaces.iter().copied())],
-            |_| Ok(()),
         )
     })?;
     Ok(())

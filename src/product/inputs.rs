@@ -6,12 +6,14 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::build::inputs::{Definition, ImportJob, Preset, PreviousSource, PreviousValue, Version};
 use crate::columns::{
     COLUMNS, Column, NeededFor, parameter_schemas, parameter_values, provisioner_jobs, tasks,
     template_version_parameters, template_version_preset_parameters, template_version_presets,
     template_version_terraform_values, template_version_workspace_tags, template_versions,
     templates, workspace_build_parameters, workspace_builds,
+};
+use crate::new_build::inputs::{
+    Definition, ImportJob, Preset, PreviousSource, PreviousValue, Version,
 };
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, run, uuids};

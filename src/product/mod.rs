@@ -1,7 +1,7 @@
 //! The product's tables: which columns exist, reading facts, writing builds.
 //!
 //! Nothing here decides anything: rules live in [`crate::lifecycle`], what a build
-//! writes in [`crate::build`]. Every statement names its tables with their schema and
+//! writes in [`crate::new_build`]. Every statement names its tables with their schema and
 //! uses only operators of `pg_catalog`, so a search_path or a planted function can't
 //! bend it. (`unnest` of several arrays stands without its schema: only so the server
 //! knows it for what it is, and then it takes its own, whatever the search_path.)

@@ -9,8 +9,6 @@
 use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
-use crate::build::inputs::{ParameterRow, ValueSource};
-use crate::build::job_input;
 use crate::columns::{
     Column, parameter_values, provisioner_jobs, task_workspace_apps, tasks,
     template_version_parameters, template_versions, templates, workspace_build_parameters,
@@ -18,9 +16,11 @@ use crate::columns::{
 };
 use crate::instant::Instant;
 use crate::lifecycle::transition::{BuildReason, Transition};
+use crate::new_build::inputs::{ParameterRow, ValueSource};
+use crate::new_build::job_input;
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
-use crate::server::query::{Access, Arg, run, uuids};
+use crate::server::query::{Arg, execute, uuids};
 use crate::server::scope::with_settings;
 use crate::server::subtransaction::attempt;
 
@@ -72,12 +72,7 @@ pub fn writing<R>(
 ) -> Result<R, Error> {
     attempt(|| {
         acting_as(role, || {
-            run(
-                "SET CONSTRAINTS ALL IMMEDIATE",
-                Access::Write,
-                vec![],
-                |_| Ok(()),
-            )?;
+            execute("SET CONSTRAINTS ALL IMMEDIATE", vec![])?;
             with_settings(&[("search_path", &product.search_path())], work)
         })
     })
@@ -108,14 +103,12 @@ pub fn lock_to_be_deleted(product: &Product, builds: &[NewBuild]) -> Result<(), 
     if ids.is_empty() {
         return Ok(());
     }
-    let locked = run(
+    let locked = execute(
         &format!(
             "SELECT FROM {} w WHERE w.id = ANY ($1) ORDER BY w.id FOR NO KEY UPDATE",
             product.table(workspaces::TABLE)
         ),
-        Access::Write,
         vec![uuids(ids.iter().copied())],
-        |_| Ok(()),
     )?;
     check_written(product, workspaces::TABLE, locked, ids.len())
 }
@@ -154,9 +147,8 @@ fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Erro
     let texts = |text: &dyn Fn(&NewBuild) -> String| {
         Arg::Texts(builds.iter().map(|build| Some(text(build))).collect())
     };
-    let written = run(
+    let written = execute(
         &sql,
-        Access::Write,
         vec![
             uuids(builds.iter().map(|build| build.job_id)),
             uuids(builds.iter().map(|build| build.owner_id)),
@@ -167,7 +159,6 @@ fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Erro
             Arg::Time(Some(now)),
             Arg::Text(Some(job_input::trace_metadata(&product.signs))),
         ],
-        |_| Ok(()),
     )?;
     check_written(product, provisioner_jobs::TABLE, written, builds.len())
 }
@@ -225,9 +216,8 @@ fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
           ORDER BY d.place",
         builds = product.table(b::TABLE),
     );
-    let written = run(
+    let written = execute(
         &sql,
-        Access::Write,
         vec![
             uuids(builds.iter().map(|build| build.workspace_id)),
             uuids(builds.iter().map(|build| build.owner_id)),
@@ -256,7 +246,6 @@ fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
             Arg::Uuids(builds.iter().map(|build| build.preset_id).collect()),
             Arg::Time(Some(now)),
         ],
-        |_| Ok(()),
     )?;
     check_written(product, workspace_builds::TABLE, written, builds.len())
 }
@@ -285,14 +274,12 @@ fn same_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error>
            JOIN {parameters} l ON l.workspace_build_id = d.latest_build_id",
         parameters = product.table(workspace_build_parameters::TABLE),
     );
-    let written = run(
+    let written = execute(
         &sql,
-        Access::Write,
         vec![
             uuids(builds.iter().map(|build| build.build_id)),
             uuids(builds.iter().map(|build| build.latest_build_id)),
         ],
-        |_| Ok(()),
     )?;
     check_written(product, workspace_build_parameters::TABLE, written, rows)
 }
@@ -341,9 +328,8 @@ fn other_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error
         ValueSource::Legacy => "legacy",
         ValueSource::Default => "default",
     };
-    let written = run(
+    let written = execute(
         &sql,
-        Access::Write,
         vec![
             uuids(rows.iter().map(|(build, _)| build.workspace_id)),
             uuids(rows.iter().map(|(build, _)| build.build_id)),
@@ -356,7 +342,6 @@ fn other_parameters(product: &Product, builds: &[&NewBuild]) -> Result<(), Error
                     .collect(),
             ),
         ],
-        |_| Ok(()),
     )?;
     check_written(
         product,
@@ -393,9 +378,8 @@ fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
         apps = product.table(task_workspace_apps::TABLE),
         tasks = product.table(tasks::TABLE),
     );
-    run(
+    execute(
         &sql,
-        Access::Write,
         vec![
             uuids(builds.iter().map(|build| build.workspace_id)),
             Arg::Ints(
@@ -405,7 +389,6 @@ fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
                     .collect(),
             ),
         ],
-        |_| Ok(()),
     )?;
     Ok(())
 }
@@ -443,15 +426,13 @@ pub fn dormancy_marks(
         .iter()
         .map(|after| after.map(|micros| now.saturating_add_micros(micros)))
         .collect();
-    let written = run(
+    let written = execute(
         &sql,
-        Access::Write,
         vec![
             uuids(workspaces.iter().copied()),
             Arg::Times(deleting_at),
             Arg::Time(Some(now)),
         ],
-        |_| Ok(()),
     )?;
     check_written(product, workspaces::TABLE, written, workspaces.len())
 }
@@ -493,9 +474,8 @@ fn fill_next_start_at(
         product.table(workspaces::TABLE),
         product.time_value("d.next_start_at", workspaces::NEXT_START_AT),
     );
-    run(
+    execute(
         &sql,
-        Access::Write,
         vec![
             uuids(fills.iter().map(|(id, _, _)| *id)),
             Arg::Texts(
@@ -506,7 +486,6 @@ fn fill_next_start_at(
             ),
             Arg::Times(fills.iter().map(|(_, _, at)| Some(*at)).collect()),
         ],
-        |_| Ok(()),
     )
 }
 

@@ -8,7 +8,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::{Schedule, ScheduleError, ZoneSource};
+use super::error::ScheduleError;
+use super::weekly::Schedule;
+use super::zone::ZoneSource;
 
 /// The longest text that is kept, in bytes. Longer ones are parsed each time.
 const LONGEST_TEXT: usize = 256;

@@ -6,6 +6,7 @@ use super::test_zones::{BundledZones, OnlyZone, ShiftingZone};
 use super::text_tests::{next, parse};
 use super::vector_tests::instant;
 use super::*;
+use crate::instant::*;
 
 #[test]
 fn next_is_strictly_later_and_on_the_minute() {

@@ -10,7 +10,9 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
 use super::test_zones::{BundledZones, OnlyZone};
+use super::weekly::MAX_SPANS;
 use super::*;
+use crate::instant::*;
 
 /// Zones whose clocks are moved often, far, at midnight, by odd amounts or never.
 const ZONES: [&str; 12] = [

@@ -5,7 +5,7 @@
 //! end of the queue nothing is said.
 
 use super::error::Error;
-use super::query::{Access, Arg, run};
+use super::query::{Access, Arg, execute, run};
 
 /// Tells whoever listens on a channel, at commit; false where the queue has no room.
 pub fn notify(channel: &str, payloads: Vec<String>) -> Result<bool, Error> {
@@ -15,14 +15,12 @@ pub fn notify(channel: &str, payloads: Vec<String>) -> Result<bool, Error> {
     if !Queue::look()?.has_room_for(channel, &payloads) {
         return Ok(false);
     }
-    run(
+    execute(
         "SELECT pg_catalog.pg_notify($1, p) FROM pg_catalog.unnest($2) AS p",
-        Access::Write,
         vec![
             Arg::Text(Some(channel)),
             Arg::Texts(payloads.into_iter().map(Some).collect()),
         ],
-        |_| Ok(()),
     )?;
     Ok(true)
 }

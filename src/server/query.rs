@@ -166,6 +166,44 @@ pub fn run(
     Ok(processed)
 }
 
+/// Runs a statement that writes, and returns how many rows it wrote.
+pub fn execute(sql: &str, args: Vec<Arg<'_>>) -> Result<u64, Error> {
+    run(sql, Access::Write, args, |_| Ok(()))
+}
+
+/// Does a query return any row?
+pub fn exists(sql: &str, args: Vec<Arg<'_>>) -> Result<bool, Error> {
+    Ok(run(sql, Access::Read, args, |_| Ok(()))? > 0)
+}
+
+/// The last row of a query that reads, by what `read` makes of it.
+pub fn one<T>(
+    sql: &str,
+    args: Vec<Arg<'_>>,
+    mut read: impl FnMut(&Row<'_>) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    let mut found = None;
+    run(sql, Access::Read, args, |row| {
+        found = Some(read(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// All rows of a query that reads, by what `read` makes of each; for few.
+pub fn all<T>(
+    sql: &str,
+    args: Vec<Arg<'_>>,
+    mut read: impl FnMut(&Row<'_>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let mut found = Vec::new();
+    run(sql, Access::Read, args, |row| {
+        found.push(read(row)?);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// Arguments as the server takes them, in memory that ends with the SPI session.
 fn parameters(values: &[Option<pg_sys::Datum>], types: &[pg_sys::Oid]) -> pg_sys::ParamListInfo {
     // SAFETY: the list has room for as many as it was made for.

@@ -12,7 +12,7 @@ use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
 
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Arg, one};
 
 use super::roster::Database;
 use super::state::State;
@@ -183,23 +183,19 @@ pub fn visit<R>(work: impl FnOnce(Region) -> R) -> Result<Option<R>, Error> {
     if let Some(region) = preloaded() {
         return Ok(Some(work(region)));
     }
-    let mut number = None;
-    run(
+    let number = one(
         "SELECT l.objid FROM pg_catalog.pg_locks l \
          WHERE l.locktype OPERATOR(pg_catalog.=) 'userlock' AND l.granted \
          AND l.database OPERATOR(pg_catalog.=) CAST($1 AS pg_catalog.oid) \
          AND l.classid OPERATOR(pg_catalog.=) CAST($2 AS pg_catalog.oid) \
          AND l.objsubid OPERATOR(pg_catalog.=) 2",
-        Access::Read,
         vec![
             Arg::BigInt(Some(i64::from(this_database()))),
             Arg::BigInt(Some(i64::from(LOCK_CLASS))),
         ],
-        |row| {
-            number = row.oid(0)?;
-            Ok(())
-        },
-    )?;
+        |row| row.oid(0),
+    )?
+    .flatten();
     let Some(number) = number else {
         return Ok(None);
     };

@@ -22,7 +22,7 @@ use crate::server::error::Error;
 use crate::server::extension::{Extension, database};
 use crate::server::identity::role_name;
 use crate::server::log::log_at;
-use crate::server::query::{Access, run};
+use crate::server::query::one;
 use crate::server::{clock, transaction};
 use crate::settings::{self, Action, Settings};
 
@@ -182,19 +182,17 @@ fn read_only() -> Result<Option<Error>, Error> {
         return Ok(None);
     }
     let mut source = String::new();
-    let mut line = String::new();
-    run(
+    let line = one(
         "SELECT s.source, pg_catalog.regexp_replace(s.sourcefile, '^.*/', ''), s.sourceline \
          FROM pg_catalog.pg_settings s WHERE s.name = 'default_transaction_read_only'",
-        Access::Read,
         Vec::new(),
         |row| {
             source = row.text(0)?.unwrap_or_default();
             let file = row.text(1)?.unwrap_or_default();
-            line = format!("{file}, line {}", row.int(2)?.unwrap_or(0));
-            Ok(())
+            Ok(format!("{file}, line {}", row.int(2)?.unwrap_or(0)))
         },
-    )?;
+    )?
+    .unwrap_or_default();
     let (role, database) = (bootstrap_superuser(), quoted(&database()));
     let reset = |of: &str| format!("ALTER {of} RESET default_transaction_read_only;");
     let (place, mend) = match source.as_str() {

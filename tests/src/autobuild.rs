@@ -1,13 +1,19 @@
 //! The extension's SQL functions as a test calls them: rows as structs, errors as what
 //! a user sees of them.
+//!
+//! Ticks by hand are an [`Operator`]'s, with the settings of its session, or those of any
+//! other [`Client`]: [`tick`].
 
-use postgres::Client;
+use std::cell::{RefCell, RefMut};
+use std::fmt;
+
+use postgres::{Client, Error};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use crate::product::{Product, Template, texts};
+use crate::product::{Product, Template, Value, Workspace, execute, quote_literal, texts};
 use crate::{Server, Transition, Version};
 
 /// The schemas on which every rule is looked at; what is cheap is looked at on all nine.
@@ -19,17 +25,50 @@ pub const VERSIONS: [Version; 4] = [
 ];
 /// A schedule.
 pub const NINE: &str = "CRON_TZ=UTC 0 9 * * *";
-/// When workspaces were stopped or started in most tests.
+/// When workspaces were stopped or started in many tests.
 pub const YESTERDAY: &str = "2024-03-04 18:00:00+00";
+/// An hour before [`TODAY_AT_NINE`].
+pub const TODAY_AT_EIGHT: &str = "2024-03-05 08:00:00+00";
 /// The first run of [`NINE`] after [`YESTERDAY`].
 pub const TODAY_AT_NINE: &str = "2024-03-05 09:00:00+00";
+/// Another schedule.
+pub const HOURLY: &str = "CRON_TZ=UTC 0 * * * *";
+/// When workspaces were stopped in many other tests.
+pub const STOPPED: &str = "2024-02-01 10:00:30+00";
+/// The first run of [`HOURLY`] after [`STOPPED`].
+pub const RUN: &str = "2024-02-01 11:00:00+00";
 
-/// The product with the extension, on the server that a binary's tests share.
+/// What [`Operator::outcome`] says of a workspace that a tick has no row for.
+pub const NOTHING: &str = "nothing";
+/// What it says of a start by schedule.
+pub const START: &str = "start autostart built";
+/// What it says of a stop at a deadline.
+pub const STOP: &str = "stop autostop built";
+
+/// The product with the extension, on the server that a program's tests share.
 #[track_caller]
 pub fn install(version: Version) -> Product {
-    let product = Product::install(Server::shared(), version);
-    product.create_extension();
-    product
+    Product::with_extension(Server::shared(), version)
+}
+
+/// Runs a test on a database of each version, on the program's shared server.
+#[track_caller]
+pub fn on_each_version(test: impl Fn(&Product, &Operator<'_>)) {
+    on_versions(&Version::ALL, test);
+}
+
+/// As [`on_each_version`], on these versions.
+#[track_caller]
+pub fn on_versions(versions: &[Version], test: impl Fn(&Product, &Operator<'_>)) {
+    for &version in versions {
+        let product = install(version);
+        test(&product, &product.operator());
+    }
+}
+
+/// The versions from one on.
+pub fn since(first: Version) -> Vec<Version> {
+    Version::ALL.into_iter().filter(|v| *v >= first).collect()
 }
 
 /// So many workspaces that are due to start [`TODAY_AT_NINE`].
@@ -38,6 +77,20 @@ pub fn due(template: &Template<'_>, count: u32) -> Vec<Uuid> {
         .workspaces(count, Transition::Stop)
         .schedule(NINE)
         .created_at(YESTERDAY)
+        .create()
+}
+
+/// So many workspaces for which nothing is due within a day, and whose `next_start_at` is
+/// to be filled in.
+pub fn to_fill_in(product: &Product, count: u32) -> Vec<Uuid> {
+    let day = product
+        .value("SELECT extract(dow FROM now() + interval '3 days')::int")
+        .expect("a weekday");
+    let template = product.template("docker").create();
+    template
+        .workspaces(count, Transition::Stop)
+        .schedule(format!("0 9 * * {day}"))
+        .created_at(Value::sql("now()"))
         .create()
 }
 
@@ -77,6 +130,28 @@ pub struct Attempt {
     pub message: Option<String>,
 }
 
+impl fmt::Display for Attempt {
+    /// Transition, reason and outcome, and the code or SQLSTATE if there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.transition, self.reason, self.outcome)?;
+        match self.code.as_ref().or(self.sqlstate.as_ref()) {
+            Some(code) => write!(f, " {code}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Attempt {
+    /// The row without what only a tick can know: the ids.
+    pub fn foreseen(&self) -> Attempt {
+        Attempt {
+            build_id: None,
+            job_id: None,
+            ..self.clone()
+        }
+    }
+}
+
 /// The row of `autobuild_next_transition`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct NextTransition {
@@ -110,7 +185,7 @@ pub struct Refusal {
 impl Refusal {
     /// What the server said; anything but an error of the server's is the harness's.
     #[track_caller]
-    pub fn of(error: &postgres::Error) -> Refusal {
+    pub fn of(error: &Error) -> Refusal {
         let Some(error) = error.as_db_error() else {
             panic!("no error of the server's: {error:?}");
         };
@@ -134,10 +209,7 @@ pub fn refusal(client: &mut Client, sql: &str) -> Refusal {
 }
 
 /// The rows of a query, each as struct or JSON object, or its error.
-pub fn try_records<T: DeserializeOwned>(
-    client: &mut Client,
-    sql: &str,
-) -> Result<Vec<T>, postgres::Error> {
+pub fn try_records<T: DeserializeOwned>(client: &mut Client, sql: &str) -> Result<Vec<T>, Error> {
     let rows = client.query(&format!("SELECT to_jsonb(q) FROM ({sql}) q"), &[])?;
     Ok(rows
         .into_iter()
@@ -157,7 +229,7 @@ pub fn records<T: DeserializeOwned>(client: &mut Client, sql: &str) -> Vec<T> {
 
 /// One tick in a REPEATABLE READ transaction of its own, which is committed, or rolled
 /// back with the error that it met.
-pub fn try_tick(client: &mut Client, at: &str) -> Result<Vec<Attempt>, postgres::Error> {
+pub fn try_tick(client: &mut Client, at: &str) -> Result<Vec<Attempt>, Error> {
     client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ")?;
     let rows = try_records(client, &format!("SELECT * FROM autobuild_tick('{at}')"));
     let end = if rows.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -213,7 +285,30 @@ pub fn whole_builds(product: &Product, of_each: &str) {
     assert!(broken.is_empty(), "builds without a parameter: {broken:?}");
 }
 
+/// A session that runs ticks.
+pub struct Operator<'p> {
+    product: &'p Product,
+    session: RefCell<Client>,
+}
+
 impl Product {
+    /// As [`Product::install`], with the extension.
+    #[track_caller]
+    pub fn with_extension(server: &Server, version: Version) -> Product {
+        let product = Product::install(server, version);
+        product.create_extension();
+        product
+    }
+
+    /// A session that runs ticks.
+    #[track_caller]
+    pub fn operator(&self) -> Operator<'_> {
+        Operator {
+            product: self,
+            session: RefCell::new(self.superuser()),
+        }
+    }
+
     /// One tick by hand, as superuser: [`tick`].
     #[track_caller]
     pub fn tick(&self, at: &str) -> Vec<Attempt> {
@@ -227,6 +322,126 @@ impl Product {
                           (SELECT count(*) FROM workspace_builds),
                           (SELECT count(*) FROM workspace_build_parameters)";
         texts(&mut self.session(), sql).remove(0)
+    }
+}
+
+impl Operator<'_> {
+    /// The session itself.
+    pub fn session(&self) -> RefMut<'_, Client> {
+        self.session.borrow_mut()
+    }
+
+    /// Changes a setting of the extension's for this session.
+    #[track_caller]
+    pub fn set(&self, setting: &str, value: &str) {
+        self.execute(&format!(
+            "SET workspace_autobuild.{setting} = {}",
+            quote_literal(value)
+        ));
+    }
+
+    /// Puts the extension's settings back to their defaults.
+    #[track_caller]
+    pub fn reset(&self) {
+        self.execute("RESET ALL");
+    }
+
+    /// Lets every rule act, deletion too.
+    #[track_caller]
+    pub fn all_rules(&self) {
+        self.set("rules", "autostop, autostart, failed, dormancy, delete");
+    }
+
+    /// Executes statements in this session.
+    #[track_caller]
+    pub fn execute(&self, sql: &str) {
+        execute(&mut self.session(), sql);
+    }
+
+    /// The rows of a query as texts.
+    #[track_caller]
+    pub fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        texts(&mut self.session(), sql)
+    }
+
+    /// As [`tick`], in this session.
+    #[track_caller]
+    pub fn tick(&self, at: &str) -> Vec<Attempt> {
+        tick(&mut self.session(), at)
+    }
+
+    /// As [`try_tick`], in this session.
+    pub fn try_tick(&self, at: &str) -> Result<Vec<Attempt>, Error> {
+        try_tick(&mut self.session(), at)
+    }
+
+    /// As [`preview`], in this session.
+    #[track_caller]
+    pub fn preview(&self, at: &str) -> Vec<Attempt> {
+        preview(&mut self.session(), at)
+    }
+
+    /// The rows of a tick that is undone; the preview must have said the same.
+    #[track_caller]
+    pub fn dry_tick(&self, at: &str) -> Vec<Attempt> {
+        self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
+        let preview = self.preview(at);
+        let sql = format!("SELECT * FROM autobuild_tick('{at}')");
+        let rows: Vec<Attempt> = records(&mut self.session(), &sql);
+        self.execute("ROLLBACK");
+        let foreseen: Vec<Attempt> = rows.iter().map(Attempt::foreseen).collect();
+        assert_eq!(
+            preview,
+            foreseen,
+            "{}: preview and tick at {at} differ",
+            self.product.version()
+        );
+        rows
+    }
+
+    /// What a tick would do to a workspace: its row, or [`NOTHING`]. The tick is undone;
+    /// `autobuild_preview` and `autobuild_next_transition` must have said the same.
+    #[track_caller]
+    pub fn outcome(&self, workspace: &Workspace<'_>, at: &str) -> String {
+        let rows = self.dry_tick(at);
+        let row = rows
+            .into_iter()
+            .find(|row| row.workspace_id == workspace.id);
+        let next = self.next(workspace, at);
+        let version = self.product.version();
+        let outcome = match row {
+            None => NOTHING.to_owned(),
+            Some(row) => {
+                let said = (next.transition, next.reason, next.next_transition_at);
+                let done = (
+                    Some(row.transition.clone()),
+                    Some(row.reason.clone()),
+                    Some(row.due_at.clone()),
+                );
+                assert_eq!(said, done, "{version}: next_transition and tick differ");
+                assert_eq!(next.skip_reason, row.code, "{version}: the codes differ");
+                row.to_string()
+            }
+        };
+        assert_eq!(
+            next.due,
+            outcome != NOTHING,
+            "{version}: next_transition says due = {} at {at}, the tick: {outcome}",
+            next.due
+        );
+        outcome
+    }
+
+    /// As [`next_transition`], in this session.
+    #[track_caller]
+    pub fn next(&self, workspace: &Workspace<'_>, at: &str) -> NextTransition {
+        next_transition(&mut self.session(), workspace.id, at)
+    }
+
+    /// The skip code of a workspace that nothing is due for.
+    #[track_caller]
+    pub fn skip(&self, workspace: &Workspace<'_>, at: &str) -> String {
+        self.next(workspace, at).skip_reason.unwrap_or_default()
     }
 }
 

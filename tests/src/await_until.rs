@@ -6,6 +6,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Long enough for a busy machine; nothing waits so long when all is well.
+pub const SOON: Duration = Duration::from_secs(60);
+
 /// How long between two looks: short against everything that tests wait for, long
 /// enough to leave the processor to the server.
 const PAUSE: Duration = Duration::from_millis(20);

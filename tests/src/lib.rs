@@ -1,10 +1,8 @@
 //! What the extension is tested and shown on: real servers ([`server`]), the product's
 //! tables at any of nine versions with rows in them ([`product`]), the extension's own
-//! functions ([`autobuild`]), a stand-in for the provisioner that does the builds
-//! ([`provisioner`]), and a [`scene`] to look at.
-//!
-//! Ticks by hand are [`by_hand`]'s, an executor of the product's own shape
-//! [`product_executor`]'s.
+//! functions and ticks by hand ([`autobuild`]), a stand-in for the provisioner that does the
+//! builds ([`provisioner`]), an executor of the product's own shape ([`product_executor`]),
+//! and a [`scene`] to look at.
 //!
 //! Nothing here is part of the extension. A failure of the harness itself (a server
 //! that does not start, a row that the product's tables refuse) panics with what was
@@ -12,7 +10,6 @@
 
 pub mod autobuild;
 pub mod await_until;
-pub mod by_hand;
 pub mod invariants;
 pub mod product;
 pub mod product_executor;
@@ -20,8 +17,8 @@ pub mod provisioner;
 pub mod scene;
 pub mod server;
 
-pub use await_until::{await_some, await_until};
-pub use by_hand::{NOTHING, Operator, TickRow};
+pub use autobuild::{NOTHING, Operator};
+pub use await_until::{SOON, await_some, await_until};
 pub use product::{Product, Transition, Version};
 pub use product_executor::ProductExecutor;
 pub use provisioner::Provisioner;

@@ -9,15 +9,11 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value as Json;
-use workspace_autobuild_tests::product::{Value, parameter, texts};
+use workspace_autobuild_tests::product::{parameter, texts};
 use workspace_autobuild_tests::server::ticking;
-use workspace_autobuild_tests::{Product, Server, Transition, Version, await_some, await_until};
-
-/// Long enough for a busy machine.
-const SOON: Duration = Duration::from_secs(60);
+use workspace_autobuild_tests::{Product, SOON, Server, Version, await_some, await_until};
 
 /// A program of Debian's packages, where `make setup` unpacked them, or the machine's own.
 /// None where neither is to be had.
@@ -139,11 +135,7 @@ fn a_lively_product(server: &Server) -> Product {
         .create();
     for number in 0..10 {
         let template = if number == 0 { &strict } else { &docker };
-        let build = template.workspace(&format!("w{number}")).create();
-        build
-            .build(Transition::Start)
-            .deadline(Value::sql("now() - interval '1 hour'"))
-            .create();
+        template.workspace(&format!("w{number}")).create_overdue();
     }
     product.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -331,19 +323,14 @@ fn a_tick_that_did_something_is_logged_at_the_level_that_is_set_and_told_of_on_t
         .set("workspace_autobuild.notify_transitions", "on")
         .set("workspace_autobuild.log_level", "debug1")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut listener = product.superuser();
     listener
         .batch_execute("LISTEN workspace_autobuild")
         .expect("LISTEN");
     let template = product.template("docker").create();
     let stop = |name: &str| {
-        let workspace = template.workspace(name).create();
-        workspace
-            .build(Transition::Start)
-            .deadline(Value::sql("now() - interval '1 hour'"))
-            .create();
+        let workspace = template.workspace(name).create_overdue();
         workspace.id.to_string()
     };
     let told = |listener: &mut postgres::Client| {

@@ -19,17 +19,12 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use workspace_autobuild_tests::product::{Value, texts};
+use workspace_autobuild_tests::product::texts;
 use workspace_autobuild_tests::server::SUPERUSER;
-use workspace_autobuild_tests::{
-    Product, Server, StopMode, Transition, Version, await_some, scene,
-};
+use workspace_autobuild_tests::{Product, SOON, Server, StopMode, Version, await_some, scene};
 
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// Long enough for a busy machine.
-const SOON: Duration = Duration::from_secs(60);
 /// What stands for anything in an expected output.
 const ANYTHING: &str = "...";
 
@@ -284,8 +279,7 @@ fn the_readmes_job_ticks_with_pg_cron_in_both_of_its_modes() {
         eprintln!("SKIPPED: `make setup` found no pg_cron for this PostgreSQL");
         return;
     }
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     server.append_conf(&format!(
         "shared_preload_libraries = 'pg_cron'\ncron.database_name = '{}'\n",
         product.database()
@@ -307,11 +301,7 @@ fn the_readmes_job_ticks_with_pg_cron_in_both_of_its_modes() {
         .expect("a job");
     let template = product.template("docker").create();
     for (round, by_workers) in [(1, "off"), (2, "on")] {
-        let workspace = template.workspace(&format!("dev-{round}")).create();
-        workspace
-            .build(Transition::Start)
-            .deadline(Value::sql("now() - interval '1 hour'"))
-            .create();
+        template.workspace(&format!("dev-{round}")).create_overdue();
         server.append_conf(&format!("cron.use_background_workers = {by_workers}\n"));
         server.restart(StopMode::Fast);
         product.reconnect();

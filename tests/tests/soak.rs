@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use std::{fmt, fs};
 
 use postgres::Client;
-use workspace_autobuild_tests::product::{Fields, Value, parameter, texts};
+use workspace_autobuild_tests::product::{Fields, MINUTE, Value, parameter, texts};
+use workspace_autobuild_tests::server::hourly;
 use workspace_autobuild_tests::{
-    Product, Provisioner, Server, Transition, Version, await_until, invariants,
+    Product, Provisioner, Transition, Version, await_until, invariants,
 };
 
 /// From so many ticks on it is the long form.
@@ -90,14 +91,11 @@ const DONE: &str = "SELECT coalesce(sum(value), 0)::bigint FROM autobuild_metric
 #[test]
 fn memory_tables_and_the_time_of_a_tick_stay_as_they_are() {
     let (ticks, workspaces) = (number("SOAK_TICKS", 400), number("SOAK_WORKSPACES", 1000));
-    let server = Server::options()
-        .preload("workspace-autobuild")
+    let server = hourly()
         .set("shared_buffers", "128MB")
         .set("autovacuum_naptime", "5s")
-        .set("workspace_autobuild.tick_interval", "1h")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let template = product
         .template("docker")
         .parameter(parameter("region").default("eu"))
@@ -106,7 +104,7 @@ fn memory_tables_and_the_time_of_a_tick_stay_as_they_are() {
     template
         .workspaces(u32::try_from(workspaces).expect("fewer"), Transition::Stop)
         .schedule(Value::sql("(i % 10) || '-59/10 * * * *'"))
-        .set("ttl", 60_000_000_000_i64)
+        .set("ttl", MINUTE)
         .created_at(Value::sql("now()"))
         .create();
     let mut client = product.superuser();

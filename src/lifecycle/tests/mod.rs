@@ -88,18 +88,15 @@ pub(crate) fn dormant(deleting_at: Instant) -> Facts {
 }
 
 impl Facts {
-    /// Its template, to be varied.
-    pub fn template(&mut self) -> &mut Template {
+    pub(crate) fn template(&mut self) -> &mut Template {
         self.template.as_mut().unwrap()
     }
 
-    /// Its latest build, to be varied.
-    pub fn latest(&mut self) -> &mut LatestBuild {
+    pub(crate) fn latest(&mut self) -> &mut LatestBuild {
         self.latest.as_mut().unwrap()
     }
 
-    /// The job of its latest build, to be varied.
-    pub fn job(&mut self) -> &mut Job {
+    pub(crate) fn job(&mut self) -> &mut Job {
         self.latest().job.as_mut().unwrap()
     }
 }

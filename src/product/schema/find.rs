@@ -10,7 +10,7 @@ use crate::columns::{COLUMNS, all_tables, licenses, workspace_builds, workspaces
 use crate::lifecycle::signs::Signs;
 use crate::server::catalog;
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, Row, run};
+use crate::server::query::{Access, Arg, Row, all, run};
 use crate::server::transaction::with_latest_catalog;
 
 use super::check::{Attribute, Relation, check_columns, check_tables, kind_of};
@@ -144,24 +144,20 @@ fn look_up(schema: &str) -> Result<Product, Error> {
         .map(|(column, found)| ((column.table, found.name), found.identity.as_str()))
         .collect();
     shape.sort_unstable();
-    let mut reasons = Vec::new();
-    run(
+    let reasons: Vec<String> = all(
         BUILD_REASONS,
-        Access::Read,
         vec![
             Arg::Text(Some(schema)),
             Arg::Text(Some(workspace_builds::TABLE)),
             Arg::Text(Some(workspace_builds::REASON.name)),
         ],
-        |row| {
-            reasons.extend(row.text(0)?);
-            Ok(())
-        },
-    )?;
-    let mut build_number_keys = Vec::new();
-    run(
+        |row| row.text(0),
+    )?
+    .into_iter()
+    .flatten()
+    .collect();
+    let build_number_keys = all(
         BUILD_NUMBER_KEYS,
-        Access::Read,
         vec![
             Arg::Text(Some(schema)),
             Arg::Text(Some(workspace_builds::TABLE)),
@@ -174,11 +170,11 @@ fn look_up(schema: &str) -> Result<Product, Error> {
                 .to_vec(),
             ),
         ],
-        |row| {
-            build_number_keys.extend(row.text(0)?);
-            Ok(())
-        },
-    )?;
+        |row| row.text(0),
+    )?
+    .into_iter()
+    .flatten()
+    .collect();
     let tables: Vec<Table> = all_tables()
         .into_iter()
         .filter_map(|name| {
@@ -194,20 +190,18 @@ fn look_up(schema: &str) -> Result<Product, Error> {
         })
         .collect();
     let written = tables.iter().filter(|table| table.written);
-    let mut referenced = Vec::new();
-    run(
+    let referenced = all(
         REFERENCED,
-        Access::Read,
         vec![Arg::Texts(
             written
                 .map(|table| Some(table.oid.to_u32().to_string()))
                 .collect(),
         )],
-        |row| {
-            referenced.extend(row.oid(0)?);
-            Ok(())
-        },
-    )?;
+        |row| row.oid(0),
+    )?
+    .into_iter()
+    .flatten()
+    .collect();
     let licenses = relations
         .get(licenses::TABLE)
         .map_or(pg_sys::InvalidOid, |relation| relation.oid);

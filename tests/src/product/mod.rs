@@ -178,9 +178,7 @@ impl Product {
     /// Executes statements as the tables' owner.
     #[track_caller]
     pub fn execute(&self, sql: &str) {
-        self.session()
-            .batch_execute(sql)
-            .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+        execute(&mut self.session(), sql);
     }
 
     /// The rows of a query as texts, `None` for NULL: to be compared in one look.
@@ -192,9 +190,7 @@ impl Product {
     /// The first column of a query's only row, as text.
     #[track_caller]
     pub fn value(&self, sql: &str) -> Option<String> {
-        let mut rows = self.rows(sql);
-        assert_eq!(rows.len(), 1, "not one row: {sql}");
-        rows.remove(0).remove(0)
+        value(&mut self.session(), sql)
     }
 
     /// The rows of a query, each as JSON object of its columns.
@@ -217,6 +213,14 @@ impl Product {
     }
 }
 
+/// Executes statements, in any session.
+#[track_caller]
+pub fn execute(client: &mut Client, sql: &str) {
+    client
+        .batch_execute(sql)
+        .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+}
+
 /// The rows of a query as texts, `None` for NULL, in any session.
 #[track_caller]
 pub fn texts(client: &mut Client, sql: &str) -> Vec<Vec<Option<String>>> {
@@ -235,6 +239,14 @@ pub fn texts(client: &mut Client, sql: &str) -> Vec<Vec<Option<String>>> {
         .collect()
 }
 
+/// The first column of a query's only row, as text, in any session.
+#[track_caller]
+pub fn value(client: &mut Client, sql: &str) -> Option<String> {
+    let mut rows = texts(client, sql);
+    assert_eq!(rows.len(), 1, "not one row: {sql}");
+    rows.remove(0).remove(0)
+}
+
 /// The schema that the extension is in, as an identifier; none without it.
 #[track_caller]
 pub fn extension_schema(client: &mut Client) -> Option<String> {
@@ -245,7 +257,8 @@ pub fn extension_schema(client: &mut Client) -> Option<String> {
 }
 
 /// Makes the role that owns the product's tables, once for a server.
-fn ensure_owner(client: &mut Client) {
+#[track_caller]
+pub fn ensure_owner(client: &mut Client) {
     // Tests run side by side: one of two CREATE ROLE fails, and that is as good.
     client
         .batch_execute(&format!(

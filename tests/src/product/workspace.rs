@@ -138,6 +138,29 @@ impl<'p> NewWorkspace<'p> {
         self.set(column, at)
     }
 
+    /// Inserts it with one build, which stopped it at a time.
+    #[track_caller]
+    pub fn create_stopped(self, at: impl Into<Value>) -> Workspace<'p> {
+        let workspace = self.create();
+        workspace.build(Transition::Stop).created_at(at).create();
+        workspace
+    }
+
+    /// Inserts it with one build, which started it at a time and until a deadline.
+    #[track_caller]
+    pub fn create_started(self, at: impl Into<Value>, deadline: impl Into<Value>) -> Workspace<'p> {
+        let workspace = self.create();
+        let build = workspace.build(Transition::Start).created_at(at);
+        build.deadline(deadline).create();
+        workspace
+    }
+
+    /// Inserts it with one build, whose deadline was an hour ago.
+    #[track_caller]
+    pub fn create_overdue(self) -> Workspace<'p> {
+        self.create_started(LONG_AGO, Value::sql("now() - interval '1 hour'"))
+    }
+
     /// Inserts it.
     #[track_caller]
     pub fn create(mut self) -> Workspace<'p> {

@@ -1,4 +1,4 @@
-//! A private PostgreSQL server for one test, or shared by the tests of one binary.
+//! A private PostgreSQL server for one test, or shared by the tests of one program.
 //!
 //! It lives in a temporary folder, listens on its own socket and loopback port, and
 //! has the settings that the test gives. However the test ends (also by a panic or
@@ -145,6 +145,12 @@ pub fn ticking() -> Options {
         .set("workspace_autobuild.tick_interval", "1s")
 }
 
+/// Options for a server with the extension preloaded that ticks when it is woken: each
+/// hour else.
+pub fn hourly() -> Options {
+    ticking().set("workspace_autobuild.tick_interval", "1h")
+}
+
 impl Server {
     /// Options with the harness's defaults: small, quiet, UTC, no fsync.
     pub fn options() -> Options {
@@ -175,14 +181,14 @@ impl Server {
             .set("workspace_autobuild.databases", "")
     }
 
-    /// One server without the extension for all tests of this binary that want no
+    /// One server without the extension for all tests of a program that want no
     /// settings of their own; each test makes its own database.
     pub fn plain() -> &'static Server {
         static PLAIN: OnceLock<Server> = OnceLock::new();
         PLAIN.get_or_init(|| Server::options().start())
     }
 
-    /// One server for all tests of this binary that need no settings of their own,
+    /// One server for all tests of a program that need no settings of their own,
     /// as [`Server::options_without_worker`]; each test makes its own database.
     pub fn shared() -> &'static Server {
         // It is never dropped: its guard ends it when the process is gone.
@@ -498,6 +504,23 @@ impl Drop for Server {
             }
         }
     }
+}
+
+/// Takes locks, in a transaction that is left open, until the server has none left, however
+/// many its other sessions left free.
+#[track_caller]
+pub fn take_all_locks(session: &mut Client) {
+    session.batch_execute("BEGIN").expect("a transaction");
+    let mut key = 0;
+    while session
+        .batch_execute(&format!(
+            "SAVEPOINT s; SELECT pg_advisory_xact_lock_shared({key})"
+        ))
+        .is_ok()
+    {
+        key += 1;
+    }
+    session.batch_execute("ROLLBACK TO s").expect("a rollback");
 }
 
 /// A port that nobody listens on now.

@@ -12,7 +12,7 @@ const TRIGGERS: &str = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'autob
 
 #[test]
 fn attach_detach_and_attach_again() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let mut root = product.superuser();
     let call = |root: &mut _, function: &str| value(root, &format!("SELECT {function}()"));
     assert_eq!(call(&mut root, "autobuild_detach").as_deref(), Some("f"));
@@ -33,7 +33,7 @@ fn attach_detach_and_attach_again() {
 #[test]
 fn every_version_of_the_product_can_be_attached() {
     for version in Version::ALL {
-        let product = installed(version);
+        let product = install(version);
         let template = product.template("docker").create();
         let workspace = template.workspace("dev").create();
         workspace
@@ -52,7 +52,7 @@ fn every_version_of_the_product_can_be_attached() {
 
 #[test]
 fn whoever_attaches_must_own_the_tables() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let mut owner = product.connect();
     assert_eq!(sqlstate(&mut owner, "SELECT autobuild_attach()"), "42501");
     let mut root = product.superuser();
@@ -104,7 +104,7 @@ fn attach_as_owner(owner: &mut postgres::Client) {
 
 #[test]
 fn dropping_the_extension_takes_the_triggers_along() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let template = product.template("docker").create();
     let mut root = product.superuser();
     // Twice: what attach notes of the triggers is noted once.
@@ -178,7 +178,7 @@ fn nobody_waits_behind(product: &Product, call: &'static str, in_the_way: &mut C
 
 #[test]
 fn attach_waits_in_short_tries_and_holds_up_no_writer_for_long() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let mut long = product.connect();
     execute(
         &mut long,
@@ -198,7 +198,7 @@ fn detach_holds_nothing_of_the_products_while_readers_of_ours_are_in_its_way() {
         "autobuild_agenda",
         "autobuild_agenda_state",
     ] {
-        let product = installed(Version::NEWEST);
+        let product = install(Version::NEWEST);
         let mut root = product.superuser();
         execute(&mut root, "SELECT autobuild_attach()");
         let mut reader = product.superuser();
@@ -210,7 +210,7 @@ fn detach_holds_nothing_of_the_products_while_readers_of_ours_are_in_its_way() {
 
 #[test]
 fn detach_waits_in_short_tries_for_the_products_writers() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     execute(&mut product.superuser(), "SELECT autobuild_attach()");
     let mut writer = product.connect();
     execute(&mut writer, "BEGIN; LOCK users IN ROW EXCLUSIVE MODE");
@@ -223,7 +223,7 @@ fn detach_waits_in_short_tries_for_the_products_writers() {
 
 #[test]
 fn attach_does_not_wait_for_readers_nor_hold_them_up() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let mut reader = product.connect();
     execute(
         &mut reader,
@@ -246,7 +246,7 @@ fn attach_does_not_wait_for_readers_nor_hold_them_up() {
 
 #[test]
 fn a_table_made_anew_is_missed_and_ticks_scan_until_it_is_attached_again() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let template = product.template("docker").create();
     let workspace = template.workspace("dev").create();
     let mut root = product.superuser();
@@ -287,7 +287,7 @@ fn a_table_made_anew_is_missed_and_ticks_scan_until_it_is_attached_again() {
 
 #[test]
 fn a_trigger_that_was_off_for_a_while_means_that_the_agenda_is_built_anew() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let template = product.template("docker").create();
     let workspace = template.workspace("dev").create();
     let build_ = workspace.build(Transition::Start).create();
@@ -313,7 +313,7 @@ fn a_trigger_that_was_off_for_a_while_means_that_the_agenda_is_built_anew() {
 
 #[test]
 fn migrations_of_watched_columns_work_and_leave_the_agenda_right() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let template = product.template("docker").create();
     let workspace = template.workspace("dev").create();
     let started = workspace
@@ -344,7 +344,7 @@ fn migrations_of_watched_columns_work_and_leave_the_agenda_right() {
 
 #[test]
 fn settings_that_change_the_rules_make_ticks_scan_until_the_agenda_is_built_anew() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let mut root = product.superuser();
     attach(&mut root);
     for setting in [

@@ -6,8 +6,7 @@ use workspace_autobuild_tests::{Product, Server, Transition, Version};
 use super::support::*;
 
 fn attached(server: &Server) -> Product {
-    let product = Product::install(server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(server, Version::NEWEST);
     let template = product.template("docker").create();
     template
         .workspaces(10, Transition::Start)

@@ -39,7 +39,7 @@ fn copied(server: &Server, product: &Product, to: &str) {
 #[test]
 fn a_restored_copy_has_its_triggers_and_builds_its_agenda_by_itself() {
     let server = Server::shared();
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let template = product.template("docker").create();
     template
         .workspaces(10, Transition::Start)

@@ -214,7 +214,7 @@ fn upheaval(product: &Product, root: &mut Client, rng: &mut Rng) {
 }
 
 fn history(version: Version, rng: &mut Rng, steps: u64) {
-    let product = installed(version);
+    let product = install(version);
     let mut root = product.superuser();
     execute(
         &mut root,
@@ -354,8 +354,7 @@ fn no_mark_is_lost_beside_concurrent_writers_and_a_crash() {
     let seed = seed();
     let time = Duration::from_millis(number("AGENDA_STEPS", 10) * 300);
     let mut server = Server::options_without_worker().durable().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut world = World::new(&product);
     attach(&mut product.superuser());
     let mut rng = Rng::with_seed(seed);

@@ -11,7 +11,7 @@ use super::support::*;
 
 /// A product that is attached.
 fn attached(version: Version) -> Product {
-    let product = installed(version);
+    let product = install(version);
     execute(&mut product.superuser(), "SELECT autobuild_attach()");
     product
 }

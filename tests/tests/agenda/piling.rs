@@ -6,11 +6,10 @@ use std::time::Duration;
 use postgres::Client;
 use workspace_autobuild_tests::product::{HOUR, Value, texts};
 use workspace_autobuild_tests::server::ticking;
-use workspace_autobuild_tests::{Product, Transition, Version, await_until};
+use workspace_autobuild_tests::{Product, SOON, Server, Transition, Version, await_until};
 
 use super::support::*;
 
-const SOON: Duration = Duration::from_secs(60);
 const FULL: &str = "SELECT pg_relation_size('autobuild_marks') >= 2500 * 8192";
 
 /// Workspaces of a template of their own that run until then (an SQL expression over `i`).
@@ -48,7 +47,7 @@ fn fill_marks(client: &mut Client, left: u32) {
 
 #[test]
 fn a_change_of_a_template_of_very_many_has_ticks_scan_until_a_pass_has_seen_them() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, "many", 10_100, "now() + interval '1 day'");
     running(&product, "few", 5, "now() + interval '1 day'");
     let mut root = product.superuser();
@@ -81,7 +80,7 @@ fn a_change_of_a_template_of_very_many_has_ticks_scan_until_a_pass_has_seen_them
 
 #[test]
 fn more_marks_than_a_pass_costs_are_not_taken_one_by_one() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, "docker", 5, "now() + interval '1 day'");
     let mut root = product.superuser();
     attach(&mut root);
@@ -110,8 +109,7 @@ fn a_change_of_a_template_stops_no_tick_of_the_others() {
             &format!("{}s", 2.max(count / 20_000)),
         )
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     running(&product, "many", count, "now() + interval '1 day'");
     running(&product, "few", 5, "now() + interval '1 day'");
     product.execute("UPDATE workspaces SET last_used_at = now()");
@@ -159,8 +157,7 @@ fn after_a_timeout_with_the_agenda_the_next_tick_scans() {
         // A tick that holds the product's tables waits for half of this.
         .set("deadlock_timeout", "1min")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     running(&product, "docker", 5, "now() + interval '1 day'");
     let mut root = product.superuser();
     execute(&mut root, "SELECT autobuild_attach()");
@@ -181,7 +178,7 @@ fn after_a_timeout_with_the_agenda_the_next_tick_scans() {
 
 #[test]
 fn marks_are_never_more_than_their_table_may_hold() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, "docker", 5_000, "now() + interval '1 day'");
     let mut root = product.superuser();
     attach(&mut root);
@@ -224,16 +221,21 @@ fn marks_are_never_more_than_their_table_may_hold() {
     assert_eq!(progress(&mut root, "entries").as_deref(), Some("4999"));
 }
 
-#[test]
-fn what_was_changed_without_a_mark_is_not_overlooked_by_the_worker() {
-    let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+/// Five workspaces that run, with an agenda, and with a worker that is paused.
+fn paused_with_agenda(server: &Server) -> (Product, Client) {
+    let product = Product::with_extension(server, Version::NEWEST);
     running(&product, "docker", 5, "now() + interval '1 day'");
     let mut root = product.superuser();
     execute(&mut root, "SELECT autobuild_attach()");
     await_until("the agenda is built", SOON, || mode(&mut root) == "agenda");
     execute(&mut root, "SELECT autobuild_pause('to fill it')");
+    (product, root)
+}
+
+#[test]
+fn what_was_changed_without_a_mark_is_not_overlooked_by_the_worker() {
+    let server = ticking().start();
+    let (product, mut root) = paused_with_agenda(&server);
     // A writer whose change finds no room for its mark, and that takes its time.
     let mut writer = product.connect();
     let mut filled = product.superuser();
@@ -271,13 +273,7 @@ fn what_was_changed_without_a_mark_is_not_overlooked_by_the_worker() {
 #[test]
 fn dead_marks_under_an_old_snapshot_are_gone_after_a_tick() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
-    running(&product, "docker", 5, "now() + interval '1 day'");
-    let mut root = product.superuser();
-    execute(&mut root, "SELECT autobuild_attach()");
-    await_until("the agenda is built", SOON, || mode(&mut root) == "agenda");
-    execute(&mut root, "SELECT autobuild_pause('to fill it')");
+    let (product, mut root) = paused_with_agenda(&server);
     product.execute("UPDATE workspace_builds SET deadline = now() - interval '1 minute'");
     let mut old = product.superuser();
     execute(

@@ -2,35 +2,14 @@
 //! and looks at marks and entries.
 
 use postgres::Client;
+use workspace_autobuild_tests::Product;
+pub use workspace_autobuild_tests::autobuild::install;
+use workspace_autobuild_tests::autobuild::{self, Attempt};
 use workspace_autobuild_tests::product::texts;
-use workspace_autobuild_tests::{Product, Server, Version};
+pub use workspace_autobuild_tests::product::{execute, value};
 
 /// A row of texts.
 pub type Texts = Vec<Option<String>>;
-
-/// A product with the extension, not attached.
-#[track_caller]
-pub fn installed(version: Version) -> Product {
-    let product = Product::install(Server::shared(), version);
-    product.create_extension();
-    product
-}
-
-/// The first column of the only row, as text.
-#[track_caller]
-pub fn value(client: &mut Client, sql: &str) -> Option<String> {
-    let mut rows = texts(client, sql);
-    assert_eq!(rows.len(), 1, "not one row: {sql}");
-    rows.remove(0).remove(0)
-}
-
-/// Executes statements.
-#[track_caller]
-pub fn execute(client: &mut Client, sql: &str) {
-    client
-        .batch_execute(sql)
-        .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-}
 
 /// The SQLSTATE with which statements fail.
 #[track_caller]
@@ -43,25 +22,10 @@ pub fn sqlstate(client: &mut Client, sql: &str) -> String {
     }
 }
 
-/// One tick by hand, in a transaction of its own: its rows.
+/// One tick by hand, now.
 #[track_caller]
-pub fn tick(client: &mut Client) -> Vec<Texts> {
-    tick_at(client, "now()")
-}
-
-/// One tick by hand at a time that is an SQL expression.
-#[track_caller]
-pub fn tick_at(client: &mut Client, at: &str) -> Vec<Texts> {
-    execute(client, "BEGIN ISOLATION LEVEL REPEATABLE READ");
-    let rows = texts(
-        client,
-        &format!(
-            "SELECT workspace_id, transition, reason, due_at, outcome, code, build_number,
-                    message FROM autobuild_tick({at})"
-        ),
-    );
-    execute(client, "COMMIT");
-    rows
+pub fn tick(client: &mut Client) -> Vec<Attempt> {
+    autobuild::tick(client, "now")
 }
 
 /// Statements that set one of our settings for the session, whose ticks are by hand, and for

@@ -1,5 +1,6 @@
 //! Ticks and previews with the agenda: they do what a scan does, and read less.
 
+use workspace_autobuild_tests::autobuild::{self, NINE};
 use workspace_autobuild_tests::product::{Fields, HOUR, Value, texts};
 use workspace_autobuild_tests::{Product, Transition, Version};
 
@@ -16,17 +17,17 @@ fn running(product: &Product, count: u32, until: &str) {
 
 #[test]
 fn what_falls_due_is_done_and_recorded_with_its_mode() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, 3, "now() + i * interval '1 hour'");
     let mut root = product.superuser();
     attach(&mut root);
-    assert_eq!(tick(&mut root), Vec::<Texts>::new());
+    assert_eq!(tick(&mut root), []);
     product.execute(
         "UPDATE workspace_builds SET deadline = now() - interval '1 minute'
           WHERE deadline < now() + interval '90 minutes'",
     );
     assert_eq!(tick(&mut root).len(), 1);
-    assert_eq!(tick(&mut root), Vec::<Texts>::new());
+    assert_eq!(tick(&mut root), []);
     let recorded = texts(&mut root, "SELECT mode, built FROM autobuild_ticks");
     assert_eq!(
         recorded,
@@ -36,16 +37,12 @@ fn what_falls_due_is_done_and_recorded_with_its_mode() {
 
 #[test]
 fn an_empty_next_start_at_is_filled_in_as_a_scan_does() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let template = product.template("docker").create();
     let workspace = template
         .workspace("dev")
-        .schedule("CRON_TZ=UTC 0 9 * * *")
-        .create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(Value::sql("now()"))
-        .create();
+        .schedule(NINE)
+        .create_stopped(Value::sql("now()"));
     let mut root = product.superuser();
     attach(&mut root);
     tick(&mut root);
@@ -62,7 +59,7 @@ fn an_empty_next_start_at_is_filled_in_as_a_scan_does() {
 
 #[test]
 fn a_suspended_owners_workspace_is_due_at_any_time_also_an_earlier_one() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let template = product.template("docker").create();
     let anna = product.user("anna").suspended().create();
     // Without a provisioner it stays due.
@@ -89,7 +86,7 @@ fn a_suspended_owners_workspace_is_due_at_any_time_also_an_earlier_one() {
 
 #[test]
 fn a_preview_of_a_past_time_knows_what_each_rule_would_have_done_then() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let template = product
         .template("docker")
         .set("time_til_dormant", HOUR)
@@ -98,11 +95,10 @@ fn a_preview_of_a_past_time_knows_what_each_rule_would_have_done_then() {
     template
         .workspace("dev")
         .set("last_used_at", Value::sql("now() - interval '3 days'"))
-        .create()
-        .build(Transition::Start)
-        .created_at(Value::sql("now() - interval '4 days'"))
-        .deadline(Value::sql("now() - interval '1 hour'"))
-        .create();
+        .create_started(
+            Value::sql("now() - interval '4 days'"),
+            Value::sql("now() - interval '1 hour'"),
+        );
     // Without a provisioner both stay due.
     product.remove_daemons();
     let mut root = product.superuser();
@@ -124,7 +120,7 @@ fn a_preview_of_a_past_time_knows_what_each_rule_would_have_done_then() {
 fn a_blocked_day_is_passed_over_once_the_run_is_too_late() {
     // Before next_start_at came, only the first run counted; with a limit on lateness
     // the first run is another one later on.
-    let product = installed(Version::V2_15_0);
+    let product = install(Version::V2_15_0);
     let every_day_but_one = "1 << (extract(isodow FROM now() - interval '2 days')::int - 1)";
     let template = product
         .template("docker")
@@ -133,14 +129,10 @@ fn a_blocked_day_is_passed_over_once_the_run_is_too_late() {
             Value::sql(every_day_but_one),
         )
         .create();
-    let workspace = template
+    template
         .workspace("dev")
         .schedule("CRON_TZ=UTC 0 12 * * *")
-        .create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(Value::sql("date_trunc('day', now()) - interval '2 days'"))
-        .create();
+        .create_stopped(Value::sql("date_trunc('day', now()) - interval '2 days'"));
     let mut root = product.superuser();
     // The refused run is not too late yet, so nothing starts the workspace.
     execute(&mut root, &set("max_start_delay = '4d'"));
@@ -156,12 +148,13 @@ fn a_blocked_day_is_passed_over_once_the_run_is_too_late() {
 
 #[test]
 fn a_tick_by_hand_for_a_time_to_come_leaves_the_agenda_alone() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, 2, "now() + interval '1 hour'");
     let mut root = product.superuser();
     attach(&mut root);
     product.execute("UPDATE workspace_builds SET deadline = now() + interval '30 minutes'");
-    assert_eq!(tick_at(&mut root, "now() + interval '40 minutes'").len(), 2);
+    let later = value(&mut root, "SELECT now() + interval '40 minutes'").expect("a time");
+    assert_eq!(autobuild::tick(&mut root, &later).len(), 2);
     // The deadlines' marks and the builds' are still there.
     assert_eq!(progress(&mut root, "marks >= 4").as_deref(), Some("t"));
     assert_eq!(mode(&mut root), "agenda");
@@ -169,7 +162,7 @@ fn a_tick_by_hand_for_a_time_to_come_leaves_the_agenda_alone() {
 
 #[test]
 fn a_tick_by_hand_from_an_older_snapshot_can_not_write_older_entries() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, 1, "now() + interval '1 hour'");
     let mut root = product.superuser();
     attach(&mut root);
@@ -202,7 +195,7 @@ fn a_tick_by_hand_from_an_older_snapshot_can_not_write_older_entries() {
 
 #[test]
 fn an_idle_tick_takes_no_transaction_id() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, 500, "now() + i * interval '1 hour'");
     let mut root = product.superuser();
     attach(&mut root);
@@ -214,7 +207,7 @@ fn an_idle_tick_takes_no_transaction_id() {
 
 #[test]
 fn previews_read_only_what_is_within_the_horizon() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, 10_000, "now() + i * interval '1 hour'");
     let mut root = product.superuser();
     attach(&mut root);
@@ -252,7 +245,7 @@ fn previews_read_only_what_is_within_the_horizon() {
 
 #[test]
 fn a_pass_looks_up_nothing_of_deleted_workspaces() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     let template = product.template("docker").create();
     for deleted in [true, false] {
         template
@@ -280,7 +273,7 @@ fn a_pass_looks_up_nothing_of_deleted_workspaces() {
 
 #[test]
 fn previews_show_what_the_caller_may_see() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, 5, "now() + i * interval '1 hour'");
     let mut root = product.superuser();
     attach(&mut root);
@@ -308,7 +301,7 @@ fn previews_show_what_the_caller_may_see() {
 
 #[test]
 fn a_truncated_table_means_that_the_agenda_is_built_anew() {
-    let product = installed(Version::NEWEST);
+    let product = install(Version::NEWEST);
     running(&product, 3, "now() + i * interval '1 hour'");
     let mut root = product.superuser();
     attach(&mut root);

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
+use postgres::Client;
 use workspace_autobuild_tests::product::Value;
-use workspace_autobuild_tests::server::ticking;
-use workspace_autobuild_tests::{Product, Server, StopMode, Transition, Version, await_until};
+use workspace_autobuild_tests::server::{hourly, ticking};
+use workspace_autobuild_tests::{
+    Product, SOON, Server, StopMode, Transition, Version, await_until,
+};
 
 use super::support::*;
 
-const SOON: Duration = Duration::from_secs(30);
-
 fn product(server: &Server, count: u32) -> Product {
-    let product = Product::install(server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(server, Version::NEWEST);
     let template = product.template("docker").create();
     template
         .workspaces(count, Transition::Start)
@@ -21,6 +21,20 @@ fn product(server: &Server, count: u32) -> Product {
         ))
         .create();
     product
+}
+
+/// A database whose agenda an hourly worker is building.
+fn being_built(server: &Server) -> (Product, Client) {
+    let product = product(server, 60_000);
+    let mut root = product.superuser();
+    execute(
+        &mut root,
+        "SELECT autobuild_attach(); SELECT autobuild_wake()",
+    );
+    await_until("the agenda is being built", SOON, || {
+        progress(&mut root, "passed > 0").as_deref() == Some("t")
+    });
+    (product, root)
 }
 
 #[test]
@@ -133,19 +147,8 @@ fn marks_that_nobody_takes_do_not_pile_up_for_ever() {
 
 #[test]
 fn a_database_can_be_dropped_while_its_agenda_is_built() {
-    let server = Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "60s")
-        .start();
-    let product = product(&server, 60_000);
-    let mut root = product.superuser();
-    execute(
-        &mut root,
-        "SELECT autobuild_attach(); SELECT autobuild_wake()",
-    );
-    await_until("the agenda is being built", SOON, || {
-        progress(&mut root, "passed > 0").as_deref() == Some("t")
-    });
+    let server = hourly().start();
+    let (product, root) = being_built(&server);
     let database = product.database().to_owned();
     drop(root);
     drop(product);
@@ -157,19 +160,8 @@ fn a_database_can_be_dropped_while_its_agenda_is_built() {
 
 #[test]
 fn a_wake_does_not_wait_for_a_pass() {
-    let server = Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1h")
-        .start();
-    let product = product(&server, 60_000);
-    let mut root = product.superuser();
-    execute(
-        &mut root,
-        "SELECT autobuild_attach(); SELECT autobuild_wake()",
-    );
-    await_until("the agenda is being built", SOON, || {
-        progress(&mut root, "passed > 0").as_deref() == Some("t")
-    });
+    let server = hourly().start();
+    let (product, mut root) = being_built(&server);
     product.execute(
         "UPDATE workspace_builds SET deadline = now() - interval '1 minute'
                       WHERE deadline < now() + interval '1 hour' + interval '5 seconds'",

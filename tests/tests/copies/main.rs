@@ -1,28 +1,21 @@
 //! Copies of a database: what a dump has and has not, what a template's copy does, what a
 //! logical replica gets.
 
+mod pg_upgrade;
 mod replication;
 mod upgrade;
 
 use std::io::Write;
 use std::process::{Output, Stdio};
-use std::time::Duration;
 
 use postgres::Client;
-use workspace_autobuild_tests::product::{Template, Value, texts};
+use workspace_autobuild_tests::product::{Template, texts};
 use workspace_autobuild_tests::server::installation::Installation;
 use workspace_autobuild_tests::server::{SUPERUSER, ticking};
-use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until, invariants};
-
-const SOON: Duration = Duration::from_secs(30);
+use workspace_autobuild_tests::{Product, SOON, Server, Version, await_until, invariants};
 
 fn overdue(template: &Template<'_>, name: &str) {
-    template
-        .workspace(name)
-        .create()
-        .build(Transition::Start)
-        .deadline(Value::sql("now() - interval '1 hour'"))
-        .create();
+    template.workspace(name).create_overdue();
 }
 
 fn value(client: &mut Client, sql: &str) -> String {
@@ -283,8 +276,7 @@ fn a_databases_owner_restores_the_pause_and_nobody_else_writes_it() {
 #[test]
 fn a_restore_that_disables_triggers_leaves_ordinary_ones_and_attaching_mends_them() {
     let server = Server::shared();
-    let product = Product::install(server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(server, Version::NEWEST);
     let mut client = product.superuser();
     texts(&mut client, "SELECT autobuild_attach()");
     let data = client_program(
@@ -356,8 +348,7 @@ fn a_templates_copy_has_all_of_it_and_both_go_their_own_ways() {
 #[test]
 fn every_table_of_ours_can_be_published_and_a_replica_gets_what_the_worker_does() {
     let publisher = ticking().set("wal_level", "logical").start();
-    let product = Product::install(&publisher, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&publisher, Version::NEWEST);
     let mut client = product.superuser();
     let keyless = "SELECT c.relname FROM pg_class c
                      JOIN pg_depend d ON d.objid = c.oid AND d.deptype = 'e'

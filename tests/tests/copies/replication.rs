@@ -191,8 +191,7 @@ fn stands_still(replica: &mut Client, stops: &str) {
 fn upgrade(published: Published, attached: Attached) {
     println!("{published:?}, attached: {attached:?}");
     let (_, subscriber) = servers();
-    let mut product = Product::install(servers().0, Version::NEWEST);
-    product.create_extension();
+    let mut product = Product::with_extension(servers().0, Version::NEWEST);
     let database = product.database().to_owned();
     let mut client = product.superuser();
     if attached == Attached::BeforeTheDump {
@@ -327,8 +326,7 @@ fn an_extension_that_the_publisher_alone_gets_stops_no_list_and_all_tables_until
 
 #[test]
 fn ticks_go_past_history_that_came_from_elsewhere() {
-    let product = Product::install(Server::shared(), Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(Server::shared(), Version::NEWEST);
     let docker = product.template("docker").create();
     overdue(&docker, "due");
     let mut client = product.superuser();
@@ -375,8 +373,7 @@ fn a_standby_that_is_made_a_subscriber_stays_still_and_takes_over() {
         return;
     }
     let publisher = logical().start();
-    let mut product = Product::install(&publisher, Version::NEWEST);
-    product.create_extension();
+    let mut product = Product::with_extension(&publisher, Version::NEWEST);
     let database = product.database().to_owned();
     let mut client = product.superuser();
     texts(&mut client, "SELECT autobuild_attach()");

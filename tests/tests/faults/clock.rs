@@ -1,16 +1,13 @@
 //! The server's clock is set, forward and back.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use workspace_autobuild_tests::product::{Value, texts};
 use workspace_autobuild_tests::server::clock::Clock;
-use workspace_autobuild_tests::{Product, Transition, Version, await_until, invariants};
+use workspace_autobuild_tests::{Product, SOON, Transition, Version, await_until, invariants};
 
 use super::storm::{Storm, options, spells};
 
-/// A tick is made each second; so long it may take on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
@@ -53,8 +50,7 @@ fn ticks_go_on_whatever_the_clock_is_set_to() {
     let server = clock
         .of(options().set("workspace_autobuild.history_retention", "36500d"))
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let template = product.template("docker").create();
     for (number, seconds) in [0, HOUR, -HOUR, 30 * DAY, -400 * DAY, 10 * DAY, 0]
         .into_iter()

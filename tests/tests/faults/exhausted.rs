@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use workspace_autobuild_tests::server::take_all_locks;
+
 use super::storm::{Storm, options, spells};
 
 /// One of the product's locks for each workspace: a batch needs more than there are.
@@ -21,18 +23,7 @@ fn locks_run_out() {
             rounds,
             &[("no free lock", &|storm| {
                 let mut hog = storm.superuser();
-                hog.batch_execute("BEGIN").expect("a transaction");
-                let mut key = 0;
-                while hog
-                    .batch_execute(&format!(
-                        "SAVEPOINT s; SELECT pg_advisory_xact_lock_shared({key})"
-                    ))
-                    .is_ok()
-                {
-                    key += 1;
-                }
-                // However many a batch had left: now there is none.
-                hog.batch_execute("ROLLBACK TO s").expect("a rollback");
+                take_all_locks(&mut hog);
                 thread::sleep(Duration::from_millis(storm.random.u64(500..3000)));
                 hog.batch_execute("ROLLBACK").expect("a rollback");
             })],

@@ -76,8 +76,7 @@ impl Storm {
         let mut random = fastrand::Rng::with_seed(seed);
         let versions = [Version::OLDEST, Version::V2_10_0, Version::NEWEST];
         let version = versions[random.usize(..versions.len())];
-        let product = Product::install(&server, version);
-        product.create_extension();
+        let product = Product::with_extension(&server, version);
         if random.bool() {
             texts(&mut product.superuser(), "SELECT autobuild_attach()");
         }

@@ -125,8 +125,7 @@ fn codes(list: &str) -> Vec<String> {
 
 #[test]
 fn the_register_of_the_sql_interface_is_what_the_catalog_has() {
-    let product = Product::install(Server::shared(), Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(Server::shared(), Version::NEWEST);
     let mut client = product.superuser();
     let mut register =
         "The SQL interface, written by a test (tests/tests/harness/interface.rs).\n".to_owned();

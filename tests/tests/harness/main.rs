@@ -2,18 +2,20 @@
 //! what the version has.
 
 mod interface;
+mod invariants;
+mod product_schema;
+mod provisioner;
 
 use std::io::{BufRead, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::json;
 use workspace_autobuild_tests::product::{Fields, HOUR, Value, parameter};
-use workspace_autobuild_tests::{Product, Server, StopMode, Transition, Version, await_until};
-
-const SOON: Duration = Duration::from_secs(20);
+use workspace_autobuild_tests::{
+    Product, SOON, Server, StopMode, Transition, Version, await_until,
+};
 
 fn alive(pid: i32) -> bool {
     Path::new(&format!("/proc/{pid}/cwd")).read_link().is_ok()

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 use workspace_autobuild_tests::product::{Template, Value, Workspace, parameter, texts};
 use workspace_autobuild_tests::server::ticking;
-use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until, invariants};
+use workspace_autobuild_tests::{
+    Product, SOON, Server, Transition, Version, await_until, invariants,
+};
 
-/// Long enough for a busy machine.
-const SOON: Duration = Duration::from_secs(60);
 /// No tick that waits for one lock after the other lasts so long.
 const LONG: Duration = Duration::from_secs(8);
 

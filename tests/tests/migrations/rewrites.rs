@@ -5,8 +5,9 @@
 use std::thread;
 
 use postgres::Client;
-use workspace_autobuild_tests::autobuild::Refusal;
+use workspace_autobuild_tests::autobuild::{NINE, Refusal};
 use workspace_autobuild_tests::product::{Fields, Value, parameter, texts};
+use workspace_autobuild_tests::server::hourly;
 use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until};
 
 use super::{SOON, value};
@@ -40,27 +41,21 @@ const CHANGES: [&str; 2] = [
 
 /// A server that ticks when it is asked to.
 fn server() -> Server {
-    Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1h")
+    hourly()
         // Looked after at each errand.
         .set("workspace_autobuild.audit_interval", "0")
         .start()
 }
 
 fn installed(server: &Server) -> Product {
-    let product = Product::install(server, Version::V2_34_3);
-    product.create_extension();
+    let product = Product::with_extension(server, Version::V2_34_3);
     let template = product
         .template("docker")
         .set("use_classic_parameter_flow", true)
         .parameter(parameter("disk").default("10GB"))
         .create();
     for name in ["early", "late"] {
-        let workspace = template
-            .workspace(name)
-            .schedule("CRON_TZ=UTC 0 9 * * *")
-            .create();
+        let workspace = template.workspace(name).schedule(NINE).create();
         workspace
             .build(Transition::Stop)
             .created_at(Value::sql("now() - interval '2 days'"))
@@ -160,6 +155,17 @@ fn a_batch_that_waited_for_a_rewrite_builds_with_what_is_there() {
     }
 }
 
+/// Wakes the worker: it takes its snapshot, and then waits for a table that is being rewritten.
+fn rewrite_first(product: &Product, client: &mut Client, table: &str) {
+    let mut executor = hold_executor(product);
+    wake(client);
+    await_executor(client);
+    let mut migrated = migration(product, table, CHANGES[0]);
+    executor.batch_execute("COMMIT").expect("held");
+    await_waiter(client, table);
+    migrated.batch_execute("COMMIT").expect("migrated");
+}
+
 #[test]
 fn a_pass_or_marks_that_waited_for_a_rewrite_lose_no_entry() {
     let server = server();
@@ -182,13 +188,7 @@ fn a_pass_or_marks_that_waited_for_a_rewrite_lose_no_entry() {
         // The pass that builds the agenda.
         texts(&mut client, "SELECT autobuild_detach()");
         texts(&mut client, "SELECT autobuild_attach()");
-        let mut executor = hold_executor(&product);
-        wake(&mut client);
-        await_executor(&mut client);
-        let mut migrated = migration(&product, table, CHANGES[0]);
-        executor.batch_execute("COMMIT").expect("held");
-        await_waiter(&mut client, table);
-        migrated.batch_execute("COMMIT").expect("migrated");
+        rewrite_first(&product, &mut client, table);
         await_until(&format!("{table}: the agenda is ready"), SOON, || {
             wake(&mut client);
             value(&mut client, progress) == "true"
@@ -201,13 +201,7 @@ fn a_pass_or_marks_that_waited_for_a_rewrite_lose_no_entry() {
                 "UPDATE users SET status = 'suspended'; UPDATE users SET status = 'active'",
             )
             .expect("marks");
-        let mut executor = hold_executor(&product);
-        wake(&mut client);
-        await_executor(&mut client);
-        let mut migrated = migration(&product, table, CHANGES[0]);
-        executor.batch_execute("COMMIT").expect("held");
-        await_waiter(&mut client, table);
-        migrated.batch_execute("COMMIT").expect("migrated");
+        rewrite_first(&product, &mut client, table);
         await_until(&format!("{table}: the marks are taken"), SOON, || {
             wake(&mut client);
             value(&mut client, "SELECT count(*) FROM autobuild_marks") == "0"
@@ -294,9 +288,7 @@ fn a_grant_or_an_index_since_the_snapshot_is_no_reason_to_refuse() {
 
 #[test]
 fn a_migration_is_never_the_victim_of_a_deadlock() {
-    let server = Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1h")
+    let server = hourly()
         .set("workspace_autobuild.lock_timeout", "10s")
         .start();
     let product = installed(&server);

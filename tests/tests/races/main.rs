@@ -5,6 +5,7 @@
 
 #![allow(clippy::indexing_slicing)]
 
+mod beside;
 mod overtaken;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 use uuid::Uuid;
-use workspace_autobuild_tests::product::{Fields, OWNER, Value, parameter, texts};
+use workspace_autobuild_tests::product::{Fields, MINUTE, OWNER, Value, parameter, texts};
 use workspace_autobuild_tests::server::{Address, ticking};
 use workspace_autobuild_tests::{Product, Transition, Version, await_until, invariants};
 
@@ -158,8 +159,7 @@ fn product_writers_and_ticks_lose_only_to_each_other() {
         .set("workspace_autobuild.batch_size", "20")
         .start();
     for version in [Version::V2_10_0, Version::NEWEST] {
-        let product = Product::install(&server, version);
-        product.create_extension();
+        let product = Product::with_extension(&server, version);
         product
             .superuser()
             .batch_execute(LOCK_KEY)
@@ -172,7 +172,7 @@ fn product_writers_and_ticks_lose_only_to_each_other() {
         let ids = template
             .workspaces(WORKSPACES, Transition::Stop)
             .schedule("* * * * *")
-            .set("ttl", 60_000_000_000_i64)
+            .set("ttl", MINUTE)
             .created_at(Value::sql("now() - interval '1 hour'"))
             .parameter("region", "eu")
             .create();

@@ -2,15 +2,14 @@
 //! and those beside it are; nobody who changes it waits for a tick.
 
 use std::thread;
-use std::time::Duration;
 
 use postgres::Client;
-use workspace_autobuild_tests::autobuild::Refusal;
+use workspace_autobuild_tests::autobuild::{NINE, Refusal};
 use workspace_autobuild_tests::product::{Fields, HOUR, Template, User, Value, quote_ident, texts};
-use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until, invariants};
-
-/// Long enough for a busy machine.
-const SOON: Duration = Duration::from_secs(20);
+use workspace_autobuild_tests::server::hourly;
+use workspace_autobuild_tests::{
+    Product, SOON, Server, Transition, Version, await_until, invariants,
+};
 
 /// A change that takes the ground from under a transition.
 struct Change {
@@ -73,9 +72,7 @@ const CHANGES: [Change; 10] = [
 ];
 
 fn server() -> Server {
-    Server::options()
-        .preload("workspace-autobuild")
-        .set("workspace_autobuild.tick_interval", "1h")
+    hourly()
         .set(
             "workspace_autobuild.rules",
             "autostop, autostart, failed, dormancy, delete",
@@ -86,8 +83,7 @@ fn server() -> Server {
 /// A product whose ticks act as a role with no more than `autobuild_grant` gives. A batch
 /// that writes waits for whoever holds the advisory lock 42.
 fn installed(server: &Server) -> Product {
-    let product = Product::install(server, Version::V2_34_3);
-    product.create_extension();
+    let product = Product::with_extension(server, Version::V2_34_3);
     let role = quote_ident(&format!("executor of {}", product.database()));
     product
         .superuser()
@@ -131,7 +127,7 @@ fn workspace<'p>(product: &'p Product, due: Due, name: &str) -> (Template<'p>, U
     let mut new = template
         .workspace(name)
         .owner(owner)
-        .schedule("CRON_TZ=UTC 0 9 * * *")
+        .schedule(NINE)
         .set("last_used_at", Value::sql("now() - interval '3 hours'"));
     if due == Due::Delete {
         new = new

@@ -14,8 +14,7 @@ fn a_commit_waits_for_a_synchronous_standby_whatever_statement_timeout_says() {
     let server = ticking()
         .set("workspace_autobuild.statement_timeout", "300ms")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     server.set("synchronous_standby_names", "nobody");
     product.execute("SET synchronous_commit = off");
     overdue(&product, 3);

@@ -21,17 +21,14 @@ fn quickly(client: &mut postgres::Client, sql: &str) {
 
 /// A product's database in which ticks run; no session of the test's stays in it.
 fn database_with_ticks(server: &Server) -> String {
-    let product = Product::install(server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(server, Version::NEWEST);
     await_tick(&mut product.superuser(), "done");
     product.database().to_owned()
 }
 
 #[test]
 fn an_extension_is_found_at_its_commit_and_not_before() {
-    let server = ticking()
-        .set("workspace_autobuild.tick_interval", "1h")
-        .start();
+    let server = hourly().start();
     let mut client = server.client("postgres");
     let create = "CREATE EXTENSION \"workspace-autobuild\"";
     texts(&mut client, "BEGIN");
@@ -52,10 +49,8 @@ fn an_extension_is_found_at_its_commit_and_not_before() {
 #[test]
 fn a_dropped_extension_ends_the_ticks_and_leaves_the_log_quiet() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
-    let other = Product::install(&server, Version::OLDEST);
-    other.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
+    let other = Product::with_extension(&server, Version::OLDEST);
     let mut client = product.superuser();
     let mut witness = other.superuser();
     await_tick(&mut client, "done");
@@ -180,13 +175,12 @@ fn a_rename_into_the_list_and_out_of_it_takes_effect_at_once() {
     let server = ticking()
         .set("workspace_autobuild.databases", "postgres, \"to be, or\"")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let database = product.database().to_owned();
     drop(product);
     let mut client = server.client("postgres");
     let mut inside = server.client(&database);
-    assert_eq!(status(&mut inside, "worker_state").as_deref(), Some("off"));
+    assert_status(&mut inside, "worker_state", "off");
     drop(inside);
     quickly(
         &mut client,
@@ -233,18 +227,12 @@ fn copies_renames_and_drops_work_while_ticks_run() {
 
 #[test]
 fn a_long_tick_makes_room_for_who_wants_the_database_for_himself() {
-    let server = ticking()
-        .set("workspace_autobuild.batch_size", "1")
-        .set("workspace_autobuild.tick_interval", "1h")
-        .start();
+    let server = hourly().set("workspace_autobuild.batch_size", "1").start();
     let product = Product::install(&server, Version::NEWEST);
     overdue(&product, 3000);
     product.create_extension();
     let mut inside = product.superuser();
-    assert_eq!(
-        value(&mut inside, "SELECT autobuild_wake()").as_deref(),
-        Some("t")
-    );
+    wake(&mut inside);
     await_status(&mut inside, "worker_state", "running");
     drop(inside);
     let database = product.database().to_owned();
@@ -260,14 +248,8 @@ fn a_long_tick_makes_room_for_who_wants_the_database_for_himself() {
         .and_then(|n| n.parse().ok())
         .expect("a count");
     assert!(built < 3000, "the tick was over too soon to tell");
-    assert_eq!(
-        status(&mut inside, "consecutive_failures").as_deref(),
-        Some("0")
-    );
-    assert_eq!(
-        value(&mut inside, "SELECT autobuild_wake()").as_deref(),
-        Some("t")
-    );
+    assert_status(&mut inside, "consecutive_failures", "0");
+    wake(&mut inside);
     await_until("the rest", 6 * SOON, || {
         value(&mut inside, stops).as_deref() == Some("3000")
     });
@@ -330,16 +312,7 @@ fn no_worker_slot_is_told_of_once_and_recovered_from() {
     product.create_extension();
     await_tick(&mut client, "done");
     // A long tick in another database takes the only slot.
-    let hog = Product::install(&server, Version::NEWEST);
-    hog.execute("BEGIN; LOCK TABLE workspaces");
-    hog.superuser()
-        .batch_execute(&format!(
-            "ALTER DATABASE {} SET workspace_autobuild.lock_timeout = 0",
-            hog.database()
-        ))
-        .expect("it can be set");
-    hog.create_extension();
-    await_blocked_worker(&mut hog.superuser(), "Lock");
+    let hog = hog(&server);
     await_status(&mut client, "worker_state", "failing");
     let problem = status(&mut client, "problem").unwrap_or_default();
     assert!(problem.contains("max_worker_processes"), "{problem}");

@@ -1,20 +1,14 @@
 //! A worker's life: ticks, signals, failures, crashes.
 
 use workspace_autobuild_tests::product::texts;
-use workspace_autobuild_tests::{Product, Server, StopMode, Transition, Version, await_until};
+use workspace_autobuild_tests::{Product, StopMode, Transition, Version, await_until};
 
 use super::support::*;
-
-fn with_product(server: &Server) -> Product {
-    let product = Product::install(server, Version::NEWEST);
-    product.create_extension();
-    product
-}
 
 #[test]
 fn ticks_stand_on_the_multiples_of_the_interval() {
     let server = ticking().start();
-    let product = with_product(&server);
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     await_tick(&mut client, "done");
@@ -26,15 +20,9 @@ fn ticks_stand_on_the_multiples_of_the_interval() {
     await_status(&mut client, "worker_state", "idle");
     await_status(&mut client, "worker_pid IS NULL", "t");
     assert_eq!(status(&mut client, "problem"), None);
-    assert_eq!(status(&mut client, "role").as_deref(), Some("product"));
-    assert_eq!(
-        status(&mut client, "consecutive_failures").as_deref(),
-        Some("0")
-    );
-    assert_eq!(
-        status(&mut client, "next_tick_at <= now() + interval '2 s'").as_deref(),
-        Some("t")
-    );
+    assert_status(&mut client, "role", "product");
+    assert_status(&mut client, "consecutive_failures", "0");
+    assert_status(&mut client, "next_tick_at <= now() + interval '2 s'", "t");
     assert_eq!(log_lines(&server, "workspace-autobuild: "), 0);
 }
 
@@ -59,9 +47,7 @@ fn what_is_due_is_built_and_logged_once() {
 
 #[test]
 fn launcher_and_worker_are_seen_in_pg_stat_activity() {
-    let server = ticking()
-        .set("workspace_autobuild.lock_timeout", "0")
-        .start();
+    let server = patient().start();
     let product = Product::install(&server, Version::NEWEST);
     overdue(&product, 1);
     product.execute("BEGIN; LOCK TABLE workspace_builds IN EXCLUSIVE MODE");
@@ -93,18 +79,13 @@ fn launcher_and_worker_are_seen_in_pg_stat_activity() {
             ],
         ]
     );
-    assert_eq!(
-        status(&mut client, "worker_state").as_deref(),
-        Some("running")
-    );
+    assert_status(&mut client, "worker_state", "running");
 }
 
 #[test]
 fn a_fast_stop_ends_a_tick_that_waits_for_a_lock() {
-    let mut server = ticking()
-        .set("workspace_autobuild.lock_timeout", "0")
-        .start();
-    let product = with_product(&server);
+    let mut server = patient().start();
+    let product = Product::with_extension(&server, Version::NEWEST);
     product.execute("BEGIN; LOCK TABLE workspaces");
     await_blocked_worker(&mut product.superuser(), "Lock");
     stop_at_once(&mut server);
@@ -113,7 +94,7 @@ fn a_fast_stop_ends_a_tick_that_waits_for_a_lock() {
 #[test]
 fn a_fast_stop_ends_a_tick_that_waits_for_a_standby() {
     let mut server = ticking().start();
-    let product = with_product(&server);
+    let product = Product::with_extension(&server, Version::NEWEST);
     server.set("synchronous_standby_names", "nobody");
     // The worker alone waits; and what it has to do comes when it must.
     product.execute("SET synchronous_commit = off");
@@ -151,14 +132,10 @@ fn a_fast_stop_ends_a_tick_in_the_midst_of_its_builds_and_the_rest_is_built_late
 
 #[test]
 fn a_terminated_worker_is_back_at_the_next_tick() {
-    let server = ticking()
-        .set("workspace_autobuild.lock_timeout", "0")
-        .start();
-    let product = with_product(&server);
+    let server = patient().start();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
-    await_tick(&mut client, "done");
-    product.execute("BEGIN; LOCK TABLE workspaces");
-    let pid = await_blocked_worker(&mut client, "Lock");
+    let pid = block_ticks(&product, &mut client);
     texts(&mut client, &format!("SELECT pg_terminate_backend({pid})"));
     let another = workspace_autobuild_tests::await_some("another worker", SOON, || {
         Some(await_blocked_worker(&mut client, "Lock")).filter(|&other| other != pid)
@@ -175,14 +152,10 @@ fn a_terminated_worker_is_back_at_the_next_tick() {
 
 #[test]
 fn a_canceled_tick_is_a_failed_one_and_the_next_comes_in_time() {
-    let server = ticking()
-        .set("workspace_autobuild.lock_timeout", "0")
-        .start();
-    let product = with_product(&server);
+    let server = patient().start();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
-    await_tick(&mut client, "done");
-    product.execute("BEGIN; LOCK TABLE workspaces");
-    let pid = await_blocked_worker(&mut client, "Lock");
+    let pid = block_ticks(&product, &mut client);
     texts(&mut client, &format!("SELECT pg_cancel_backend({pid})"));
     await_until("the tick failed", SOON, || {
         ticks(&mut client, "failed") == 1
@@ -198,7 +171,7 @@ fn a_canceled_tick_is_a_failed_one_and_the_next_comes_in_time() {
 #[test]
 fn a_failing_database_backs_off_and_is_told_of_once_and_a_wake_ends_it() {
     let server = ticking().start();
-    let product = with_product(&server);
+    let product = Product::with_extension(&server, Version::NEWEST);
     product
         .template("docker")
         .create()
@@ -216,30 +189,18 @@ fn a_failing_database_backs_off_and_is_told_of_once_and_a_wake_ends_it() {
     await_until("four failures", SOON, || {
         status(&mut client, "consecutive_failures >= 4").as_deref() == Some("t")
     });
-    assert_eq!(
-        status(&mut client, "worker_state").as_deref(),
-        Some("failing")
-    );
+    assert_status(&mut client, "worker_state", "failing");
     let problem = status(&mut client, "problem").unwrap_or_default();
     assert!(problem.contains("UX001"), "{problem}");
     // After the fourth failure the pause is eight seconds.
     let pause = "next_tick_at > now() + interval '4 s'";
     assert_eq!(status(&mut client, pause).as_deref(), Some("t"));
-    assert_eq!(
-        status(&mut client, "lag > interval '3 s'").as_deref(),
-        Some("t")
-    );
+    assert_status(&mut client, "lag > interval '3 s'", "t");
     assert_eq!(log_lines(&server, "a tick failed: "), 1);
     product.execute("ALTER TABLE workspaces DISABLE ROW LEVEL SECURITY");
-    assert_eq!(
-        value(&mut client, "SELECT autobuild_wake()").as_deref(),
-        Some("t")
-    );
+    wake(&mut client);
     await_status(&mut client, "worker_state", "idle");
-    assert_eq!(
-        status(&mut client, "consecutive_failures").as_deref(),
-        Some("0")
-    );
+    assert_status(&mut client, "consecutive_failures", "0");
     assert_eq!(status(&mut client, "problem"), None);
     assert_eq!(log_lines(&server, "ticks are made again"), 1);
 }
@@ -249,15 +210,12 @@ fn what_is_waited_for_is_logged_when_it_changes_and_not_each_time() {
     let server = ticking()
         .set("workspace_autobuild.role", "nobody_yet")
         .start();
-    let product = with_product(&server);
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     for _ in 0..3 {
         await_tick(&mut client, "waiting");
     }
-    assert_eq!(
-        status(&mut client, "worker_state").as_deref(),
-        Some("waiting")
-    );
+    assert_status(&mut client, "worker_state", "waiting");
     let problem = status(&mut client, "problem").unwrap_or_default();
     assert!(problem.contains("nobody_yet"), "{problem}");
     assert_eq!(log_lines(&server, "waiting: "), 1);
@@ -270,10 +228,8 @@ fn what_is_waited_for_is_logged_when_it_changes_and_not_each_time() {
 
 #[test]
 fn a_killed_worker_takes_nothing_with_it_but_its_tick() {
-    let server = ticking()
-        .set("workspace_autobuild.lock_timeout", "0")
-        .start();
-    let product = with_product(&server);
+    let server = patient().start();
+    let product = Product::with_extension(&server, Version::NEWEST);
     product.execute("BEGIN; LOCK TABLE workspaces");
     let pid = await_blocked_worker(&mut product.superuser(), "Lock");
     let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
@@ -294,7 +250,7 @@ fn a_killed_worker_takes_nothing_with_it_but_its_tick() {
 #[test]
 fn a_launcher_that_is_ended_comes_back() {
     let server = ticking().start();
-    let product = with_product(&server);
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     let launcher =
@@ -319,7 +275,7 @@ fn a_launcher_that_is_ended_comes_back() {
 #[test]
 fn a_restart_goes_on_where_it_was() {
     let mut server = ticking().durable().start();
-    let product = with_product(&server);
+    let product = Product::with_extension(&server, Version::NEWEST);
     await_tick(&mut product.superuser(), "done");
     server.restart(StopMode::Immediate);
     await_tick(&mut product.superuser(), "done");
@@ -327,10 +283,8 @@ fn a_restart_goes_on_where_it_was() {
 
 #[test]
 fn the_interval_follows_a_reload() {
-    let server = ticking()
-        .set("workspace_autobuild.tick_interval", "1h")
-        .start();
-    let product = with_product(&server);
+    let server = hourly().start();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_status(&mut client, "next_tick_at IS NOT NULL", "t");
     assert_eq!(ticks(&mut client, "done"), 0);
@@ -341,10 +295,8 @@ fn the_interval_follows_a_reload() {
 
 #[test]
 fn the_servers_own_timeouts_are_for_its_sessions() {
-    let server = ticking()
-        .set("workspace_autobuild.lock_timeout", "0")
-        .start();
-    let product = with_product(&server);
+    let server = patient().start();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     let mut timeouts = vec![
@@ -361,9 +313,7 @@ fn the_servers_own_timeouts_are_for_its_sessions() {
         texts(&mut client, &format!("SET {timeout} = 0"));
         server.set(timeout, "500ms");
     }
-    await_tick(&mut client, "done");
-    product.execute("BEGIN; LOCK TABLE workspaces");
-    let pid = await_blocked_worker(&mut client, "Lock");
+    let pid = block_ticks(&product, &mut client);
     let long = format!("SELECT now() - xact_start > '2 s' FROM pg_stat_activity WHERE pid = {pid}");
     await_until("it has waited for two seconds", SOON, || {
         value(&mut client, &long).as_deref() == Some("t")
@@ -375,11 +325,10 @@ fn the_servers_own_timeouts_are_for_its_sessions() {
 
 #[test]
 fn statement_timeout_ends_what_takes_too_long() {
-    let server = ticking()
-        .set("workspace_autobuild.lock_timeout", "0")
+    let server = patient()
         .set("workspace_autobuild.statement_timeout", "300ms")
         .start();
-    let product = with_product(&server);
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     product.execute("BEGIN; LOCK TABLE workspaces");
@@ -426,7 +375,7 @@ fn the_metrics_count_transitions_by_kind_and_outcome_and_ticks_by_time() {
 #[test]
 fn a_dump_takes_the_pause_along() {
     let server = ticking().start();
-    let product = with_product(&server);
+    let product = Product::with_extension(&server, Version::NEWEST);
     texts(
         &mut product.superuser(),
         "SELECT autobuild_pause('it''s moving')",
@@ -455,10 +404,7 @@ fn a_dump_takes_the_pause_along() {
     assert!(restore.status.success(), "{restore:?}");
     let mut restored = server.client("restored");
     await_status(&mut restored, "worker_state", "paused");
-    assert_eq!(
-        status(&mut restored, "pause_reason").as_deref(),
-        Some("it's moving")
-    );
+    assert_status(&mut restored, "pause_reason", "it's moving");
 }
 
 #[test]
@@ -474,10 +420,7 @@ fn a_batch_that_fails_is_a_problem_until_it_works() {
     await_until("the problem shows", SOON, || {
         status(&mut client, "problem").is_some_and(|problem| problem.contains("55P03"))
     });
-    assert_eq!(
-        status(&mut client, "lag < interval '3 s'").as_deref(),
-        Some("t")
-    );
+    assert_status(&mut client, "lag < interval '3 s'", "t");
     await_tick(&mut client, "done");
     await_tick(&mut client, "done");
     assert_eq!(log_lines(&server, "a batch failed: "), 1);

@@ -1,14 +1,13 @@
 //! What holds builds back: the cap, and the back-off of a workspace that can't be built.
 
-use workspace_autobuild_tests::product::{Fields, Value, Workspace, parameter, texts};
-use workspace_autobuild_tests::{Product, Transition, Version, await_until};
+use workspace_autobuild_tests::product::{Fields, parameter, texts};
+use workspace_autobuild_tests::{Product, Version, await_until};
 
 use super::support::*;
 
 #[test]
 fn the_status_says_how_many_the_cap_holds_back() {
-    let server = ticking()
-        .set("workspace_autobuild.tick_interval", "1h")
+    let server = hourly()
         .set("workspace_autobuild.max_builds_per_tick", "3")
         .start();
     let product = Product::install(&server, Version::NEWEST);
@@ -18,10 +17,7 @@ fn the_status_says_how_many_the_cap_holds_back() {
     let held_back = "SELECT value FROM autobuild_metrics
                       WHERE metric = 'workspace_autobuild_last_tick_held_back'";
     for (tick, left) in [(1, 4), (2, 1), (3, 0)] {
-        assert_eq!(
-            value(&mut client, "SELECT autobuild_wake()").as_deref(),
-            Some("t")
-        );
+        wake(&mut client);
         await_until("one more tick", SOON, || ticks(&mut client, "done") == tick);
         let expected = (left > 0)
             .then(|| format!("max_builds_per_tick holds back {left} transitions that are due"));
@@ -29,19 +25,6 @@ fn the_status_says_how_many_the_cap_holds_back() {
         assert_eq!(value(&mut client, held_back), Some(left.to_string()));
     }
     assert_eq!(log_lines(&server, " held_back=4 "), 1);
-}
-
-/// A stopped workspace whose start is overdue.
-fn to_start<'p>(
-    template: &workspace_autobuild_tests::product::Template<'p>,
-    name: &str,
-) -> Workspace<'p> {
-    let workspace = template.workspace(name).schedule("0 * * * *").create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(Value::sql("now() - interval '3 hours'"))
-        .create();
-    workspace
 }
 
 #[test]

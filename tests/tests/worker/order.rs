@@ -3,33 +3,16 @@
 
 use std::time::Duration;
 
-use workspace_autobuild_tests::product::{Fields, Value, parameter, texts};
+use postgres::Client;
+use workspace_autobuild_tests::autobuild::to_fill_in;
+use workspace_autobuild_tests::product::{Fields, HOUR, Value, parameter, texts};
 use workspace_autobuild_tests::product_executor::lock_key;
-use workspace_autobuild_tests::server::Options;
 use workspace_autobuild_tests::server::clock::Clock;
-use workspace_autobuild_tests::{Product, Transition, Version, await_some, await_until};
+use workspace_autobuild_tests::{Product, Server, Transition, Version, await_until};
 
 use super::support::*;
 
 const STOPS: &str = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
-
-fn hourly() -> Options {
-    ticking().set("workspace_autobuild.tick_interval", "1h")
-}
-
-/// So many workspaces whose `next_start_at` is empty, and for which nothing is due.
-fn to_fill_in(product: &Product, count: u32) {
-    let day = product
-        .value("SELECT extract(dow FROM now() + interval '3 days')::int")
-        .expect("a weekday");
-    product
-        .template("docker")
-        .create()
-        .workspaces(count, Transition::Stop)
-        .schedule(format!("0 9 * * {day}"))
-        .created_at(Value::sql("now()"))
-        .create();
-}
 
 /// To fill in one workspace takes so many seconds.
 fn slow_to_fill_in(product: &Product, seconds: &str) {
@@ -39,6 +22,16 @@ fn slow_to_fill_in(product: &Product, seconds: &str) {
          CREATE TRIGGER slow BEFORE UPDATE OF next_start_at ON workspaces
             FOR EACH ROW EXECUTE FUNCTION slow()"
     ));
+}
+
+/// Thirty workspaces that an hourly worker is filling in, one in so many seconds.
+fn being_filled_in(server: &Server, seconds: &str) -> (Product, Client) {
+    let product = Product::install(server, Version::NEWEST);
+    to_fill_in(&product, 30);
+    slow_to_fill_in(&product, seconds);
+    let client = create_and_wake(&product);
+    await_until("some", SOON, || filled(&product) > 0);
+    (product, client)
 }
 
 const FILLED: &str = "SELECT count(next_start_at) FROM workspaces";
@@ -55,8 +48,7 @@ fn a_locked_table_makes_ticks_late_by_the_next_multiple_and_the_holder_is_named(
     let server = ticking()
         .set("workspace_autobuild.lock_timeout", "1ms")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     let holder = product.value("SELECT pg_backend_pid()").expect("a pid");
@@ -65,18 +57,9 @@ fn a_locked_table_makes_ticks_late_by_the_next_multiple_and_the_holder_is_named(
     for _ in 0..5 {
         await_tick(&mut client, "busy");
     }
-    assert_eq!(
-        status(&mut client, "worker_state").as_deref(),
-        Some("waiting")
-    );
-    assert_eq!(
-        status(&mut client, "consecutive_failures").as_deref(),
-        Some("0")
-    );
-    assert_eq!(
-        status(&mut client, "next_tick_at <= now() + interval '2 s'").as_deref(),
-        Some("t")
-    );
+    assert_status(&mut client, "worker_state", "waiting");
+    assert_status(&mut client, "consecutive_failures", "0");
+    assert_status(&mut client, "next_tick_at <= now() + interval '2 s'", "t");
     // Also for somebody who may read nothing else.
     client.batch_execute("SET ROLE pg_monitor").expect("a role");
     let problem = status(&mut client, "problem").unwrap_or_default();
@@ -96,12 +79,8 @@ fn a_locked_table_makes_ticks_late_by_the_next_multiple_and_the_holder_is_named(
 
 #[test]
 fn who_keeps_a_tick_waiting_is_named_while_it_waits() {
-    let server = ticking()
-        .set("workspace_autobuild.lock_timeout", "0")
-        .set("deadlock_timeout", "30s")
-        .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let server = patient().set("deadlock_timeout", "30s").start();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     let mut holder = product.connect();
     let pid = value(&mut holder, "SELECT pg_backend_pid()").expect("a pid");
@@ -167,12 +146,10 @@ fn who_may_hold_the_row_that_a_batch_waited_for_is_named_after_it() {
 
 #[test]
 fn what_takes_too_long_to_read_is_tried_at_the_next_multiple() {
-    let server = ticking()
-        .set("workspace_autobuild.lock_timeout", "0")
+    let server = patient()
         .set("workspace_autobuild.statement_timeout", "100ms")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     product.execute("BEGIN; LOCK TABLE workspaces");
@@ -181,10 +158,7 @@ fn what_takes_too_long_to_read_is_tried_at_the_next_multiple() {
     }
     let error = status(&mut client, "last_error").unwrap_or_default();
     assert!(error.contains("statement timeout"), "{error}");
-    assert_eq!(
-        status(&mut client, "consecutive_failures").as_deref(),
-        Some("0")
-    );
+    assert_status(&mut client, "consecutive_failures", "0");
     product.execute("COMMIT");
     await_tick(&mut client, "done");
 }
@@ -198,11 +172,7 @@ fn a_cancel_ends_a_tick_also_while_it_builds() {
     let product = Product::install(&server, Version::NEWEST);
     overdue(&product, 40);
     product.execute("BEGIN; LOCK TABLE provisioner_jobs IN EXCLUSIVE MODE");
-    product.create_extension();
-    let mut client = product.superuser();
-    await_some("a wake", SOON, || {
-        value(&mut client, "SELECT autobuild_wake()").filter(|woken| woken == "t")
-    });
+    let mut client = create_and_wake(&product);
     let pid = await_blocked_worker(&mut client, "Lock");
     texts(&mut client, &format!("SELECT pg_cancel_backend({pid})"));
     await_until("the tick ended", SOON, || ticks(&mut client, "failed") == 1);
@@ -234,32 +204,21 @@ fn behind_the_cap_all_that_is_left_counts_and_what_needs_no_build_is_done() {
         .template("strict")
         .parameter(parameter("team"))
         .create();
-    let blocked = strict.workspace("blocked").schedule("0 * * * *").create();
-    blocked
-        .build(Transition::Stop)
-        .created_at(Value::sql("now() - interval '3 hours'"))
-        .create();
+    let blocked = to_start(&strict, "blocked");
     let unused = product
         .template("unused")
-        .set("time_til_dormant", 3_600_000_000_000_i64)
+        .set("time_til_dormant", HOUR)
         .create()
         .workspace("unused")
         .set("last_used_at", Value::sql("now() - interval '1 day'"))
-        .create();
-    unused
-        .build(Transition::Stop)
-        .created_at(Value::sql("now() - interval '1 day'"))
-        .create();
-    product.create_extension();
-    let mut client = product.superuser();
-    await_some("a wake", SOON, || {
-        value(&mut client, "SELECT autobuild_wake()").filter(|woken| woken == "t")
-    });
+        .create_stopped(Value::sql("now() - interval '1 day'"));
+    let mut client = create_and_wake(&product);
     await_until("a tick", SOON, || ticks(&mut client, "done") == 1);
     assert_eq!(product.value(STOPS).as_deref(), Some("5"), "3 beside 2");
-    assert_eq!(
-        status(&mut client, "problem").as_deref(),
-        Some("max_builds_per_tick holds back 17 transitions that are due")
+    assert_status(
+        &mut client,
+        "problem",
+        "max_builds_per_tick holds back 17 transitions that are due",
     );
     assert_eq!(
         texts(&mut client, "SELECT workspace_id FROM autobuild_blocked"),
@@ -320,11 +279,7 @@ fn next_start_at_is_filled_in_for_as_many_as_there_is_time_for() {
     let server = hourly().set("workspace_autobuild.batch_size", "10").start();
     let product = Product::install(&server, Version::NEWEST);
     to_fill_in(&product, 300);
-    product.create_extension();
-    let mut client = product.superuser();
-    await_some("a wake", SOON, || {
-        value(&mut client, "SELECT autobuild_wake()").filter(|woken| woken == "t")
-    });
+    let mut client = create_and_wake(&product);
     await_until("a tick", SOON, || ticks(&mut client, "done") == 1);
     assert_eq!(filled(&product), 300);
 }
@@ -345,24 +300,13 @@ fn next_start_at_is_filled_in_no_longer_than_up_to_the_next_tick() {
     assert!((1..=20).contains(&first), "{first} in the first tick");
     await_tick(&mut client, "done");
     assert!(filled(&product) > first, "the next one goes on");
-    assert_eq!(
-        status(&mut client, "lag < interval '4 s'").as_deref(),
-        Some("t")
-    );
+    assert_status(&mut client, "lag < interval '4 s'", "t");
 }
 
 #[test]
 fn after_a_pause_nothing_more_is_filled_in() {
     let server = hourly().set("workspace_autobuild.batch_size", "1").start();
-    let product = Product::install(&server, Version::NEWEST);
-    to_fill_in(&product, 30);
-    slow_to_fill_in(&product, "0.5");
-    product.create_extension();
-    let mut client = product.superuser();
-    await_some("a wake", SOON, || {
-        value(&mut client, "SELECT autobuild_wake()").filter(|woken| woken == "t")
-    });
-    await_until("some", SOON, || filled(&product) > 0);
+    let (product, mut client) = being_filled_in(&server, "0.5");
     texts(&mut client, "SELECT autobuild_pause('enough')");
     let before = filled(&product);
     await_status(&mut client, "worker_pid IS NULL", "t");
@@ -373,15 +317,7 @@ fn after_a_pause_nothing_more_is_filled_in() {
 #[test]
 fn a_database_in_which_next_start_at_is_filled_in_can_be_copied() {
     let server = hourly().set("workspace_autobuild.batch_size", "1").start();
-    let product = Product::install(&server, Version::NEWEST);
-    to_fill_in(&product, 30);
-    slow_to_fill_in(&product, "0.7");
-    product.create_extension();
-    let mut client = product.superuser();
-    await_some("a wake", SOON, || {
-        value(&mut client, "SELECT autobuild_wake()").filter(|woken| woken == "t")
-    });
-    await_until("some", SOON, || filled(&product) > 0);
+    let (product, client) = being_filled_in(&server, "0.7");
     drop(client);
     let database = product.database().to_owned();
     let mut client = server.client("postgres");
@@ -401,19 +337,13 @@ fn a_database_in_which_next_start_at_is_filled_in_can_be_copied() {
 
 #[test]
 fn what_is_no_longer_due_is_forgotten_by_one_executor_at_a_time() {
-    let server = ticking()
-        .set("workspace_autobuild.lock_timeout", "0")
-        .start();
+    let server = patient().start();
     let product = Product::install(&server, Version::NEWEST);
     let strict = product
         .template("strict")
         .parameter(parameter("team"))
         .create();
-    let blocked = strict.workspace("blocked").schedule("0 * * * *").create();
-    blocked
-        .build(Transition::Stop)
-        .created_at(Value::sql("now() - interval '3 hours'"))
-        .create();
+    let blocked = to_start(&strict, "blocked");
     product.create_extension();
     let mut client = product.superuser();
     let count = "SELECT count(*) FROM autobuild_blocked";

@@ -102,8 +102,7 @@ fn whatever_takes_on_or_off_takes_what_yaml_makes_of_it() {
 #[test]
 fn the_emergency_switch_as_yaml_writes_it_stops_the_worker() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     server.set("workspace_autobuild.action", "False");
@@ -188,8 +187,7 @@ fn a_value_or_a_name_that_makes_no_sense_is_refused_with_the_reason() {
 #[test]
 fn a_mistake_in_the_configuration_file_is_logged_and_what_was_goes_on() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     server.append_conf("workspace_autobuild.rules = 'autostart, naps'\n");
@@ -209,8 +207,7 @@ fn a_mistake_in_the_configuration_file_is_logged_and_what_was_goes_on() {
 #[test]
 fn alter_system_counts_from_the_next_tick_on() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     texts(

@@ -9,15 +9,11 @@ use super::support::*;
 #[test]
 fn a_standby_waits_and_ticks_after_its_promotion() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     await_tick(&mut product.superuser(), "done");
     let standby = Standby::of(&server);
     let mut client = standby.address().connect(product.database(), "postgres");
-    assert_eq!(
-        status(&mut client, "worker_state").as_deref(),
-        Some("standby")
-    );
+    assert_status(&mut client, "worker_state", "standby");
     assert_eq!(status(&mut client, "problem"), None);
     assert_eq!(status(&mut client, "next_tick_at"), None);
     assert_eq!(
@@ -38,8 +34,7 @@ fn a_standby_waits_and_ticks_after_its_promotion() {
 #[test]
 fn an_attached_standby_answers_and_builds_its_agenda_after_its_promotion() {
     let server = ticking().start();
-    let mut product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let mut product = Product::with_extension(&server, Version::NEWEST);
     let template = product.template("docker").create();
     let due_in = |name: &str, interval: &str| {
         let deadline = format!("now() + interval '{interval}'");

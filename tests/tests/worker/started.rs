@@ -19,13 +19,9 @@ fn without_the_preload_the_status_says_what_to_do() {
     let server = without_preload()
         .set("shared_preload_libraries", "plpgsql")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
-    assert_eq!(
-        status(&mut client, "worker_state").as_deref(),
-        Some("not_preloaded")
-    );
+    assert_status(&mut client, "worker_state", "not_preloaded");
     let problem = status(&mut client, "problem").unwrap_or_default();
     assert!(
         problem.contains("shared_preload_libraries = 'plpgsql, workspace-autobuild'"),
@@ -38,41 +34,31 @@ fn without_the_preload_the_status_says_what_to_do() {
         Some("f")
     );
     texts(&mut client, "SELECT autobuild_pause('still works')");
-    assert_eq!(
-        status(&mut client, "pause_reason").as_deref(),
-        Some("still works")
-    );
+    assert_status(&mut client, "pause_reason", "still works");
     // Without a launcher the session's configuration is what there is to know of it.
     texts(&mut client, "SET workspace_autobuild.role = nobody");
-    assert_eq!(status(&mut client, "role").as_deref(), Some("product"));
+    assert_status(&mut client, "role", "product");
     texts(&mut client, "RESET workspace_autobuild.role");
     // A tick by hand is what the status shows as the last one.
     overdue(&product, 3);
     texts(&mut client, "BEGIN ISOLATION LEVEL REPEATABLE READ");
     assert_eq!(texts(&mut client, "SELECT autobuild_tick()").len(), 3);
     texts(&mut client, "COMMIT");
-    assert_eq!(status(&mut client, "last_tick_built").as_deref(), Some("3"));
-    assert_eq!(
-        status(&mut client, "last_tick_at IS NULL").as_deref(),
-        Some("f")
-    );
+    assert_status(&mut client, "last_tick_built", "3");
+    assert_status(&mut client, "last_tick_at IS NULL", "f");
 }
 
 #[test]
 fn a_started_worker_ticks_until_the_server_restarts() {
     let mut server = without_preload().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     texts(&mut client, "SELECT autobuild_start_worker()");
     await_tick(&mut client, "done");
     await_status(&mut client, "worker_state", "idle");
     let problem = status(&mut client, "problem").unwrap_or_default();
     assert!(problem.contains("shared_preload_libraries"), "{problem}");
-    assert_eq!(
-        value(&mut client, "SELECT autobuild_wake()").as_deref(),
-        Some("t")
-    );
+    wake(&mut client);
     let refused = client
         .simple_query("SELECT autobuild_start_worker()")
         .expect_err("there is one");
@@ -83,17 +69,13 @@ fn a_started_worker_ticks_until_the_server_restarts() {
     stop_at_once(&mut server);
     server.start();
     let mut client = product.superuser();
-    assert_eq!(
-        status(&mut client, "worker_state").as_deref(),
-        Some("not_preloaded")
-    );
+    assert_status(&mut client, "worker_state", "not_preloaded");
 }
 
 #[test]
 fn a_started_worker_comes_back_after_it_was_ended_or_killed() {
     let server = without_preload().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     texts(&mut client, "SELECT autobuild_start_worker()");
     await_tick(&mut client, "done");
@@ -109,8 +91,7 @@ fn a_started_worker_comes_back_after_it_was_ended_or_killed() {
 #[test]
 fn a_started_worker_is_in_nobodys_way_and_goes_with_its_database() {
     let server = without_preload().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut inside = product.superuser();
     texts(&mut inside, "SELECT autobuild_start_worker()");
     await_tick(&mut inside, "done");
@@ -132,17 +113,13 @@ fn a_started_worker_is_in_nobodys_way_and_goes_with_its_database() {
             == Some("0")
     });
     let mut copy = server.client("copy");
-    assert_eq!(
-        status(&mut copy, "worker_state").as_deref(),
-        Some("not_preloaded")
-    );
+    assert_status(&mut copy, "worker_state", "not_preloaded");
 }
 
 #[test]
 fn a_preloaded_server_starts_no_second_worker() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let refused = product
         .superuser()
         .simple_query("SELECT autobuild_start_worker()")

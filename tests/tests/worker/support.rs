@@ -3,27 +3,31 @@
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use workspace_autobuild_tests::product::{Template, Value, texts};
-pub use workspace_autobuild_tests::server::ticking;
-use workspace_autobuild_tests::{Product, Server, StopMode, Transition, await_some, await_until};
+pub use workspace_autobuild_tests::SOON;
+pub use workspace_autobuild_tests::product::value;
+use workspace_autobuild_tests::product::{Template, Value, Workspace, texts};
+pub use workspace_autobuild_tests::server::{Options, hourly, ticking};
+use workspace_autobuild_tests::{
+    Product, Server, StopMode, Transition, Version, await_some, await_until,
+};
 
-/// Long enough for a busy machine; nothing waits so long when all is well.
-pub const SOON: Duration = Duration::from_secs(20);
 /// Within this a server has to be down, whatever it is doing.
 pub const AT_ONCE: Duration = Duration::from_secs(2);
-
-/// The first column of the only row, as text.
-#[track_caller]
-pub fn value(client: &mut Client, sql: &str) -> Option<String> {
-    let mut rows = texts(client, sql);
-    assert_eq!(rows.len(), 1, "not one row: {sql}");
-    rows.remove(0).remove(0)
-}
 
 /// A column of `autobuild_status`.
 #[track_caller]
 pub fn status(client: &mut Client, column: &str) -> Option<String> {
     value(client, &format!("SELECT {column} FROM autobuild_status"))
+}
+
+/// A column of `autobuild_status` has this value.
+#[track_caller]
+pub fn assert_status(client: &mut Client, column: &str, expected: &str) {
+    assert_eq!(
+        status(client, column).as_deref(),
+        Some(expected),
+        "{column}"
+    );
 }
 
 /// Waits until a column of `autobuild_status` has this value.
@@ -55,6 +59,33 @@ pub fn await_tick(client: &mut Client, result: &str) {
     });
 }
 
+/// Wakes the worker, which is there.
+#[track_caller]
+pub fn wake(client: &mut Client) {
+    let woken = value(client, "SELECT autobuild_wake()");
+    assert_eq!(woken.as_deref(), Some("t"), "no worker to be woken");
+}
+
+/// Creates the extension, and wakes its worker as soon as there is one.
+#[track_caller]
+pub fn create_and_wake(product: &Product) -> Client {
+    product.create_extension();
+    let mut client = product.superuser();
+    await_until("a wake", SOON, || {
+        value(&mut client, "SELECT autobuild_wake()").as_deref() == Some("t")
+    });
+    client
+}
+
+/// The product's session locks a table that ticks read, after one of them: the next one
+/// waits, and this is its worker's pid.
+#[track_caller]
+pub fn block_ticks(product: &Product, client: &mut Client) -> i32 {
+    await_tick(client, "done");
+    product.execute("BEGIN; LOCK TABLE workspaces");
+    await_blocked_worker(client, "Lock")
+}
+
 /// Waits until a tick worker of this database waits for a lock, and returns its pid.
 #[track_caller]
 pub fn await_blocked_worker(client: &mut Client, wait_event_type: &str) -> i32 {
@@ -81,6 +112,11 @@ pub fn stop_at_once(server: &mut Server) {
     assert!(taken < AT_ONCE, "the stop took {taken:?}");
 }
 
+/// Options for a server with a tick each second that waits for a lock as long as it takes.
+pub fn patient() -> Options {
+    ticking().set("workspace_autobuild.lock_timeout", "0")
+}
+
 /// So many workspaces whose deadline has passed.
 pub fn overdue<'p>(product: &'p Product, count: u32) -> Template<'p> {
     let template = product.template("docker").create();
@@ -89,6 +125,30 @@ pub fn overdue<'p>(product: &'p Product, count: u32) -> Template<'p> {
         .deadline(Value::sql("now() - interval '1 hour'"))
         .create();
     template
+}
+
+/// A stopped workspace whose start is overdue.
+pub fn to_start<'p>(template: &Template<'p>, name: &str) -> Workspace<'p> {
+    template
+        .workspace(name)
+        .schedule("0 * * * *")
+        .create_stopped(Value::sql("now() - interval '3 hours'"))
+}
+
+/// A product's database in which the worker waits for a lock, as long as the product's
+/// session keeps it.
+pub fn hog(server: &Server) -> Product {
+    let hog = Product::install(server, Version::NEWEST);
+    hog.execute("BEGIN; LOCK TABLE workspaces");
+    hog.superuser()
+        .batch_execute(&format!(
+            "ALTER DATABASE {} SET workspace_autobuild.lock_timeout = 0",
+            hog.database()
+        ))
+        .expect("it can be set");
+    hog.create_extension();
+    await_blocked_worker(&mut hog.superuser(), "Lock");
+    hog
 }
 
 /// Lines of the server's log with this text.

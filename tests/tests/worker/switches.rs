@@ -2,68 +2,44 @@
 
 use postgres::error::SqlState;
 use workspace_autobuild_tests::product::texts;
-use workspace_autobuild_tests::server::Options;
 use workspace_autobuild_tests::{Product, StopMode, Version, await_until};
 
 use super::support::*;
 
-/// A server whose ticks come by themselves once an hour only.
-fn hourly() -> Options {
-    ticking().set("workspace_autobuild.tick_interval", "1h")
-}
-
 #[test]
 fn a_wake_is_a_tick_now() {
     let server = hourly().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_status(&mut client, "next_tick_at IS NOT NULL", "t");
     assert_eq!(ticks(&mut client, "done"), 0);
     for _ in 0..3 {
         let before = ticks(&mut client, "done");
-        assert_eq!(
-            value(&mut client, "SELECT autobuild_wake()").as_deref(),
-            Some("t")
-        );
+        wake(&mut client);
         await_until("a tick", SOON, || ticks(&mut client, "done") == before + 1);
     }
     await_status(&mut client, "last_tick_at > now() - interval '1 min'", "t");
-    assert_eq!(
-        status(&mut client, "extract(minute from next_tick_at)::int").as_deref(),
-        Some("0")
-    );
+    assert_status(&mut client, "extract(minute from next_tick_at)::int", "0");
 }
 
 #[test]
 fn a_wake_for_an_extension_of_just_now_is_not_lost() {
     let server = hourly().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
-    assert_eq!(
-        value(&mut client, "SELECT autobuild_wake()").as_deref(),
-        Some("t")
-    );
+    wake(&mut client);
     await_until("a tick", SOON, || ticks(&mut client, "done") == 1);
 }
 
 #[test]
 fn a_pause_holds_across_a_restart_until_it_is_ended() {
     let mut server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     texts(&mut client, "SELECT autobuild_pause('moving house')");
-    assert_eq!(
-        status(&mut client, "worker_state").as_deref(),
-        Some("paused")
-    );
-    assert_eq!(
-        status(&mut client, "pause_reason").as_deref(),
-        Some("moving house")
-    );
+    assert_status(&mut client, "worker_state", "paused");
+    assert_status(&mut client, "pause_reason", "moving house");
     assert_eq!(status(&mut client, "next_tick_at"), None);
     assert_eq!(status(&mut client, "lag"), None);
     assert_eq!(
@@ -74,17 +50,14 @@ fn a_pause_holds_across_a_restart_until_it_is_ended() {
     product.reconnect();
     overdue(&product, 2);
     let mut client = product.superuser();
-    assert_eq!(
-        status(&mut client, "worker_state").as_deref(),
-        Some("paused")
-    );
+    assert_status(&mut client, "worker_state", "paused");
     // A second reason takes the place of the first, also none at all.
     for without in ["autobuild_pause(NULL)", "autobuild_pause()"] {
         texts(&mut client, "SELECT autobuild_pause('so')");
         texts(&mut client, &format!("SELECT {without}"));
         assert_eq!(status(&mut client, "pause_reason"), None, "{without}");
     }
-    assert_eq!(status(&mut client, "paused").as_deref(), Some("t"));
+    assert_status(&mut client, "paused", "t");
     // The worker has looked at least once since.
     await_until("the launcher knows the database", SOON, || {
         value(
@@ -100,7 +73,7 @@ fn a_pause_holds_across_a_restart_until_it_is_ended() {
     texts(&mut client, "SELECT autobuild_resume()");
     await_tick(&mut client, "done");
     assert_eq!(product.value(stops).as_deref(), Some("2"));
-    assert_eq!(status(&mut client, "paused").as_deref(), Some("f"));
+    assert_status(&mut client, "paused", "f");
     // Without a pause there is nothing to end.
     texts(&mut client, "SELECT autobuild_resume()");
 }
@@ -108,8 +81,7 @@ fn a_pause_holds_across_a_restart_until_it_is_ended() {
 #[test]
 fn a_pause_counts_when_it_is_committed() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     let mut other = product.superuser();
     await_tick(&mut client, "done");
@@ -119,14 +91,13 @@ fn a_pause_counts_when_it_is_committed() {
     await_tick(&mut client, "done");
     texts(&mut other, "ROLLBACK");
     await_tick(&mut client, "done");
-    assert_eq!(status(&mut client, "paused").as_deref(), Some("f"));
+    assert_status(&mut client, "paused", "f");
 }
 
 #[test]
 fn whoever_has_execute_may_and_nobody_else() {
     let server = hourly().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut owner = product.superuser();
     texts(&mut owner, "CREATE ROLE operator LOGIN");
     texts(&mut owner, "CREATE ROLE stranger LOGIN");
@@ -158,10 +129,7 @@ fn whoever_has_execute_may_and_nobody_else() {
     let by = "SELECT paused_by FROM autobuild_pauses";
     assert_eq!(value(&mut owner, by).as_deref(), Some("operator"));
     // Everybody reads the status and, for dumps, the table; only monitors the metrics.
-    assert_eq!(
-        status(&mut stranger, "pause_reason").as_deref(),
-        Some("lunch")
-    );
+    assert_status(&mut stranger, "pause_reason", "lunch");
     assert_eq!(value(&mut stranger, by).as_deref(), Some("operator"));
     for query in [
         "SELECT * FROM autobuild_metrics",
@@ -181,8 +149,7 @@ fn whoever_has_execute_may_and_nobody_else() {
 #[test]
 fn action_off_is_off_until_it_is_not() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let database = product.database().to_owned();
     let mut client = product.superuser();
     await_tick(&mut client, "done");
@@ -192,7 +159,7 @@ fn action_off_is_off_until_it_is_not() {
     );
     overdue(&product, 1);
     let mut client = product.superuser();
-    assert_eq!(status(&mut client, "worker_state").as_deref(), Some("off"));
+    assert_status(&mut client, "worker_state", "off");
     assert_eq!(status(&mut client, "next_tick_at"), None);
     texts(
         &mut client,
@@ -206,8 +173,7 @@ fn action_off_is_off_until_it_is_not() {
 #[test]
 fn the_status_shows_the_workers_settings_whatever_a_session_has() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     let shown = "SELECT worker_state IN ('idle', 'running') AND role = 'product'
@@ -267,8 +233,7 @@ fn the_status_shows_the_workers_settings_whatever_a_session_has() {
 #[test]
 fn the_status_knows_what_is_set_for_the_database_and_for_the_workers_role_before_the_next_tick() {
     let server = hourly().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let database = product.database();
     let mut client = product.superuser();
     await_status(&mut client, "worker_state", "idle");
@@ -312,7 +277,7 @@ fn the_status_knows_what_is_set_for_the_database_and_for_the_workers_role_before
                FROM pg_database WHERE datname = '{database}'"
         ),
     );
-    assert_eq!(status(&mut client, "role").as_deref(), Some("nobody"));
+    assert_status(&mut client, "role", "nobody");
     assert_eq!(status(&mut client, off).as_deref(), Some("f"));
     texts(&mut client, "SELECT autobuild_wake()");
     await_tick(&mut client, "waiting");
@@ -321,8 +286,7 @@ fn the_status_knows_what_is_set_for_the_database_and_for_the_workers_role_before
 #[test]
 fn what_is_set_for_the_superuser_whom_initdb_made_counts_for_the_worker() {
     let server = hourly().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_status(&mut client, "worker_state", "idle");
     texts(
@@ -339,10 +303,9 @@ fn a_database_that_is_not_named_is_left_alone() {
     let server = ticking()
         .set("workspace_autobuild.databases", "elsewhere")
         .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
-    assert_eq!(status(&mut client, "worker_state").as_deref(), Some("off"));
+    assert_status(&mut client, "worker_state", "off");
     let problem = status(&mut client, "problem").unwrap_or_default();
     assert!(
         problem.contains("workspace_autobuild.databases"),
@@ -368,10 +331,7 @@ fn a_pause_breaks_off_a_long_tick_between_two_batches() {
     overdue(&product, 3000);
     product.create_extension();
     let mut client = product.superuser();
-    assert_eq!(
-        value(&mut client, "SELECT autobuild_wake()").as_deref(),
-        Some("t")
-    );
+    wake(&mut client);
     let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
     await_until("some stops", SOON, || {
         product.value(stops).as_deref() != Some("0")

@@ -7,22 +7,6 @@ use workspace_autobuild_tests::{Product, Server, StopMode, Version, await_until}
 
 use super::support::*;
 
-/// A product's database in which the worker waits for a lock, as long as the product's
-/// session lives.
-fn hog(server: &Server) -> Product {
-    let hog = Product::install(server, Version::NEWEST);
-    hog.execute("BEGIN; LOCK TABLE workspaces");
-    hog.superuser()
-        .batch_execute(&format!(
-            "ALTER DATABASE {} SET workspace_autobuild.lock_timeout = 0",
-            hog.database()
-        ))
-        .expect("it can be set");
-    hog.create_extension();
-    await_blocked_worker(&mut hog.superuser(), "Lock");
-    hog
-}
-
 #[test]
 fn each_line_of_the_log_names_its_database() {
     let server = ticking()
@@ -56,11 +40,8 @@ fn each_line_of_the_log_names_its_database() {
 
 #[test]
 fn an_error_is_told_with_its_time() {
-    let server = ticking()
-        .set("workspace_autobuild.lock_timeout", "0")
-        .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let server = patient().start();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     assert_eq!(status(&mut client, "last_error_at"), None);
@@ -82,8 +63,7 @@ fn an_error_is_told_with_its_time() {
 #[test]
 fn a_tick_that_is_late_since_all_workers_are_busy_says_so_and_with_whom() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     let hogs: Vec<Product> = (0..4).map(|_| hog(&server)).collect();
@@ -113,8 +93,7 @@ fn a_database_that_is_read_only_is_waited_for_and_the_statement_that_ends_it_is_
     ];
     for (n, scope) in scopes.into_iter().enumerate() {
         let attached = n % 2 == 0;
-        let product = Product::install(&server, Version::NEWEST);
-        product.create_extension();
+        let product = Product::with_extension(&server, Version::NEWEST);
         let mut client = product.superuser();
         if attached {
             texts(&mut client, "SELECT autobuild_attach()");
@@ -162,7 +141,7 @@ fn the_status_shows_what_the_worker_is_to_do_and_what_it_only_observed() {
     product.create_extension();
     let mut client = product.superuser();
     await_tick(&mut client, "done");
-    assert_eq!(status(&mut client, "action").as_deref(), Some("observe"));
+    assert_status(&mut client, "action", "observe");
     // Recorded once for each: so the sum over the ticks counts.
     let observed = "SELECT sum(observed) FROM autobuild_ticks";
     assert_eq!(value(&mut client, observed).as_deref(), Some("3"));
@@ -207,8 +186,7 @@ fn while_all_that_is_due_fails_there_is_a_problem() {
 #[test]
 fn a_launcher_that_is_about_to_be_started_is_no_failure_until_it_does_not_come() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     await_tick(&mut product.superuser(), "done");
     let standby = Standby::of(&server);
     let mut client = standby.address().connect(product.database(), "postgres");
@@ -242,11 +220,8 @@ fn a_launcher_that_is_about_to_be_started_is_no_failure_until_it_does_not_come()
 
 #[test]
 fn a_clean_stop_and_an_ended_launcher_are_nothing_fatal() {
-    let mut server = ticking()
-        .set("workspace_autobuild.tick_interval", "1h")
-        .start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let mut server = hourly().start();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_status(&mut client, "worker_state", "idle");
     texts(
@@ -281,8 +256,7 @@ fn a_clean_stop_and_an_ended_launcher_are_nothing_fatal() {
 #[test]
 fn the_collation_version_is_told_of_once_and_stays_a_problem() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     let database = product.database();
@@ -312,8 +286,7 @@ fn the_collation_version_is_told_of_once_and_stays_a_problem() {
 #[test]
 fn a_commit_that_waits_for_a_standby_is_told_of() {
     let server = ticking().start();
-    let product = Product::install(&server, Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(&server, Version::NEWEST);
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     server.set("synchronous_standby_names", "nobody");
@@ -324,10 +297,7 @@ fn a_commit_that_waits_for_a_standby_is_told_of() {
     await_blocked_worker(&mut client, "IPC");
     let problem = status(&mut client, "problem").unwrap_or_default();
     assert!(problem.contains("synchronous_standby_names"), "{problem}");
-    assert_eq!(
-        status(&mut client, "worker_state").as_deref(),
-        Some("running")
-    );
+    assert_status(&mut client, "worker_state", "running");
     server.set("synchronous_standby_names", "");
     await_status(&mut client, "problem IS NULL", "t");
     let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
@@ -337,8 +307,7 @@ fn a_commit_that_waits_for_a_standby_is_told_of() {
 /// What `\d+` and `\df+` show.
 #[test]
 fn every_object_and_every_column_says_what_it_is_for() {
-    let product = Product::install(Server::shared(), Version::NEWEST);
-    product.create_extension();
+    let product = Product::with_extension(Server::shared(), Version::NEWEST);
     let silent = "
         WITH ours AS (
             SELECT d.classid, d.objid FROM pg_depend d

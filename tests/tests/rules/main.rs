@@ -1,0 +1,14 @@
+//! The product's rules: which of them are in force, what each makes due and when, and what
+//! the operator's settings change; that previews say what the tick then does.
+
+mod agreement;
+mod dormancy;
+mod failed;
+mod in_force;
+mod product_cases;
+mod provisioners;
+mod schedules;
+mod settings;
+mod start_and_stop;
+mod support;
+mod weekdays;

@@ -1,0 +1,6 @@
+//! Ticks by hand, each as a whole: one executor, order and cap, history; whoever can't be
+//! written fails alone; what a tick costs.
+
+mod cost;
+mod offenders;
+mod whole;
