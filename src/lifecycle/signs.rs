@@ -160,8 +160,8 @@ signs! {
             name: "next_start_at",
             licensed: false,
             description: "A start also waits for next_start_at, which is filled in where it is \
-                          NULL. Runs on blocked days are searched on from for seven days, and \
-                          tags with an empty value are dropped.",
+                          NULL. If a run is on a blocked day, later runs are tried for seven \
+                          days. Tags with an empty value are dropped.",
         }),
     }
     /// A job has a status: with an error it has failed, complete or not, a failed delete
@@ -215,7 +215,7 @@ signs! {
         listed: Some(Listed {
             name: "workspace_tags",
             licensed: false,
-            description: "A version's own tags for its workspaces can not be evaluated in SQL: \
+            description: "A version's own tags for its workspaces cannot be evaluated in SQL: \
                           a build of the same version takes the tags of the latest build, a \
                           start on another is blocked.",
         }),
