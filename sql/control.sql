@@ -13,10 +13,10 @@ REVOKE ALL ON TABLE @extschema@.autobuild_pauses FROM PUBLIC;
 GRANT SELECT ON TABLE @extschema@.autobuild_pauses TO PUBLIC;
 GRANT INSERT ON TABLE @extschema@.autobuild_pauses TO pg_database_owner;
 COMMENT ON TABLE @extschema@.autobuild_pauses IS
-    'The pause of this database, set by autobuild_pause() and ended by autobuild_resume(): a row, or none; another one where a pause is replicated from elsewhere.';
-COMMENT ON COLUMN @extschema@.autobuild_pauses.pause_id IS 'Only a key.';
-COMMENT ON COLUMN @extschema@.autobuild_pauses.reason IS 'Why, as given to autobuild_pause().';
-COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_at IS 'Since when.';
+    'The pause of this database, set by autobuild_pause() and ended by autobuild_resume(). At most one row, and another one for a replicated pause.';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.pause_id IS 'The key.';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.reason IS 'The reason given to autobuild_pause().';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_at IS 'Start of the pause.';
 COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_by IS 'The role that called autobuild_pause().';
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.autobuild_pauses', '');
 
@@ -25,9 +25,9 @@ COMMENT ON FUNCTION @extschema@.autobuild_pause(text) IS
 COMMENT ON FUNCTION @extschema@.autobuild_resume() IS
     'Ends the pause of this database.';
 COMMENT ON FUNCTION @extschema@.autobuild_wake() IS
-    'Asks the worker for a tick now and returns at once: true, or false when there is no worker, a pause or a standby.';
+    'Requests a tick now and returns at once: true, or false if there is no worker, a pause, or the server is a standby.';
 COMMENT ON FUNCTION @extschema@.autobuild_start_worker() IS
-    'Where the library is not preloaded: starts a worker for this database until the server restarts, and returns the process id of its launcher.';
+    'Without a preloaded library: starts a worker for this database until the server restarts, and returns the process id of its launcher.';
 
 REVOKE ALL ON FUNCTION @extschema@.autobuild_pause(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.autobuild_resume() FROM PUBLIC;

@@ -3,12 +3,12 @@
 CREATE VIEW @extschema@.autobuild_rules AS
     SELECT rule, in_force, because, setting, description FROM @extschema@.autobuild_list_rules();
 COMMENT ON VIEW @extschema@.autobuild_rules IS
-    'Every rule, in order: is it in force on this schema of the product''s, why, and which setting bears on it.';
-COMMENT ON COLUMN @extschema@.autobuild_rules.rule IS 'The rule or condition; those that act come first, in the order in which the first that applies wins.';
-COMMENT ON COLUMN @extschema@.autobuild_rules.in_force IS 'Is it in force here?';
-COMMENT ON COLUMN @extschema@.autobuild_rules.because IS 'The sign in the product''s schema, or the setting, that says so.';
-COMMENT ON COLUMN @extschema@.autobuild_rules.setting IS 'The setting that bears on it, with its value.';
-COMMENT ON COLUMN @extschema@.autobuild_rules.description IS 'What the rule does, in a sentence.';
+    'Every rule, in order: whether it is in force with the product''s schema here, why, and the setting that governs it.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.rule IS 'The rule or condition; acting rules come first, in the order in which the first that applies wins.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.in_force IS 'Whether the rule is in force here.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.because IS 'What in the product''s schema, or which setting, decides this.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.setting IS 'The setting that governs the rule, with its value.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.description IS 'What the rule does.';
 GRANT SELECT ON @extschema@.autobuild_rules TO PUBLIC;
 
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_tick(timestamptz) FROM PUBLIC;
@@ -19,25 +19,25 @@ REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_detach() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.autobuild_list_rules() IS
     'The rows of the view autobuild_rules.';
 COMMENT ON FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) IS
-    'What happens next to this workspace and when; or the code and sentence why nothing does, or why what is due can''t be built. Unknown id: P0002.';
+    'The next transition of this workspace and its time; or the code and message why there is none, or why a transition that is due can''t be built. Unknown id: P0002.';
 COMMENT ON FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) IS
-    'The conditions and rules for this workspace in order, with what was observed, down to the deciding one.';
+    'The conditions and rules for this workspace in order, with what was observed, up to the one that decides.';
 COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) IS
     'The next transitions of all workspaces within the horizon (a month counts as 30 days), overdue ones first, then soonest.';
 COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
-    'The rows and outcomes that autobuild_tick would give, in the same order; nothing is written, no lock is taken.';
+    'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
-    'One tick in the caller''s transaction, which must be REPEATABLE READ or stricter (25000); a row for each transition, in the order of work. Acts as workspace_autobuild.role, ignores back-off and workspace_autobuild.action. 55P03 while another executor of this database is at work.';
+    'One tick in the caller''s transaction, which must be REPEATABLE READ or stricter (25000); a row for each transition, in the order of execution. Acts as workspace_autobuild.role, ignores back-off and workspace_autobuild.action. 55P03 while another executor of this database is running.';
 COMMENT ON FUNCTION @extschema@.autobuild_attach() IS
-    'Puts the capture triggers on the product''s tables, whose owner or a superuser the caller must be; the agenda is then built in the background (autobuild_agenda_progress), and a tick costs what is due, not what exists. False if they were there already.';
+    'Adds the capture triggers to the product''s tables; the caller must own these or be a superuser. The agenda is then built in the background (autobuild_agenda_progress), and a tick costs what is due, not what exists. False if the triggers existed already.';
 COMMENT ON FUNCTION @extschema@.autobuild_detach() IS
-    'Takes the capture triggers off and empties the agenda; ticks scan again. False if there was none.';
+    'Removes the capture triggers and empties the agenda; ticks scan again. False if there were no triggers.';
 COMMENT ON FUNCTION @extschema@.autobuild_grant(text) IS
-    'Grants a role exactly what the executor needs on the product''s tables, and returns the statements that did so.';
+    'Grants a role exactly the rights that the executor needs on the product''s tables, and returns the statements that it ran.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) IS
-    'The next runs of a schedule after a time, at most count of them; none for a schedule that never runs. A text that is no schedule: 22023.';
+    'The next runs of a schedule after a time, at most count of them; none for a schedule that never runs. An invalid schedule: 22023.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_check(text) IS
-    'Is this text a schedule? Never raises, so CHECK ((autobuild_schedule_check(s)).valid) works; all NULL for NULL.';
+    'Whether this text is a valid schedule. Never raises an error, so CHECK ((autobuild_schedule_check(s)).valid) works; all NULL for NULL.';
 
 -- What the planner is to expect. A COST of 10,000 is what reading some 25 pages is
 -- reckoned at: about a third of a millisecond, what a few statements take.

@@ -5,8 +5,8 @@ CREATE TABLE @extschema@.autobuild_executor_lock (
     only_row boolean PRIMARY KEY
 );
 COMMENT ON TABLE @extschema@.autobuild_executor_lock IS
-    'Holds no rows: whoever holds this table''s EXCLUSIVE lock is the one executor of this database.';
-COMMENT ON COLUMN @extschema@.autobuild_executor_lock.only_row IS 'There are no rows.';
+    'Has no rows: the session that holds the EXCLUSIVE lock of this table is the only executor of this database.';
+COMMENT ON COLUMN @extschema@.autobuild_executor_lock.only_row IS 'Unused: the table has no rows.';
 
 CREATE TABLE @extschema@.autobuild_ticks (
     tick_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -26,18 +26,18 @@ CREATE TABLE @extschema@.autobuild_ticks (
 );
 CREATE INDEX autobuild_ticks_started_at ON @extschema@.autobuild_ticks (started_at);
 COMMENT ON TABLE @extschema@.autobuild_ticks IS
-    'A row for each tick that did or tried something, kept for workspace_autobuild.history_retention. A tick with nothing to do writes nothing.';
+    'A row for each tick that did any work, kept for workspace_autobuild.history_retention. A tick with nothing to do writes nothing.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_id IS 'The key.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_at IS 'The time for which the tick decided, before it is cut down to the minute.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.started_at IS 'When the tick began, by the clock.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.finished_at IS 'When its last batch was done, by the clock.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.mode IS 'scan: every workspace was looked at; agenda: only what was marked or due.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_at IS 'The time for which the tick decided, before it is truncated to the minute.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.started_at IS 'Start of the tick, by the clock.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.finished_at IS 'End of its last batch, by the clock.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick().';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.mode IS 'scan: every workspace was checked; agenda: only those that were marked or due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.due IS 'Workspaces that were due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.built IS 'Transitions made.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.conflict IS 'Transitions that someone else made first.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.conflict IS 'Transitions that another session made first.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.blocked IS 'Workspaces that could not be built now.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces that met an unexpected error.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces with an unexpected error.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.observed IS 'Transitions recorded under workspace_autobuild.action = observe.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.sqlstate IS 'SQLSTATE of the first error that ended a batch.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch.';
@@ -65,17 +65,17 @@ COMMENT ON TABLE @extschema@.autobuild_transitions IS
 COMMENT ON COLUMN @extschema@.autobuild_transitions.transition_id IS 'The key, in the order of recording.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.tick_id IS 'The tick in autobuild_ticks.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.decided_at IS 'When it was decided, by the clock.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.decided_at IS 'Time of the decision, by the clock.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.transition IS 'start, stop, delete, or dormant where only the mark is written.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.reason IS 'The product''s build_reason.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.due_at IS 'When it fell due.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict (someone else built first), blocked (can''t be built now), failed (an unexpected error), observed.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code of a blocked one.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.due_at IS 'When the transition became due.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict (another session built first), blocked (can''t be built now), failed (an unexpected error), observed.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code if the outcome is blocked.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.build_id IS 'workspace_builds.id of the build that was written.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.job_id IS 'provisioner_jobs.id of the job that was written.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that would have been.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'SQLSTATE of a failed one.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A sentence for people; names a parameter, never its value.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'The SQLSTATE if the outcome is failed.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A message for people; names a parameter, never its value.';
 
 CREATE TABLE @extschema@.autobuild_attempts (
     workspace_id    uuid PRIMARY KEY,
@@ -94,40 +94,40 @@ CREATE TABLE @extschema@.autobuild_attempts (
     fingerprint     bigint NOT NULL
 );
 COMMENT ON TABLE @extschema@.autobuild_attempts IS
-    'Workspaces that should have moved and can''t, a row each; what autobuild_blocked shows.';
+    'Workspaces that are due and could not be built, a row each; shown by autobuild_blocked.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.reason IS 'The product''s build_reason.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.due_at IS 'When it fell due.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.code IS 'The block code of a blocked one.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.sqlstate IS 'SQLSTATE of a failed one.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.message IS 'A sentence for people; names a parameter, never its value.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.build_number IS 'The number of the latest build when it was tried.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.since IS 'When this workspace was first found unable to make this transition.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.attempts IS 'How often it was tried since then.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.last_attempt_at IS 'When it was tried last.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.next_attempt_at IS 'When it is tried again.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.fingerprint IS 'Of what was written or would have been: a changed one is tried at once.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.code IS 'The block code if the outcome is blocked.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.sqlstate IS 'The SQLSTATE if the outcome is failed.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.message IS 'A message for people; names a parameter, never its value.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.build_number IS 'The number of the latest build at the last attempt.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.since IS 'Time of the first of these attempts.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.attempts IS 'Number of attempts since then.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.last_attempt_at IS 'Time of the last attempt.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.next_attempt_at IS 'Time of the next attempt.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.fingerprint IS 'Hash of what was written or planned: if it changes, the next attempt is made at once.';
 
 CREATE VIEW @extschema@.autobuild_blocked AS
     SELECT workspace_id, transition, reason, due_at, outcome, code, sqlstate, message, since,
            attempts, last_attempt_at, next_attempt_at
       FROM @extschema@.autobuild_attempts;
 COMMENT ON VIEW @extschema@.autobuild_blocked IS
-    'Workspaces that should have moved and can''t: why, since when, and when it is tried again.';
+    'Workspaces that are due and could not be built: why, since when, and when the next attempt is made.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.reason IS 'The product''s build_reason.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.due_at IS 'When it fell due.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.code IS 'The block code of a blocked one.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.sqlstate IS 'SQLSTATE of a failed one.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.message IS 'A sentence for people; names a parameter, never its value.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.since IS 'When this workspace was first found unable to make this transition.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.attempts IS 'How often it was tried since then.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.last_attempt_at IS 'When it was tried last.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.next_attempt_at IS 'When it is tried again: after 1, 2, 4 ... 60 minutes, or at once when its facts change.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.code IS 'The block code if the outcome is blocked.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.sqlstate IS 'The SQLSTATE if the outcome is failed.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.message IS 'A message for people; names a parameter, never its value.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.since IS 'Time of the first of these attempts.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.attempts IS 'Number of attempts since then.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.last_attempt_at IS 'Time of the last attempt.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.next_attempt_at IS 'Time of the next attempt: after 1, 2, 4 ... 60 minutes, or at once when the workspace''s data changes.';
 
 CREATE TABLE @extschema@.autobuild_unfilled (
     workspace_id    uuid PRIMARY KEY,
@@ -135,10 +135,10 @@ CREATE TABLE @extschema@.autobuild_unfilled (
     next_attempt_at timestamptz NOT NULL
 );
 COMMENT ON TABLE @extschema@.autobuild_unfilled IS
-    'Workspaces whose next_start_at the worker could not fill in: code of the product''s refused the value or came to no end. Nothing is lost by it: the product reads an empty one as due at the next run.';
+    'Workspaces whose next_start_at the worker could not fill in: the product''s code rejected the value or took too long. No start is lost: the product treats an empty next_start_at as due at the next run.';
 COMMENT ON COLUMN @extschema@.autobuild_unfilled.workspace_id IS 'The workspace.';
-COMMENT ON COLUMN @extschema@.autobuild_unfilled.attempts IS 'How often it was tried.';
-COMMENT ON COLUMN @extschema@.autobuild_unfilled.next_attempt_at IS 'When it is tried again: after 1, 2, 4 ... 60 minutes.';
+COMMENT ON COLUMN @extschema@.autobuild_unfilled.attempts IS 'Number of attempts.';
+COMMENT ON COLUMN @extschema@.autobuild_unfilled.next_attempt_at IS 'Time of the next attempt: after 1, 2, 4 ... 60 minutes.';
 
 REVOKE ALL ON @extschema@.autobuild_executor_lock, @extschema@.autobuild_ticks,
     @extschema@.autobuild_transitions, @extschema@.autobuild_attempts,

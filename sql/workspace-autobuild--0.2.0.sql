@@ -15,8 +15,8 @@ CREATE TABLE @extschema@.autobuild_executor_lock (
     only_row boolean PRIMARY KEY
 );
 COMMENT ON TABLE @extschema@.autobuild_executor_lock IS
-    'Holds no rows: whoever holds this table''s EXCLUSIVE lock is the one executor of this database.';
-COMMENT ON COLUMN @extschema@.autobuild_executor_lock.only_row IS 'There are no rows.';
+    'Has no rows: the session that holds the EXCLUSIVE lock of this table is the only executor of this database.';
+COMMENT ON COLUMN @extschema@.autobuild_executor_lock.only_row IS 'Unused: the table has no rows.';
 
 CREATE TABLE @extschema@.autobuild_ticks (
     tick_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -36,18 +36,18 @@ CREATE TABLE @extschema@.autobuild_ticks (
 );
 CREATE INDEX autobuild_ticks_started_at ON @extschema@.autobuild_ticks (started_at);
 COMMENT ON TABLE @extschema@.autobuild_ticks IS
-    'A row for each tick that did or tried something, kept for workspace_autobuild.history_retention. A tick with nothing to do writes nothing.';
+    'A row for each tick that did any work, kept for workspace_autobuild.history_retention. A tick with nothing to do writes nothing.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_id IS 'The key.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_at IS 'The time for which the tick decided, before it is cut down to the minute.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.started_at IS 'When the tick began, by the clock.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.finished_at IS 'When its last batch was done, by the clock.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.mode IS 'scan: every workspace was looked at; agenda: only what was marked or due.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_at IS 'The time for which the tick decided, before it is truncated to the minute.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.started_at IS 'Start of the tick, by the clock.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.finished_at IS 'End of its last batch, by the clock.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick().';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.mode IS 'scan: every workspace was checked; agenda: only those that were marked or due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.due IS 'Workspaces that were due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.built IS 'Transitions made.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.conflict IS 'Transitions that someone else made first.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.conflict IS 'Transitions that another session made first.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.blocked IS 'Workspaces that could not be built now.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces that met an unexpected error.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces with an unexpected error.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.observed IS 'Transitions recorded under workspace_autobuild.action = observe.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.sqlstate IS 'SQLSTATE of the first error that ended a batch.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch.';
@@ -75,17 +75,17 @@ COMMENT ON TABLE @extschema@.autobuild_transitions IS
 COMMENT ON COLUMN @extschema@.autobuild_transitions.transition_id IS 'The key, in the order of recording.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.tick_id IS 'The tick in autobuild_ticks.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.decided_at IS 'When it was decided, by the clock.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.decided_at IS 'Time of the decision, by the clock.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.transition IS 'start, stop, delete, or dormant where only the mark is written.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.reason IS 'The product''s build_reason.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.due_at IS 'When it fell due.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict (someone else built first), blocked (can''t be built now), failed (an unexpected error), observed.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code of a blocked one.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.due_at IS 'When the transition became due.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict (another session built first), blocked (can''t be built now), failed (an unexpected error), observed.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code if the outcome is blocked.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.build_id IS 'workspace_builds.id of the build that was written.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.job_id IS 'provisioner_jobs.id of the job that was written.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that would have been.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'SQLSTATE of a failed one.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A sentence for people; names a parameter, never its value.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'The SQLSTATE if the outcome is failed.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A message for people; names a parameter, never its value.';
 
 CREATE TABLE @extschema@.autobuild_attempts (
     workspace_id    uuid PRIMARY KEY,
@@ -104,40 +104,40 @@ CREATE TABLE @extschema@.autobuild_attempts (
     fingerprint     bigint NOT NULL
 );
 COMMENT ON TABLE @extschema@.autobuild_attempts IS
-    'Workspaces that should have moved and can''t, a row each; what autobuild_blocked shows.';
+    'Workspaces that are due and could not be built, a row each; shown by autobuild_blocked.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.reason IS 'The product''s build_reason.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.due_at IS 'When it fell due.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.code IS 'The block code of a blocked one.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.sqlstate IS 'SQLSTATE of a failed one.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.message IS 'A sentence for people; names a parameter, never its value.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.build_number IS 'The number of the latest build when it was tried.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.since IS 'When this workspace was first found unable to make this transition.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.attempts IS 'How often it was tried since then.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.last_attempt_at IS 'When it was tried last.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.next_attempt_at IS 'When it is tried again.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.fingerprint IS 'Of what was written or would have been: a changed one is tried at once.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.code IS 'The block code if the outcome is blocked.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.sqlstate IS 'The SQLSTATE if the outcome is failed.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.message IS 'A message for people; names a parameter, never its value.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.build_number IS 'The number of the latest build at the last attempt.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.since IS 'Time of the first of these attempts.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.attempts IS 'Number of attempts since then.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.last_attempt_at IS 'Time of the last attempt.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.next_attempt_at IS 'Time of the next attempt.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.fingerprint IS 'Hash of what was written or planned: if it changes, the next attempt is made at once.';
 
 CREATE VIEW @extschema@.autobuild_blocked AS
     SELECT workspace_id, transition, reason, due_at, outcome, code, sqlstate, message, since,
            attempts, last_attempt_at, next_attempt_at
       FROM @extschema@.autobuild_attempts;
 COMMENT ON VIEW @extschema@.autobuild_blocked IS
-    'Workspaces that should have moved and can''t: why, since when, and when it is tried again.';
+    'Workspaces that are due and could not be built: why, since when, and when the next attempt is made.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.reason IS 'The product''s build_reason.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.due_at IS 'When it fell due.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.code IS 'The block code of a blocked one.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.sqlstate IS 'SQLSTATE of a failed one.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.message IS 'A sentence for people; names a parameter, never its value.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.since IS 'When this workspace was first found unable to make this transition.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.attempts IS 'How often it was tried since then.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.last_attempt_at IS 'When it was tried last.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.next_attempt_at IS 'When it is tried again: after 1, 2, 4 ... 60 minutes, or at once when its facts change.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.code IS 'The block code if the outcome is blocked.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.sqlstate IS 'The SQLSTATE if the outcome is failed.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.message IS 'A message for people; names a parameter, never its value.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.since IS 'Time of the first of these attempts.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.attempts IS 'Number of attempts since then.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.last_attempt_at IS 'Time of the last attempt.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.next_attempt_at IS 'Time of the next attempt: after 1, 2, 4 ... 60 minutes, or at once when the workspace''s data changes.';
 
 CREATE TABLE @extschema@.autobuild_unfilled (
     workspace_id    uuid PRIMARY KEY,
@@ -145,10 +145,10 @@ CREATE TABLE @extschema@.autobuild_unfilled (
     next_attempt_at timestamptz NOT NULL
 );
 COMMENT ON TABLE @extschema@.autobuild_unfilled IS
-    'Workspaces whose next_start_at the worker could not fill in: code of the product''s refused the value or came to no end. Nothing is lost by it: the product reads an empty one as due at the next run.';
+    'Workspaces whose next_start_at the worker could not fill in: the product''s code rejected the value or took too long. No start is lost: the product treats an empty next_start_at as due at the next run.';
 COMMENT ON COLUMN @extschema@.autobuild_unfilled.workspace_id IS 'The workspace.';
-COMMENT ON COLUMN @extschema@.autobuild_unfilled.attempts IS 'How often it was tried.';
-COMMENT ON COLUMN @extschema@.autobuild_unfilled.next_attempt_at IS 'When it is tried again: after 1, 2, 4 ... 60 minutes.';
+COMMENT ON COLUMN @extschema@.autobuild_unfilled.attempts IS 'Number of attempts.';
+COMMENT ON COLUMN @extschema@.autobuild_unfilled.next_attempt_at IS 'Time of the next attempt: after 1, 2, 4 ... 60 minutes.';
 
 REVOKE ALL ON @extschema@.autobuild_executor_lock, @extschema@.autobuild_ticks,
     @extschema@.autobuild_transitions, @extschema@.autobuild_attempts,
@@ -262,17 +262,17 @@ SELECT
     w.since, w.heartbeat_at, w.worker_id
 FROM @extschema@.autobuild_list_waiting() AS w;
 COMMENT ON VIEW @extschema@.autobuild_waiting IS
-    'Builds that are not done, whoever made them: in the queue for a provisioner, or running; those that wait longest first.';
+    'Builds that are not complete, made by the executor or by a user: in the queue for a provisioner, or running; the longest wait first.';
 COMMENT ON COLUMN @extschema@.autobuild_waiting.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_waiting.build_id IS 'workspace_builds.id.';
 COMMENT ON COLUMN @extschema@.autobuild_waiting.job_id IS 'provisioner_jobs.id.';
 COMMENT ON COLUMN @extschema@.autobuild_waiting.build_number IS 'The build''s number.';
 COMMENT ON COLUMN @extschema@.autobuild_waiting.transition IS 'start, stop or delete.';
-COMMENT ON COLUMN @extschema@.autobuild_waiting.reason IS 'The product''s build_reason: whether the executor or somebody made it.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.reason IS 'The product''s build_reason, which shows whether the executor or a user made the build.';
 COMMENT ON COLUMN @extschema@.autobuild_waiting.state IS 'pending (no provisioner has taken it), running, or canceling.';
-COMMENT ON COLUMN @extschema@.autobuild_waiting.since IS 'Since when it is in this state.';
-COMMENT ON COLUMN @extschema@.autobuild_waiting.heartbeat_at IS 'When its job was last written (provisioner_jobs.updated_at): a daemon at work does so again and again.';
-COMMENT ON COLUMN @extschema@.autobuild_waiting.worker_id IS 'The daemon that has taken it.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.since IS 'Start of this state.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.heartbeat_at IS 'Last update of the job (provisioner_jobs.updated_at): a running daemon updates it regularly.';
+COMMENT ON COLUMN @extschema@.autobuild_waiting.worker_id IS 'The daemon that has taken the job.';
 REVOKE ALL ON @extschema@.autobuild_waiting FROM PUBLIC;
 GRANT SELECT ON @extschema@.autobuild_waiting TO pg_monitor;
 COMMENT ON FUNCTION @extschema@.autobuild_list_waiting() IS
@@ -369,10 +369,10 @@ CREATE UNLOGGED TABLE @extschema@.autobuild_marks (
 ) WITH (vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
         autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 COMMENT ON TABLE @extschema@.autobuild_marks IS
-    'What changed on the product''s tables since the last tick, written in the product''s own transactions.';
+    'Changes of the product''s tables since the last tick, recorded in the product''s own transactions.';
 COMMENT ON COLUMN @extschema@.autobuild_marks.kind IS
-    'w: a workspace, j: a job, t: a template, u: a user, a: anything (a table was truncated).';
-COMMENT ON COLUMN @extschema@.autobuild_marks.id IS 'The id of what changed.';
+    'What changed: w (a workspace), j (a job), t (a template), u (a user), a (anything: a table was truncated).';
+COMMENT ON COLUMN @extschema@.autobuild_marks.id IS 'The id of the changed row.';
 
 CREATE UNLOGGED TABLE @extschema@.autobuild_agenda (
     workspace_id uuid PRIMARY KEY,
@@ -380,9 +380,9 @@ CREATE UNLOGGED TABLE @extschema@.autobuild_agenda (
 );
 CREATE INDEX autobuild_agenda_due_at ON @extschema@.autobuild_agenda (due_at);
 COMMENT ON TABLE @extschema@.autobuild_agenda IS
-    'The earliest time at which something may be due for a workspace. An entry may be early, never late.';
+    'The earliest time at which a transition of a workspace may be due. An entry may be early, never late.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda.workspace_id IS 'The workspace.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda.due_at IS 'That time.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda.due_at IS 'The earliest time at which a transition may be due.';
 
 CREATE UNLOGGED TABLE @extschema@.autobuild_agenda_state (
     only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -397,35 +397,35 @@ CREATE UNLOGGED TABLE @extschema@.autobuild_agenda_state (
     turn        bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE @extschema@.autobuild_agenda_state IS
-    'How far the building or the audit of the agenda is; no row before the first tick after autobuild_attach().';
+    'Progress of building or auditing the agenda; no row before the first tick after autobuild_attach().';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.only_row IS 'Always true: there is at most one row.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_state.ready IS 'The agenda is complete: ticks use it.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_state.fingerprint IS 'Of the rules and settings that its entries were computed under.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_state.position IS 'The workspace that the pass under way has come to; NULL between passes.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_state.passed IS 'Workspaces that the pass under way has looked at.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_state.repaired IS 'Entries that the pass under way had to mend.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_state.begun_at IS 'When the last pass, or the one under way, began.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_state.audited_at IS 'When the last pass ended.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_state.drift IS 'Entries that the last audit found late or missing, and mended.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_state.turn IS 'Counts the transactions that took marks or wrote entries.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.ready IS 'The agenda is complete, and ticks use it.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.fingerprint IS 'Hash of the rules and settings with which the entries were computed.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.position IS 'The last workspace of the current pass; NULL between passes.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.passed IS 'Workspaces that the current pass has read.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.repaired IS 'Entries that the current pass has corrected.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.begun_at IS 'Start of the last or current pass.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.audited_at IS 'End of the last pass.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.drift IS 'Entries that the last audit found late or missing, and corrected.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.turn IS 'Number of transactions that took marks or wrote entries.';
 
 CREATE VIEW @extschema@.autobuild_agenda_progress AS
     SELECT ready, passed, repaired, begun_at, audited_at, drift, entries, marks
       FROM @extschema@.autobuild_read_agenda();
 COMMENT ON VIEW @extschema@.autobuild_agenda_progress IS
-    'How far the agenda is; no row before the first tick after autobuild_attach(), nor on a standby, which has none.';
+    'Progress of the agenda; no row before the first tick after autobuild_attach(), nor on a standby, which has no agenda.';
 COMMENT ON FUNCTION @extschema@.autobuild_read_agenda() IS
     'The row of the view autobuild_agenda_progress.';
 REVOKE ALL ON FUNCTION @extschema@.autobuild_read_agenda() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.autobuild_read_agenda() TO pg_monitor;
-COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.ready IS 'The agenda is complete: ticks use it.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.passed IS 'Workspaces that the pass under way has looked at.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.repaired IS 'Entries that the pass under way had to mend.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.begun_at IS 'When the last pass, or the one under way, began.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.audited_at IS 'When the last pass ended.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.drift IS 'Entries that the last audit found late or missing, and mended.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.entries IS 'Entries of the agenda.';
-COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.marks IS 'Marks of changes that no tick has taken yet.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.ready IS 'The agenda is complete, and ticks use it.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.passed IS 'Workspaces that the current pass has read.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.repaired IS 'Entries that the current pass has corrected.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.begun_at IS 'Start of the last or current pass.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.audited_at IS 'End of the last pass.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.drift IS 'Entries that the last audit found late or missing, and corrected.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.entries IS 'Number of entries of the agenda.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.marks IS 'Number of marks that no tick has taken yet.';
 
 REVOKE ALL ON @extschema@.autobuild_marks, @extschema@.autobuild_agenda,
     @extschema@.autobuild_agenda_state, @extschema@.autobuild_agenda_progress FROM PUBLIC;
@@ -532,10 +532,10 @@ REVOKE ALL ON TABLE @extschema@.autobuild_pauses FROM PUBLIC;
 GRANT SELECT ON TABLE @extschema@.autobuild_pauses TO PUBLIC;
 GRANT INSERT ON TABLE @extschema@.autobuild_pauses TO pg_database_owner;
 COMMENT ON TABLE @extschema@.autobuild_pauses IS
-    'The pause of this database, set by autobuild_pause() and ended by autobuild_resume(): a row, or none; another one where a pause is replicated from elsewhere.';
-COMMENT ON COLUMN @extschema@.autobuild_pauses.pause_id IS 'Only a key.';
-COMMENT ON COLUMN @extschema@.autobuild_pauses.reason IS 'Why, as given to autobuild_pause().';
-COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_at IS 'Since when.';
+    'The pause of this database, set by autobuild_pause() and ended by autobuild_resume(). At most one row, and another one for a replicated pause.';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.pause_id IS 'The key.';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.reason IS 'The reason given to autobuild_pause().';
+COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_at IS 'Start of the pause.';
 COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_by IS 'The role that called autobuild_pause().';
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.autobuild_pauses', '');
 
@@ -544,9 +544,9 @@ COMMENT ON FUNCTION @extschema@.autobuild_pause(text) IS
 COMMENT ON FUNCTION @extschema@.autobuild_resume() IS
     'Ends the pause of this database.';
 COMMENT ON FUNCTION @extschema@.autobuild_wake() IS
-    'Asks the worker for a tick now and returns at once: true, or false when there is no worker, a pause or a standby.';
+    'Requests a tick now and returns at once: true, or false if there is no worker, a pause, or the server is a standby.';
 COMMENT ON FUNCTION @extschema@.autobuild_start_worker() IS
-    'Where the library is not preloaded: starts a worker for this database until the server restarts, and returns the process id of its launcher.';
+    'Without a preloaded library: starts a worker for this database until the server restarts, and returns the process id of its launcher.';
 
 REVOKE ALL ON FUNCTION @extschema@.autobuild_pause(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.autobuild_resume() FROM PUBLIC;
@@ -574,10 +574,10 @@ CREATE VIEW @extschema@.autobuild_metrics AS
 SELECT m.metric, m.labels, m.value
 FROM @extschema@.autobuild_worker_metrics() AS m;
 COMMENT ON VIEW @extschema@.autobuild_metrics IS
-    'Sums since the server started, and gauges, of the worker''s ticks in this database, for an exporter.';
+    'Counters since the server started, and gauges, of the worker''s ticks in this database, for an exporter.';
 COMMENT ON COLUMN @extschema@.autobuild_metrics.metric IS 'The name, which begins with workspace_autobuild_.';
-COMMENT ON COLUMN @extschema@.autobuild_metrics.labels IS 'What it is of; an empty object for one without labels.';
-COMMENT ON COLUMN @extschema@.autobuild_metrics.value IS 'A sum since the server started (_total, _bucket, _count, _sum), or how it stands.';
+COMMENT ON COLUMN @extschema@.autobuild_metrics.labels IS 'The labels; an empty object if there are none.';
+COMMENT ON COLUMN @extschema@.autobuild_metrics.value IS 'The value: a counter since the server started (_total, _bucket, _count, _sum), or a gauge.';
 REVOKE ALL ON @extschema@.autobuild_metrics FROM PUBLIC;
 GRANT SELECT ON @extschema@.autobuild_metrics TO pg_monitor;
 COMMENT ON FUNCTION @extschema@.autobuild_worker_metrics() IS
@@ -630,9 +630,9 @@ SELECT
     s.consecutive_failures, s.last_error, s.last_error_at, s.problem, s.extension_version
 FROM @extschema@.autobuild_worker_status() AS s;
 COMMENT ON VIEW @extschema@.autobuild_status IS
-    'How the worker''s ticks fare in this database: always one row.';
+    'The state of the worker and its ticks in this database: always one row.';
 COMMENT ON COLUMN @extschema@.autobuild_status.worker_pid IS
-    'The process at work in this database; NULL between ticks.';
+    'The process that runs a tick in this database; NULL between ticks.';
 COMMENT ON COLUMN @extschema@.autobuild_status.worker_state IS
     'not_preloaded, standby, off, paused, running, failing, waiting (for the product''s tables, for the role, or for what problem says) or idle.';
 COMMENT ON COLUMN @extschema@.autobuild_status.mode IS
@@ -640,41 +640,41 @@ COMMENT ON COLUMN @extschema@.autobuild_status.mode IS
 COMMENT ON COLUMN @extschema@.autobuild_status.action IS
     'What the worker does with what is due (workspace_autobuild.action): build, observe (decide and record only) or off.';
 COMMENT ON COLUMN @extschema@.autobuild_status.paused IS
-    'autobuild_pause() is in force.';
+    'Whether autobuild_pause() is in force.';
 COMMENT ON COLUMN @extschema@.autobuild_status.pause_reason IS
-    'Why, as given to autobuild_pause().';
+    'The reason given to autobuild_pause().';
 COMMENT ON COLUMN @extschema@.autobuild_status.role IS
-    'The role as which the product''s tables are read and written.';
+    'The role that reads and writes the product''s tables.';
 COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_at IS
-    'The time of the last tick that was made, on the wall clock''s multiples of tick_interval.';
+    'The time for which the last tick was made: a multiple of tick_interval.';
 COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_ms IS
     'How long the last tick took, in milliseconds.';
 COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_due IS
-    'Workspaces that were due at the last tick, those that wait for another attempt too.';
+    'Workspaces that were due at the last tick, including those waiting for another attempt.';
 COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_built IS
     'Transitions that the last tick made.';
 COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_blocked IS
     'Workspaces that the last tick could not build.';
 COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_failed IS
-    'Workspaces that met an unexpected error at the last tick.';
+    'Workspaces with an unexpected error at the last tick.';
 COMMENT ON COLUMN @extschema@.autobuild_status.last_tick_observed IS
     'Transitions that the last tick recorded under action = observe.';
 COMMENT ON COLUMN @extschema@.autobuild_status.locked IS
-    'Workspaces left out at the last tick because somebody held their lock.';
+    'Workspaces left out at the last tick because another session held their lock.';
 COMMENT ON COLUMN @extschema@.autobuild_status.held_back IS
-    'Workspaces that are due and that max_builds_per_tick held back at the last tick.';
+    'Due workspaces that max_builds_per_tick held back at the last tick.';
 COMMENT ON COLUMN @extschema@.autobuild_status.next_tick_at IS
-    'When the next tick is due; NULL while none is to be made.';
+    'When the next tick is due; NULL while no ticks are made.';
 COMMENT ON COLUMN @extschema@.autobuild_status.lag IS
-    'How long ago the first tick was due that was not made; zero while all is on time, NULL while no ticks are to be made.';
+    'Time since the first tick that was due and not made; zero if all ticks are on time, NULL while no ticks are made.';
 COMMENT ON COLUMN @extschema@.autobuild_status.consecutive_failures IS
-    'Ticks in a row that failed as a whole.';
+    'Number of consecutive ticks that failed as a whole.';
 COMMENT ON COLUMN @extschema@.autobuild_status.last_error IS
-    'The last error since the server started, also when ticks are made again.';
+    'The last error since the server started, even if later ticks succeeded.';
 COMMENT ON COLUMN @extschema@.autobuild_status.last_error_at IS
-    'When that error came.';
+    'Time of that error.';
 COMMENT ON COLUMN @extschema@.autobuild_status.problem IS
-    'What is wrong and what to do about it; NULL when all is well.';
+    'What is wrong and how to fix it; NULL if nothing is wrong.';
 COMMENT ON COLUMN @extschema@.autobuild_status.extension_version IS
     'The version of the extension in this database.';
 GRANT SELECT ON @extschema@.autobuild_status TO PUBLIC;
@@ -693,12 +693,12 @@ COMMENT ON FUNCTION @extschema@.autobuild_worker_status() IS
 CREATE VIEW @extschema@.autobuild_rules AS
     SELECT rule, in_force, because, setting, description FROM @extschema@.autobuild_list_rules();
 COMMENT ON VIEW @extschema@.autobuild_rules IS
-    'Every rule, in order: is it in force on this schema of the product''s, why, and which setting bears on it.';
-COMMENT ON COLUMN @extschema@.autobuild_rules.rule IS 'The rule or condition; those that act come first, in the order in which the first that applies wins.';
-COMMENT ON COLUMN @extschema@.autobuild_rules.in_force IS 'Is it in force here?';
-COMMENT ON COLUMN @extschema@.autobuild_rules.because IS 'The sign in the product''s schema, or the setting, that says so.';
-COMMENT ON COLUMN @extschema@.autobuild_rules.setting IS 'The setting that bears on it, with its value.';
-COMMENT ON COLUMN @extschema@.autobuild_rules.description IS 'What the rule does, in a sentence.';
+    'Every rule, in order: whether it is in force with the product''s schema here, why, and the setting that governs it.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.rule IS 'The rule or condition; acting rules come first, in the order in which the first that applies wins.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.in_force IS 'Whether the rule is in force here.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.because IS 'What in the product''s schema, or which setting, decides this.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.setting IS 'The setting that governs the rule, with its value.';
+COMMENT ON COLUMN @extschema@.autobuild_rules.description IS 'What the rule does.';
 GRANT SELECT ON @extschema@.autobuild_rules TO PUBLIC;
 
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_tick(timestamptz) FROM PUBLIC;
@@ -709,25 +709,25 @@ REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_detach() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.autobuild_list_rules() IS
     'The rows of the view autobuild_rules.';
 COMMENT ON FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) IS
-    'What happens next to this workspace and when; or the code and sentence why nothing does, or why what is due can''t be built. Unknown id: P0002.';
+    'The next transition of this workspace and its time; or the code and message why there is none, or why a transition that is due can''t be built. Unknown id: P0002.';
 COMMENT ON FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) IS
-    'The conditions and rules for this workspace in order, with what was observed, down to the deciding one.';
+    'The conditions and rules for this workspace in order, with what was observed, up to the one that decides.';
 COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) IS
     'The next transitions of all workspaces within the horizon (a month counts as 30 days), overdue ones first, then soonest.';
 COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
-    'The rows and outcomes that autobuild_tick would give, in the same order; nothing is written, no lock is taken.';
+    'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
-    'One tick in the caller''s transaction, which must be REPEATABLE READ or stricter (25000); a row for each transition, in the order of work. Acts as workspace_autobuild.role, ignores back-off and workspace_autobuild.action. 55P03 while another executor of this database is at work.';
+    'One tick in the caller''s transaction, which must be REPEATABLE READ or stricter (25000); a row for each transition, in the order of execution. Acts as workspace_autobuild.role, ignores back-off and workspace_autobuild.action. 55P03 while another executor of this database is running.';
 COMMENT ON FUNCTION @extschema@.autobuild_attach() IS
-    'Puts the capture triggers on the product''s tables, whose owner or a superuser the caller must be; the agenda is then built in the background (autobuild_agenda_progress), and a tick costs what is due, not what exists. False if they were there already.';
+    'Adds the capture triggers to the product''s tables; the caller must own these or be a superuser. The agenda is then built in the background (autobuild_agenda_progress), and a tick costs what is due, not what exists. False if the triggers existed already.';
 COMMENT ON FUNCTION @extschema@.autobuild_detach() IS
-    'Takes the capture triggers off and empties the agenda; ticks scan again. False if there was none.';
+    'Removes the capture triggers and empties the agenda; ticks scan again. False if there were no triggers.';
 COMMENT ON FUNCTION @extschema@.autobuild_grant(text) IS
-    'Grants a role exactly what the executor needs on the product''s tables, and returns the statements that did so.';
+    'Grants a role exactly the rights that the executor needs on the product''s tables, and returns the statements that it ran.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) IS
-    'The next runs of a schedule after a time, at most count of them; none for a schedule that never runs. A text that is no schedule: 22023.';
+    'The next runs of a schedule after a time, at most count of them; none for a schedule that never runs. An invalid schedule: 22023.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_check(text) IS
-    'Is this text a schedule? Never raises, so CHECK ((autobuild_schedule_check(s)).valid) works; all NULL for NULL.';
+    'Whether this text is a valid schedule. Never raises an error, so CHECK ((autobuild_schedule_check(s)).valid) works; all NULL for NULL.';
 
 -- What the planner is to expect. A COST of 10,000 is what reading some 25 pages is
 -- reckoned at: about a third of a millisecond, what a few statements take.

@@ -221,15 +221,15 @@ pub(crate) fn register() {
     string(
         c"workspace_autobuild.databases",
         c"Databases in which the launcher runs ticks: * for all that have the extension, or a list of names.",
-        c"A comma-separated list; a name with a comma, a quote or a space stands in double quotes.",
+        c"A comma-separated list; put a name with a comma, a quote or a space in double quotes.",
         &DATABASES,
         GucContext::Sighup,
         Some(check_databases),
     );
     GucRegistry::define_int_guc(
         c"workspace_autobuild.tick_interval",
-        c"Time between two ticks, on the wall clock.",
-        c"Ticks stand on multiples of it. Deadlines and schedules are compared with the tick cut down to the minute, also when it is under a minute.",
+        c"Time between two ticks.",
+        c"Ticks are at multiples of this interval on the wall clock. Deadlines and schedules are compared with the tick truncated to the minute, even if the interval is shorter.",
         &TICK_INTERVAL,
         1,
         3600,
@@ -246,16 +246,16 @@ pub(crate) fn register() {
     );
     string(
         c"workspace_autobuild.role",
-        c"The role as which the product's tables are read and written by a tick.",
-        c"Empty: the owner of the product's table workspaces. Never a superuser.",
+        c"The role that a tick uses to read and write the product's tables.",
+        c"If empty, the owner of the product's table workspaces. A superuser is never used.",
         &ROLE,
         GucContext::Suset,
         None,
     );
     GucRegistry::define_enum_guc(
         c"workspace_autobuild.action",
-        c"What the worker does with what is due: build, observe (record only) or off.",
-        c"autobuild_tick by hand builds whatever this says.",
+        c"What the worker does with due transitions: build, observe (record only) or off.",
+        c"Calls of autobuild_tick() ignore this setting and build.",
         &ACTION,
         GucContext::Suset,
         GucFlags::default(),
@@ -263,30 +263,30 @@ pub(crate) fn register() {
     string(
         c"workspace_autobuild.rules",
         rules::SETTING_DESCRIPTION,
-        c"A comma-separated list; empty: none. delete destroys workspaces, so it acts only when it is added.",
+        c"A comma-separated list; empty for none. The rule delete destroys workspaces, so it is not in the default.",
         &RULES,
         GucContext::Suset,
         Some(check_rules),
     );
     GucRegistry::define_enum_guc(
         c"workspace_autobuild.licensed_rules",
-        c"The product has its licence for advanced scheduling: on, off, or auto (as its table licenses says).",
-        c"Without it the template's options (allow_user_autostart, blocked days, TTLs of failure, dormancy and deletion, require_active_version) don't count, as in the product. auto is on where the executor's role may not read licenses.exp.",
+        c"Whether the product has its licence for advanced scheduling: on, off, or auto (determined from its table licenses).",
+        c"Without it the template's options (allow_user_autostart, blocked days, TTLs of failure, dormancy and deletion, require_active_version) are ignored, as in the product. auto means on if the executor's role has no right to read licenses.exp.",
         &LICENSED_RULES,
         GucContext::Suset,
         GucFlags::default(),
     );
     GucRegistry::define_bool_guc(
         c"workspace_autobuild.failed_stop_retry",
-        c"The rule failed stops a workspace again whose stop failed.",
-        c"Off as in versions of the product before it did so.",
+        c"Retries a failed stop (rule failed).",
+        c"Set to off for the behaviour of older versions of the product.",
         &FAILED_STOP_RETRY,
         GucContext::Suset,
         GucFlags::default(),
     );
     GucRegistry::define_int_guc(
         c"workspace_autobuild.batch_size",
-        c"Workspaces that are decided and built in one transaction.",
+        c"Number of workspaces that are decided and built in one transaction.",
         c"",
         &BATCH_SIZE,
         1,
@@ -296,8 +296,8 @@ pub(crate) fn register() {
     );
     GucRegistry::define_int_guc(
         c"workspace_autobuild.max_builds_per_tick",
-        c"Builds that one tick makes at the most; 0 for no cap.",
-        c"The oldest due go first, stops before starts; the rest waits for the next tick.",
+        c"Maximum number of builds of one tick; 0 for no limit.",
+        c"Stops are made before starts, the longest overdue first; the rest waits for the next tick.",
         &MAX_BUILDS_PER_TICK,
         0,
         i32::MAX,
@@ -306,8 +306,8 @@ pub(crate) fn register() {
     );
     GucRegistry::define_int_guc(
         c"workspace_autobuild.max_start_delay",
-        c"How late a scheduled start may still be made; 0 for no limit.",
-        c"A start that was missed for longer waits for the schedule's next run.",
+        c"Maximum delay of a scheduled start; 0 for no limit.",
+        c"A start that is later than that is skipped until the schedule's next run.",
         &MAX_START_DELAY,
         0,
         MAX_SECONDS,
@@ -316,8 +316,8 @@ pub(crate) fn register() {
     );
     GucRegistry::define_int_guc(
         c"workspace_autobuild.lock_timeout",
-        c"How long a tick waits for a lock; 0 for ever.",
-        c"Once it holds a lock of the product's, no longer than half of deadlock_timeout: it gives way before the product can be the victim of a deadlock.",
+        c"Maximum time that a tick waits for a lock; 0 for no limit.",
+        c"A tick that holds a lock on one of the product's tables waits for at most half of deadlock_timeout, so that the product is never the victim of a deadlock.",
         &LOCK_TIMEOUT,
         0,
         i32::MAX,
@@ -326,8 +326,8 @@ pub(crate) fn register() {
     );
     GucRegistry::define_int_guc(
         c"workspace_autobuild.statement_timeout",
-        c"How long one batch or one reading of the worker's may take; 0 for ever.",
-        c"The worker arms it itself: the server's own statement_timeout does not act on a worker.",
+        c"Maximum time of one batch or one read of the worker; 0 for no limit.",
+        c"The server's own statement_timeout does not apply to the worker.",
         &STATEMENT_TIMEOUT,
         0,
         i32::MAX,
@@ -336,7 +336,7 @@ pub(crate) fn register() {
     );
     GucRegistry::define_int_guc(
         c"workspace_autobuild.history_retention",
-        c"How long rows of autobuild_ticks and autobuild_transitions are kept; 0 for ever.",
+        c"Time for which rows of autobuild_ticks and autobuild_transitions are kept; 0 for no limit.",
         c"",
         &HISTORY_RETENTION,
         0,
@@ -356,24 +356,24 @@ pub(crate) fn register() {
     );
     GucRegistry::define_bool_guc(
         c"workspace_autobuild.notify_jobs",
-        c"Tell waiting provisioner daemons of new jobs, on the product's own channel.",
-        c"NOTIFY provisioner_job_posted, once for each distinct organization and tags.",
+        c"Notifies waiting provisioner daemons of new jobs on the product's own channel.",
+        c"Sends NOTIFY provisioner_job_posted, once for each distinct organization and tags.",
         &NOTIFY_JOBS,
         GucContext::Suset,
         GucFlags::default(),
     );
     GucRegistry::define_bool_guc(
         c"workspace_autobuild.notify_transitions",
-        c"NOTIFY workspace_autobuild for each transition made.",
-        c"Off by default: anyone who can connect may LISTEN. Nothing is said while the server's notification queue is full.",
+        c"Sends NOTIFY workspace_autobuild for each transition that was made.",
+        c"Off by default: anyone who can connect may LISTEN. Nothing is sent while the server's notification queue is full.",
         &NOTIFY_TRANSITIONS,
         GucContext::Suset,
         GucFlags::default(),
     );
     GucRegistry::define_enum_guc(
         c"workspace_autobuild.log_level",
-        c"Level of the log line of each tick that did something.",
-        c"What went wrong is logged at level log, whatever this says.",
+        c"Level of the log line for each tick that did work.",
+        c"Errors are logged at level log, whatever this setting is.",
         &LOG_LEVEL,
         GucContext::Suset,
         GucFlags::default(),
@@ -581,7 +581,7 @@ unsafe extern "C-unwind" fn check_schema(
     unsafe {
         check(value, |text| {
             if text.is_empty() {
-                Err("a schema's name is wanted, such as public".into())
+                Err("give the name of a schema, such as public".into())
             } else {
                 Ok(())
             }

@@ -101,7 +101,9 @@ fn with_short_waits(work: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
                      within a minute",
                 )
                 .detail(error.message)
-                .hint("A long transaction uses one of them; try again when it has ended."));
+                .hint(
+                    "A long transaction uses one of these tables; try again when it has ended.",
+                ));
             }
             other => return other,
         }

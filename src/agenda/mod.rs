@@ -85,9 +85,9 @@ pub(crate) fn problem(
 ) -> Result<Option<String>, Error> {
     Ok(match agenda {
         Agenda::Broken(missing) => Some(format!(
-            "every tick looks at all workspaces: the capture triggers of {} are missing or were \
-             disabled (was a table made anew?); run autobuild_attach() to put them there again, \
-             or autobuild_detach() to do without",
+            "every tick scans all workspaces: the capture triggers of {} are missing or disabled \
+            (was a table recreated?); run autobuild_attach() to restore them, or \
+            autobuild_detach() to remove the agenda",
             missing
                 .iter()
                 .map(|table| product.table(table))
@@ -95,17 +95,17 @@ pub(crate) fn problem(
                 .join(", ")
         )),
         Agenda::Overrun => Some(
-            "every tick looks at all workspaces: marks of changes have filled autobuild_marks, \
-             since no tick took them. The worker empties it as soon as nobody reads it; where \
-             ticks are made by hand, run autobuild_detach() and then autobuild_attach()"
+            "every tick scans all workspaces: autobuild_marks is full, since no tick took the \
+            marks. The worker empties the table as soon as no session reads it; if ticks are \
+            made by hand, run autobuild_detach() and then autobuild_attach()"
                 .to_owned(),
         ),
         Agenda::Ready(_) | Agenda::Building(_) | Agenda::Unbuilt(_)
             if marks::burden(extension)? == Burden::TooMany =>
         {
             Some(
-                "marks of changes pile up in autobuild_marks: no tick takes them; let ticks be \
-                 made, or run autobuild_detach() until they are"
+                "marks of changes accumulate in autobuild_marks, since no ticks are made; enable \
+                ticks, or run autobuild_detach()"
                     .to_owned(),
             )
         }

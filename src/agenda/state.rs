@@ -189,8 +189,9 @@ impl State {
     pub(crate) fn drift_sentence(&self) -> Option<String> {
         (self.drift > 0).then(|| {
             format!(
-                "the last audit of the agenda found {} entries late or missing, and mended them: \
-                 rows of the product's tables were changed without the capture triggers' knowing",
+                "the last audit of the agenda found {} entries late or missing, and corrected \
+                them: rows of the product's tables were changed without firing the capture \
+                triggers",
                 self.drift
             )
         })

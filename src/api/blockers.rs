@@ -59,7 +59,7 @@ fn waited_for(pid: i32) -> Result<Vec<String>, Error> {
             let by = process(row.int(0)?.filter(|&pid| pid != 0));
             waits.push(match row.text(2)? {
                 Some(mode) => format!("the tick waits: {by} holds {mode} on {relation}"),
-                None => format!("the tick waits: {by} is before it at {relation}"),
+                None => format!("the tick waits: {by} is ahead of it in the queue for {relation}"),
             });
             Ok(())
         },

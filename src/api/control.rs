@@ -83,8 +83,8 @@ fn start_worker() -> Result<i32, Error> {
     };
     if region::preloaded().is_some() {
         return refused(
-            "the worker is preloaded, there is none to start",
-            "autobuild_status says what it does in this database.",
+            "the library is preloaded, so no worker needs to be started",
+            "See autobuild_status for its state in this database.",
         );
     }
     if in_recovery() {
@@ -95,8 +95,8 @@ fn start_worker() -> Result<i32, Error> {
     }
     if region::visit(|_| ())?.is_some() {
         return refused(
-            "a worker was started for this database already",
-            "autobuild_status says what it does; autobuild_wake() asks for a tick.",
+            "a worker was already started for this database",
+            "See autobuild_status for its state; autobuild_wake() requests a tick.",
         );
     }
     spawn::start_launcher(region::this_database())

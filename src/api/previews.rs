@@ -40,7 +40,7 @@ fn facts_of(product: &Product, id: Uuid) -> Result<Facts, Error> {
             format!("workspace {id} does not exist"),
         )
         .hint(format!(
-            "Is it a workspaces.id of schema {}, and may you see its row?",
+            "Is it a workspaces.id of schema {}, and do you have the right to see its row?",
             product.name()
         ))
     })
@@ -156,7 +156,7 @@ fn autobuild_explain(
         && next.due
     {
         let (passed, observed) = match block(&product, &settings, facts, next, at).or_raise() {
-            None => (true, "Nothing speaks against writing it now.".to_owned()),
+            None => (true, "It can be written now.".to_owned()),
             Some((code, message)) => (false, format!("{code}: {message}")),
         };
         steps.push(("buildable".to_owned(), passed, observed));
@@ -180,7 +180,7 @@ fn horizon_micros(horizon: &Interval) -> Result<i64, Error> {
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             "\"horizon\" must not be negative",
         )
-        .hint("Give an interval such as '24 hours'; overdue transitions are listed with any."));
+        .hint("Give an interval such as '24 hours'; overdue transitions are always listed."));
     }
     Ok(i64::try_from(micros).unwrap_or(i64::MAX))
 }

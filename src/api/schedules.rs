@@ -28,7 +28,7 @@ fn autobuild_schedule_next(
     let count = usize::try_from(count)
         .map_err(|_| {
             invalid(format!("\"count\" must not be negative, not {count}"))
-                .hint("Give the number of runs that you want to see.")
+                .hint("Give the number of runs to return.")
         })
         .or_raise();
     let after = argument("after", after).or_raise();

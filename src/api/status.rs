@@ -269,7 +269,8 @@ impl Status {
         }
         if !seen.launcher {
             return Some(
-                "the launcher is not running: the server's log says why; it is started again after 5 seconds, and needs a free slot of max_worker_processes"
+                "the launcher is not running; see the server's log. It is started again after 5 \
+                seconds, and needs a free slot of max_worker_processes"
                     .into(),
             );
         }
@@ -318,8 +319,9 @@ impl Status {
 /// The worker has written, and its commit waits for a standby.
 fn waits_for_standby(slot: &Slot) -> Option<String> {
     process::waits_for_standby(slot.worker_pid).then(|| {
-        "the worker's commit waits for a synchronous standby, and nobody sees its builds until one answers: \
-         bring one back, or take it out of synchronous_standby_names and reload"
+        "the worker's commit waits for a synchronous standby, and its builds are not visible \
+        until one answers: restore a standby, or remove it from synchronous_standby_names and \
+        reload"
             .to_owned()
     })
 }
@@ -331,8 +333,8 @@ fn waits_its_turn(slot: &Slot, busy_with: &[Database]) -> Option<String> {
     (waits && !busy_with.is_empty()).then(|| {
         let names = busy_with.iter().filter_map(|&other| database_name(other));
         format!(
-            "the tick is {} s late and waits for its turn: {MAX_WORKERS} workers, which is all, are at work in other databases ({}); \
-             autobuild_status there says how they fare",
+            "the tick is {} s late and waits for its turn: all {MAX_WORKERS} workers are busy in \
+            other databases ({}); see autobuild_status there",
             late / SECOND,
             names.collect::<Vec<_>>().join(", ")
         )
@@ -344,7 +346,7 @@ fn problem_of(slot: &Slot) -> Option<String> {
     if slot.failures > 0 {
         let error = slot.last_error.get().unwrap_or_default();
         return Some(format!(
-            "{} errands in a row failed, the last with: {error}",
+            "{} consecutive errands failed, the last with: {error}",
             slot.failures
         ));
     }
@@ -372,7 +374,7 @@ fn preload_advice() -> String {
         Some(present) => format!("{present}, {}", spawn::LIBRARY),
     };
     let kept = if present.is_none() {
-        " (after what is there)"
+        " (after the existing entries)"
     } else {
         ""
     };
@@ -409,7 +411,8 @@ fn collation_problem() -> Result<Option<String>, Error> {
                 .text(2)?
                 .unwrap_or_else(|| "without a version".to_owned());
             Ok(format!(
-                "the database was made with collation version {made}, and the system's is {now}: indexes on text may be \
+                "the database was created with collation version {made}, but the system's is \
+                {now}: indexes on text may be \
                  out of order; REINDEX DATABASE {name}, then ALTER DATABASE {name} REFRESH COLLATION VERSION"
             ))
         },

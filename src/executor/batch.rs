@@ -182,7 +182,7 @@ impl Writer<'_> {
         let due = &item.planned.due;
         if self.is_conflict(error) {
             return Attempt {
-                message: Some("someone else built the workspace first".to_owned()),
+                message: Some("another session built the workspace first".to_owned()),
                 ..Attempt::new(due, Outcome::Conflict)
             };
         }

@@ -133,7 +133,7 @@ impl Executor<'_> {
                 } else {
                     Err(Error::new(
                         PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
-                        "what was decided is overtaken",
+                        "the decision is outdated",
                     ))
                 }
             });

@@ -111,7 +111,7 @@ fn rule_steps<S: Schedules>(
             Ok(next) => {
                 let mut observed = rule.observed(&next, candidate, schedules);
                 if !next.due && decided.as_ref() == Ok(&next) {
-                    observed.push_str(" This is what comes next.");
+                    observed.push_str(" This is the next transition.");
                 }
                 steps.push(Step {
                     rule: rule.name(),
@@ -141,10 +141,10 @@ fn passes(condition: Condition, facts: &Facts, signs: &Signs) -> String {
             facts.owner_id
         ),
         Condition::Owner => format!(
-            "Its owner is there (status: {}).",
+            "Its owner exists (status: {}).",
             facts.owner.map_or("none", |status| status.name())
         ),
-        Condition::Template => "Its template is there.".to_owned(),
+        Condition::Template => "Its template exists.".to_owned(),
         Condition::Build => latest.map_or_else(String::new, |latest| {
             format!(
                 "Its latest build is number {}, a {} of {}.",
@@ -153,7 +153,7 @@ fn passes(condition: Condition, facts: &Facts, signs: &Signs) -> String {
                 latest.created_at
             )
         }),
-        Condition::Job => "The build's job is there.".to_owned(),
+        Condition::Job => "The build's job exists.".to_owned(),
         Condition::Complete => {
             let job = latest.and_then(|latest| latest.job);
             let how = match job {

@@ -34,8 +34,8 @@ const ALWAYS: [Listed; 2] = [
     Listed {
         name: "advisory_lock",
         licensed: false,
-        description: "A workspace whose advisory lock the product's own executor holds is left \
-                      to it for this tick.",
+        description: "If the product's own executor holds a workspace's advisory lock, the \
+        workspace is left to it in this tick.",
     },
 ];
 
@@ -85,7 +85,7 @@ fn beside(listed: &Listed, sign: Option<Sign>, has: impl Fn(Part) -> bool, polic
     if listed.licensed {
         settings.push(("licensed_rules", policy.licensed));
         if in_force && !policy.licensed {
-            because.push_str(&format!(" It does not count: {UNLICENSED}."));
+            because.push_str(&format!(" It is ignored: {UNLICENSED}."));
         }
     }
     Row {

@@ -151,8 +151,8 @@ signs! {
     next_start_at: NextStartAt {
         needs: &[Column(workspaces::NEXT_START_AT)],
         listed "next_start_at": "A start also waits for next_start_at, which is filled in where it is \
-                          NULL. Runs on blocked days are searched on from for seven days, and \
-                          tags with an empty value are dropped.",
+                          NULL. If a run is on a blocked day, later runs are tried for seven \
+                          days. Tags with an empty value are dropped.",
     }
     /// A job has a status: with an error it has failed, complete or not, a failed delete
     /// waits for a day, and a job's trace has baggage.
@@ -186,7 +186,7 @@ signs! {
     /// A version may have tags for its workspaces.
     workspace_tags: WorkspaceTags {
         needs: &[Column(template_version_workspace_tags::TEMPLATE_VERSION_ID)],
-        listed "workspace_tags": "A version's own tags for its workspaces can not be evaluated in SQL: \
+        listed "workspace_tags": "A version's own tags for its workspaces cannot be evaluated in SQL: \
                           a build of the same version takes the tags of the latest build, a \
                           start on another is blocked.",
     }

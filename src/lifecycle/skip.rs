@@ -45,7 +45,7 @@ skips! {
     Prebuild = "prebuild", "The workspace is pre-built and nobody has claimed it; such workspaces are never touched.";
     NoOwner { owner_id: Uuid } = "no_owner", "The workspace's owner has no row in users.";
     NoTemplate = "no_template", "The workspace's template has no row in templates.";
-    NoBuild = "no_build", "The workspace has no build, so there is nothing to follow on.";
+    NoBuild = "no_build", "The workspace has no build, so no rule applies.";
     NoJob { build: Build } = "no_job", "The job of the latest build has no row in provisioner_jobs.";
     BuildInProgress { build: Build, canceled_at: Option<Instant> } = "build_in_progress",
         "The job of the latest build is not complete.";
@@ -65,24 +65,28 @@ skips! {
         "The autostart schedule can be read but never runs.";
     AllDaysBlocked = "all_days_blocked", "The template blocks autostart on every day of the week.";
     RunBlocked { run: Instant, weekday: Weekday } = "run_blocked",
-        "The first run after the latest build falls on a day that the template blocks, and in this version of the product only the first run counts.";
+        "The first run after the latest build is on a day that the template blocks, and this \
+        version of the product considers only the first run.";
     NoAllowedRun { after: Instant, last: Instant } = "no_allowed_run",
-        "Every run of the autostart schedule for a week falls on a day that the template blocks.";
+        "Every run of the autostart schedule within a week is on a day that the template blocks.";
     NotFailed { build: Build } = "not_failed", "The latest build did not fail.";
-    DeleteBuild { build: Build } = "delete_build", "The latest build is a delete, and no rule follows on it.";
+    DeleteBuild { build: Build } = "delete_build", "The latest build is a delete, after which no \
+    rule applies.";
     FailedStopNotRetried { build: Build } = "failed_stop_not_retried",
         "A stop failed, and workspace_autobuild.failed_stop_retry is off.";
     NoFailureTtl { build: Build } = "no_failure_ttl",
-        "The latest build failed, and the template does not say after how long a failed build is stopped.";
-    NoDormancyTtl = "no_dormancy_ttl", "The template does not say after how long an unused workspace becomes dormant.";
-    NotDormant = "not_dormant", "The workspace is not dormant, so it is not to be deleted.";
-    NoDeletingAt { since: Instant } = "no_deleting_at", "The workspace is dormant without a time to be deleted at.";
+        "The latest build failed, and the template has no failure_ttl.";
+    NoDormancyTtl = "no_dormancy_ttl", "The template has no time_til_dormant.";
+    NotDormant = "not_dormant", "The workspace is not dormant, so it is not deleted.";
+    NoDeletingAt { since: Instant } = "no_deleting_at", "The workspace is dormant, but has no \
+    deleting_at.";
     NoAutodeleteTtl { since: Instant } = "no_autodelete_ttl",
-        "The workspace is dormant, and the template does not have dormant workspaces deleted.";
+        "The workspace is dormant, and the template has no time_til_dormant_autodelete.";
     Unlicensed { option: &'static str } = "unlicensed",
-        "The template sets an option that counts only under the product's licence, and by workspace_autobuild.licensed_rules there is none.";
+        "The template sets an option that needs the product's licence, and there is none \
+        according to workspace_autobuild.licensed_rules.";
     RuleOff { rule: ActingRule, transition: Transition, at: Instant } = "rule_off",
-        "A rule that would act is left out of workspace_autobuild.rules.";
+        "A rule that would act is not in workspace_autobuild.rules.";
 }
 
 /// The latest build as a sentence names it.
@@ -128,7 +132,7 @@ impl fmt::Display for Skip {
             Skip::BuildInProgress { build, canceled_at } => {
                 write!(f, "The latest, {build}, is not complete")?;
                 match canceled_at {
-                    Some(at) => write!(f, "; it was asked at {at} to be canceled."),
+                    Some(at) => write!(f, "; its cancellation was requested at {at}."),
                     None => f.write_str("."),
                 }
             }
@@ -185,7 +189,7 @@ impl fmt::Display for Skip {
             Skip::RunBlocked { run, weekday } => write!(
                 f,
                 "The first run after the latest build, {run}, is on a {} in the schedule's zone, \
-                 which the template blocks; in this version of the product no later run counts.",
+                 which the template blocks; this version of the product considers no later run.",
                 day_name(*weekday)
             ),
             Skip::NoAllowedRun { after, last } => write!(
@@ -196,7 +200,7 @@ impl fmt::Display for Skip {
             Skip::NotFailed { build } => write!(f, "The latest, {build}, did not fail."),
             Skip::DeleteBuild { build } => write!(
                 f,
-                "The latest, {build}, deletes the workspace; no rule follows on it."
+                "The latest, {build}, deletes the workspace; no rule applies after that."
             ),
             Skip::FailedStopNotRetried { build } => write!(
                 f,
@@ -212,7 +216,7 @@ impl fmt::Display for Skip {
             Skip::NotDormant => f.write_str("The workspace is not dormant."),
             Skip::NoDeletingAt { since } => write!(
                 f,
-                "The workspace is dormant since {since}, without a time to be deleted at."
+                "The workspace is dormant since {since}, but has no deleting_at."
             ),
             Skip::NoAutodeleteTtl { since } => write!(
                 f,
@@ -221,7 +225,7 @@ impl fmt::Display for Skip {
             ),
             Skip::Unlicensed { option } => write!(
                 f,
-                "The template sets {option}, which does not count: {UNLICENSED}."
+                "The template sets {option}, which is ignored: {UNLICENSED}."
             ),
             Skip::RuleOff {
                 rule,

@@ -110,7 +110,7 @@ impl Check {
         };
         if chosen == Some(false) {
             return Err(BlockCode::ParameterNotAnOption.block(format!(
-                "the value of parameter {} is none of its options",
+                "the value of parameter {} is not one of its options",
                 quoted(name)
             )));
         }
@@ -242,13 +242,13 @@ impl Order {
             Ok(last) if self.increasing && default < last => "is below the last value",
             Ok(last) if !self.increasing && default > last => "is above the last value",
             Err(_) if self.strict && !last.is_empty() => {
-                "can't be compared with the last value, which is no number"
+                "can't be compared with the last value, which is not a number"
             }
             _ => return Ok(()),
         };
         Err(BlockCode::ParameterNotMonotonic.block(format!(
-            "parameter {} may only {}, and its default {seen}; the owner can give another value \
-             on the workspace's page of parameters in the product",
+            "parameter {} may only {}, and its default {seen}; the owner can set another value \
+            on the workspace's parameters page in the product",
             quoted(name),
             if self.increasing {
                 "increase"
@@ -306,7 +306,7 @@ impl TextRule {
         if self.error.is_empty() {
             return blocked(
                 BlockCode::ParameterPatternWithoutError,
-                "the pattern has no error text, which the product refuses",
+                "the pattern has no error text, which the product rejects",
             );
         }
         match pattern.is_match(value()?) {
@@ -318,7 +318,7 @@ impl TextRule {
             None if unchanged => Ok(()),
             None => blocked(
                 BlockCode::ParameterPatternUnreadable,
-                "the value is too long to be matched here",
+                "the value is too long to be matched",
             ),
         }
     }

@@ -152,8 +152,8 @@ impl Parameter {
         match previous {
             Some(row) => Ok(row),
             None if self.required => Err(BlockCode::ParameterRequired.block(format!(
-                "parameter {} is required and has no previous value; the owner can give one on \
-                 the workspace's page of parameters in the product",
+                "parameter {} is required and has no previous value; the owner can set one on \
+                the workspace's parameters page in the product",
                 quoted(&self.name)
             ))),
             None => Ok(self.default_row()),

@@ -144,12 +144,14 @@ pub fn plan(
     previous: &[PreviousValue],
     latest_job_tags: Option<&str>,
 ) -> Result<Plan, Block> {
-    let latest = request.facts.latest.as_ref().ok_or_else(|| {
-        BlockCode::NoLatestBuild.block("the workspace has no build that a new one could follow")
-    })?;
+    let latest = request
+        .facts
+        .latest
+        .as_ref()
+        .ok_or_else(|| BlockCode::NoLatestBuild.block("the workspace has no earlier build"))?;
     if latest.build_number == i32::MAX {
         return Err(BlockCode::BuildNumbersUsedUp.block(format!(
-            "the latest build has the number {}, and there is none above it",
+            "the latest build has the number {}, which is the highest possible",
             latest.build_number
         )));
     }
@@ -209,7 +211,7 @@ fn only_the_product_can(prepared: &PreparedVersion) -> Result<(), Block> {
     };
     Err(code.block(format!(
         "the start would change to template version {}, whose {what} only the product can \
-         evaluate; once the owner has updated the workspace there, it starts by itself again",
+         evaluate; once the owner has updated the workspace in the product, it is started again",
         prepared.version.id
     )))
 }

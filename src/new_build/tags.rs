@@ -66,8 +66,8 @@ impl ImportTags {
 pub(super) fn latest_job_tags(text: Option<&str>) -> Result<String, Block> {
     let text = text.ok_or_else(|| {
         BlockCode::WorkspaceTagsUnknown.block(
-            "the template version has workspace tags, and there are no tags on the job of the \
-             latest build to take them from; a build made in the product evaluates them",
+            "the template version has workspace tags, and the job of the latest build has no \
+            tags to copy; a build made in the product evaluates them",
         )
     })?;
     match object_of_strings(text) {

@@ -67,7 +67,7 @@ pub(super) fn check(request: &Request<'_>, version: &Version) -> Result<(), Bloc
     if !request.policy.licensed && version.external_agent {
         return Err(BlockCode::UnlicensedExternalAgent.block(format!(
             "template version {id} has an external agent, which the product does not build \
-             without its licence ({UNLICENSED})"
+            without a licence ({UNLICENSED})"
         )));
     }
     if request.next.transition == Transition::Start

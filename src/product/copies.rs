@@ -53,11 +53,12 @@ pub(crate) fn not_subscribed(product: &Product) -> Result<(), Error> {
     Err(Error::new(
         PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
         format!(
-            "no ticks are made while subscription \"{subscription}\" fills tables of the product's ({tables})"
+            "no ticks are made while subscription \"{subscription}\" fills the product's tables \
+            ({tables})"
         ),
     )
     .hint(format!(
-        "Ticks are made where the rows come from. Once this server takes over: DROP SUBSCRIPTION {};",
+        "Ticks are made on the publisher. When this server takes over, run DROP SUBSCRIPTION {};",
         quoted(&subscription)
     )))
 }
@@ -79,8 +80,8 @@ pub(crate) fn dump_problem(
     )?;
     Ok(lacking.then(|| {
         format!(
-            "a pg_dump by the owner of the product's tables fails, for want of a right on the extension's schema: \
-             GRANT USAGE ON SCHEMA {} TO {};",
+            "a pg_dump by the owner of the product's tables fails, since that owner lacks \
+             USAGE on the extension's schema: GRANT USAGE ON SCHEMA {} TO {};",
             extension.schema,
             quoted(&owner)
         )

@@ -67,12 +67,12 @@ pub(crate) fn problem(product: &Product, settings: &Settings) -> Result<Option<S
     }
     Ok(match (settings.licensed_rules, look(product, settings)?) {
         (LicensedRules::Auto, Licence::Unknown(why)) => Some(format!(
-            "workspace_autobuild.licensed_rules is auto and is taken for on: {why}"
+            "workspace_autobuild.licensed_rules is auto, which means on here: {why}"
         )),
         (LicensedRules::On, Licence::None) if sets_an_option(product, settings)? => Some(format!(
             "workspace_autobuild.licensed_rules is on, but no row of {} has an exp in the future, \
-             and templates set options that need a licence: dormancy, deletion and the like act \
-             on what a licence once set; set it to auto, which follows the table, or to off",
+             and templates set options that need a licence: these rules act on options set under \
+             an earlier licence; set it to auto, which follows the table, or to off",
             product.table(licenses::TABLE)
         )),
         _ => None,
@@ -94,7 +94,7 @@ fn look(product: &Product, settings: &Settings) -> Result<Licence, Error> {
     let name = role_name(role).unwrap_or_default();
     if !may_read(product, &name)? {
         return Ok(Licence::Unknown(format!(
-            "role \"{name}\" may not read it; GRANT SELECT (exp) ON {} TO {};",
+            "role \"{name}\" has no right to read licenses.exp; GRANT SELECT (exp) ON {} TO {};",
             product.table(licenses::TABLE),
             quoted(&name)
         )));

@@ -173,8 +173,8 @@ fn check_snapshot(locked: &[pg_sys::Oid]) -> Result<(), Error> {
     if relation::moved_since_snapshot(locked)? {
         return Err(Error::new(
             PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
-            "a table of the product's was rewritten, emptied or made anew since this \
-             transaction's snapshot, to which it would look empty",
+            "one of the product's tables was rewritten, truncated or recreated after this \
+            transaction's snapshot, and would appear empty",
         )
         .hint("Try again in a new transaction."));
     }
@@ -184,7 +184,7 @@ fn check_snapshot(locked: &[pg_sys::Oid]) -> Result<(), Error> {
 fn restless() -> Error {
     Error::new(
         PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
-        "the product's tables are being made anew",
+        "the product's tables are being recreated",
     )
     .hint("Try again when the product's migration is over.")
 }
@@ -202,7 +202,7 @@ fn unavailable(product: &Product, table: pg_sys::Oid, patience: u64) -> Error {
         PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
         format!("the product's table {name} could not be locked within {patience} ms"),
     )
-    .hint("A session holds it, or waits for it, in a mode that keeps readers out: see pg_locks.")
+    .hint("A session holds or waits for a lock on it that blocks readers: see pg_locks.")
 }
 
 fn elapsed(since: Instant) -> u64 {

@@ -24,7 +24,7 @@ pub(crate) fn executor_role(product: &Product, settings: &Settings) -> Result<pg
                 format!("role \"{name}\" of workspace_autobuild.role does not exist"),
             )
             .hint(format!(
-                "{} Or name another role in workspace_autobuild.role.",
+                "{} Or set workspace_autobuild.role to another role.",
                 mending_statements(name)
             ))
         })?,
@@ -204,7 +204,7 @@ pub(crate) fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Opt
             format!("role \"{name}\" lacks {}", lacks.join(", ")),
         )
         .hint(format!(
-            "{} Or, for all that is needed: SELECT autobuild_grant('{}');",
+            "{} To grant everything that is needed: SELECT autobuild_grant('{}');",
             statements.join(" "),
             name.replace('\'', "''")
         )),

@@ -499,7 +499,7 @@ fn check_written(product: &Product, table: &str, written: u64, wanted: usize) ->
     Err(Error::new(
         PgSqlErrorCode::ERRCODE_CARDINALITY_VIOLATION,
         format!(
-            "{written} rows were written to {} in place of {wanted}",
+            "{written} rows were written to {} instead of {wanted}",
             product.table(table)
         ),
     )

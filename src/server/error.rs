@@ -144,9 +144,7 @@ impl From<CaughtError> for Error {
 
 impl From<pgrx::spi::SpiError> for Error {
     fn from(error: pgrx::spi::SpiError) -> Error {
-        Error::internal(format!(
-            "a query of the extension's could not be run: {error}"
-        ))
+        Error::internal(format!("a query of the extension failed: {error}"))
     }
 }
 

@@ -95,7 +95,8 @@ impl Extension {
         Err(Error::new(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!(
-                "no ticks are made: this database has version {} of {NAME}, and the library is of version {LIBRARY_VERSION}",
+                "no ticks are made: this database has version {} of {NAME}, but the library has \
+                version {LIBRARY_VERSION}",
                 self.version
             ),
         )

@@ -50,9 +50,11 @@ pub(crate) fn insert(table: pg_sys::Oid, row: &[Value], most_pages: u32) -> Resu
         } else {
             Err(Error::new(
                 PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
-                format!("a table of the extension's (oid {table}) has other columns than it was made with"),
+                format!(
+                    "a table of the extension (oid {table}) does not have its original columns"
+                ),
             )
-            .hint("DROP EXTENSION \"workspace-autobuild\" and CREATE EXTENSION make it anew."))
+            .hint("DROP EXTENSION \"workspace-autobuild\" and CREATE EXTENSION recreate it."))
         }
     }
 }

@@ -201,7 +201,7 @@ impl Launcher {
                     now,
                     words
                         .as_deref()
-                        .unwrap_or("its process could not be started, or ended without a word"),
+                        .unwrap_or("its process could not be started, or ended without a report"),
                 );
             }
             Some((ending, news))
@@ -216,7 +216,8 @@ impl Launcher {
             log_of(
                 &name.cloned().unwrap_or_else(|| database.to_string()),
                 PgLogLevel::LOG,
-                "the worker died; it is tried again, less often if it goes on",
+                "the worker died; the next attempt follows, with increasing delays if it dies \
+                again",
             );
         }
         if ending == Ending::Absent {

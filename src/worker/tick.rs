@@ -215,11 +215,11 @@ fn read_only() -> Result<Option<Error>, Error> {
         ),
         "configuration file" => (
             format!("for the server in {line}"),
-            "Take it out there and reload.".to_owned(),
+            "Remove it there and reload.".to_owned(),
         ),
         other => (
             format!("for the server ({other})"),
-            "Take it out there.".to_owned(),
+            "Remove it there.".to_owned(),
         ),
     };
     Ok(Some(
@@ -239,7 +239,7 @@ fn bootstrap_superuser() -> String {
 /// Also when no tick is made, so that marks don't pile up for ever.
 fn relieve_agenda() -> Result<(), Error> {
     match relieve() {
-        Ok(true) => log("there were too many marks: the agenda is built anew".into()),
+        Ok(true) => log("there were too many marks: the agenda is rebuilt".into()),
         Ok(false) => {}
         // Writers of the product's are at it; the next errand tries again.
         Err(error) if error.sqlstate().is_locked() => {}
@@ -361,7 +361,7 @@ fn tick(desk: Desk, at: Instant) {
             desk.with(|slot| slot.add_up(&report));
             let error = Error::new(
                 PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
-                "somebody canceled the tick",
+                "the tick was canceled by a user",
             );
             failed(desk, begun, &error);
         }
@@ -398,7 +398,7 @@ fn pass(desk: Desk, at: Instant, until: Instant, settings: &Settings) {
         // A first piece always, so that it comes to an end whatever ticks take.
         let first = !std::mem::replace(&mut begun, true);
         process::show(Some(&format!(
-            "looking after the agenda: {} workspaces",
+            "maintaining the agenda: {} workspaces",
             grouped(usize::try_from(passed).unwrap_or(0))
         )));
         first || !has_no_time(desk, until)
@@ -407,7 +407,7 @@ fn pass(desk: Desk, at: Instant, until: Instant, settings: &Settings) {
         && !is_gone()
     {
         desk.with(|slot| slot.record_error(clock::now(), error.sqlstate(), &error.message));
-        log(format!("looking after the agenda failed: {error}"));
+        log(format!("maintenance of the agenda failed: {error}"));
     }
 }
 

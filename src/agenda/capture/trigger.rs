@@ -78,7 +78,10 @@ fn refuse(message: &str) -> ! {
         pgrx::PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
         message,
     )
-    .hint("autobuild_attach() puts it where it belongs; drop a trigger that somebody else made.")
+    .hint(
+        "Only autobuild_attach() creates its triggers; drop any other trigger that calls this \
+    function.",
+    )
     .raise()
 }
 

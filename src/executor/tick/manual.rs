@@ -44,11 +44,9 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
         if !transaction::try_lock_relation(Extension::current()?.executor_lock) {
             return Err(Error::new(
                 PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
-                "another executor of this database is at work",
+                "another executor of this database is running",
             )
-            .hint(
-                "Try again in a moment; the worker holds the lock only while it builds a batch.",
-            ));
+            .hint("Try again; the worker holds the lock only while it builds a batch."));
         }
         // The caller's snapshot is older than any lock.
         let product = hold_under_snapshot(&settings.product_schema, Purpose::Write)?;
@@ -81,7 +79,8 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
         }
         if room.left == 0 && state.report.held_back > 0 {
             pgrx::notice!(
-                "{} transitions that are due are held back for the next call: one takes a quarter of the server's locks at the most",
+                "{} due transitions are left to the next call: a call uses at most a quarter of \
+                the server's locks",
                 state.report.held_back
             );
         }
@@ -123,7 +122,7 @@ fn overtaken_error(overtaken: &[Uuid]) -> Error {
     Error::new(
         PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
         format!(
-            "what {} transitions rest on was changed after they were decided",
+            "the data behind {} transitions was changed after they were decided",
             overtaken.len()
         ),
     )

@@ -132,8 +132,8 @@ pub(crate) fn worker(
             Ok(again) if again.is_empty() => {}
             Ok(again) => {
                 let message = format!(
-                    "what {} transitions rest on (the first is of workspace {}) changed twice \
-                     while they were made; the next tick decides anew",
+                    "the data behind {} transitions (the first of workspace {}) changed twice \
+                    while they were made; the next tick decides again",
                     again.len(),
                     again.first().copied().unwrap_or_default()
                 );

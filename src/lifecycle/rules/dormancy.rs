@@ -22,8 +22,8 @@ impl Rule for Dormancy {
         sign: Some(Sign::Dormancy),
         without_licence: Some("It does not act"),
         settings: &[],
-        description: "Marks a workspace dormant that was not used for longer than \
-                      time_til_dormant, and stops it if it runs.",
+        description: "Marks a workspace as dormant that was not used for longer than \
+        time_til_dormant, and stops it if it runs.",
     };
 
     fn evaluate<S: Schedules>(candidate: &Candidate<'_>, _: &S) -> Outcome {

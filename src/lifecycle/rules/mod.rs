@@ -103,7 +103,9 @@ impl RuleSet {
                 ActingRule::ALL
                     .into_iter()
                     .find(|rule| rule.name() == name)
-                    .ok_or_else(|| format!("\"{name}\" is no rule; the rules are {}", RuleSet::ALL))
+                    .ok_or_else(|| {
+                        format!("\"{name}\" is not a rule; the rules are {}", RuleSet::ALL)
+                    })
             })
             .collect()
     }

@@ -7,7 +7,7 @@ use super::*;
 use crate::lifecycle::explain::{Step, explain};
 use crate::lifecycle::rules::ActingRule;
 
-const COMES_NEXT: &str = " This is what comes next.";
+const COMES_NEXT: &str = " This is the next transition.";
 
 fn steps(case: &Case) -> Vec<Step> {
     explain(&case.facts, &case.signs, &case.policy, tick(), &Weekly)
@@ -94,7 +94,7 @@ fn the_steps_say_what_was_seen() {
         "The workspace is stopped since build 7 (a stop of 2024-01-03T09:00:00Z); the first run \
          of its schedule \"60 0 127 0\" after 2024-01-03T09:00:00Z that is not on a Monday or \
          Saturday is 2024-01-03T10:00:00Z; next_start_at is 2024-01-03T10:30:00Z; the tick is \
-         2024-01-03T10:00:00Z. This is what comes next."
+         2024-01-03T10:00:00Z. This is the next transition."
     );
 
     let mut facts = failed(BuildTransition::Start, later(-10, 5));
@@ -103,7 +103,8 @@ fn the_steps_say_what_was_seen() {
         today_explained(&facts)[9].observed,
         "The latest, build 7 (a start of 2024-01-03T09:00:00Z), failed at \
          2024-01-03T09:50:00.000005Z; failure_ttl (90 min) has passed after \
-         2024-01-03T11:20:00.000005Z; the tick is 2024-01-03T10:00:00Z. This is what comes next."
+         2024-01-03T11:20:00.000005Z; the tick is 2024-01-03T10:00:00Z. This is the next \
+         transition."
     );
 }
 

@@ -148,7 +148,7 @@ fn the_setting_names_rules_in_any_order_and_says_which_there_are() {
     assert_eq!(RuleSet::from_names(""), Ok(RuleSet::default()));
     assert_eq!(
         RuleSet::from_names("autostop, nap").unwrap_err(),
-        format!("\"nap\" is no rule; the rules are {}", RuleSet::ALL)
+        format!("\"nap\" is not a rule; the rules are {}", RuleSet::ALL)
     );
     for rule in ActingRule::ALL {
         assert_eq!(
@@ -226,8 +226,8 @@ fn a_skips_sentence_says_what_was_seen() {
     let skip = today(&facts).outcome.unwrap_err();
     assert_eq!(
         skip.to_string(),
-        "The latest, build 7 (a start of 2024-01-03T09:00:00Z), is not complete; it was asked at \
-         2024-01-03T09:59:00Z to be canceled."
+        "The latest, build 7 (a start of 2024-01-03T09:00:00Z), is not complete; its cancellation \
+         was requested at 2024-01-03T09:59:00Z."
     );
     let mut facts = stopped();
     facts.template().blocked_days = 0b100;
@@ -239,7 +239,7 @@ fn a_skips_sentence_says_what_was_seen() {
     assert_eq!(
         skip.unwrap_err().to_string(),
         "The first run after the latest build, 2024-01-03T10:00:00Z, is on a Wednesday in the \
-         schedule's zone, which the template blocks; in this version of the product no later run \
-         counts."
+         schedule's zone, which the template blocks; this version of the product considers no \
+         later run."
     );
 }

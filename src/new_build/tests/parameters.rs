@@ -88,7 +88,7 @@ fn who_lacks_a_value_is_not_told_to_start_what_runs() {
     let mut case = Case::with(a);
     case.transition = Transition::Stop;
     let message = case.plan().unwrap_err().message;
-    assert!(message.contains("the owner can give one"), "{message}");
+    assert!(message.contains("the owner can set one"), "{message}");
     assert!(!message.contains("starting"), "{message}");
 }
 

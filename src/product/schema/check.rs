@@ -100,7 +100,7 @@ pub(super) fn check_tables(
                 PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
                 format!("\"{schema}\".\"{table}\" is not a table"),
             )
-            .detail("A view, a materialized view or a foreign table stands in its place.")
+            .detail("It is a view, a materialized view or a foreign table.")
             .hint(HINT_SCHEMA));
         }
     }

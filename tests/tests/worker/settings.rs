@@ -124,7 +124,7 @@ fn a_value_or_a_name_that_makes_no_sense_is_refused_with_the_reason() {
     for (setting, reason) in [
         ("action = perhaps", "build, observe, off"),
         ("rules = 'autostart, naps'", "\"naps\" is no rule"),
-        ("product_schema = ''", "a schema's name is wanted"),
+        ("product_schema = ''", "give the name of a schema"),
         ("batch_size = 0", "(1 .. 10000)"),
         ("batch_size = many", "batch_size"),
         ("lock_timeout = '2 fortnights'", "\"ms\""),
