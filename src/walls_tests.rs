@@ -63,17 +63,18 @@ struct File {
     code: String,
 }
 
-fn sources() -> Vec<File> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, found);
-            } else if path.extension().is_some_and(|kind| kind == "rs") {
-                found.push(path);
-            }
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, found);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            found.push(path);
         }
     }
+}
+
+fn sources() -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     walk(&root, &mut paths);
@@ -272,6 +273,38 @@ fn no_two_files_name_each_other_by_whatever_way() {
                     open.push(other);
                 }
             }
+        }
+    }
+    none(&faults);
+}
+
+#[test]
+fn every_file_is_part_of_the_crate() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    walk(&root, &mut paths);
+    let mut faults = Vec::new();
+    for path in paths {
+        let is_front = path.ends_with("mod.rs");
+        let module = if is_front {
+            path.parent().unwrap()
+        } else {
+            &path
+        };
+        let name = module.file_stem().unwrap().to_str().unwrap();
+        let folder = module.parent().unwrap();
+        if name == "lib" {
+            continue;
+        }
+        let fronts = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let named = fronts.filter(|file| file.is_file()).any(|file| {
+            let text = fs::read_to_string(&file).unwrap();
+            text.contains(&format!("mod {name};")) || text.contains(&format!("\"{name}.rs\""))
+        });
+        if !named {
+            faults.push(format!("{} is named by no `mod`", path.display()));
         }
     }
     none(&faults);
