@@ -354,7 +354,7 @@ impl Slot {
         self.health = Health::Waiting;
     }
 
-    /// A tick met a lock that was not to be had, or took too long.
+    /// A tick could not take a lock, or took too long.
     pub fn record_busy(&mut self, now: Instant, ms: i64, sqlstate: SqlState, message: &str) {
         self.count_tick(TickResult::Busy);
         self.measure(ms);
@@ -374,7 +374,7 @@ impl Slot {
         self.health = Health::Failing;
     }
 
-    /// A worker ended without a word.
+    /// A worker ended without a report.
     pub fn record_death(&mut self, now: Instant, why: &str) {
         self.count_tick(TickResult::Died);
         self.last_error.set(why);
