@@ -429,3 +429,83 @@ fn tables<'a>(columns: impl Iterator<Item = &'a Column>) -> Vec<&'static str> {
     }
     tables
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_table_has_each_name_once() {
+        for (place, column) in COLUMNS.iter().enumerate() {
+            let others = COLUMNS.iter().skip(place + 1);
+            for other in others.filter(|other| other.is_of(column.table)) {
+                let same = column.names().any(|name| other.names().any(|n| n == name));
+                assert!(!same, "{column} is also {other}");
+            }
+        }
+    }
+
+    /// Where statements on the product's tables are written out.
+    const STATEMENTS: [&str; 8] = [
+        "api/previews.rs",
+        "product/candidates.rs",
+        "product/facts.rs",
+        "product/inputs.rs",
+        "product/licence.rs",
+        "product/provisioners.rs",
+        "product/waiting.rs",
+        "product/write.rs",
+    ];
+
+    /// `alias.name` for each such name in a text's strings, where the alias is one letter,
+    /// as those of the product's tables are. `d` is what was handed over.
+    fn spelled_out(text: &str) -> Vec<(char, String)> {
+        let raw = text
+            .split("r#\"")
+            .flat_map(|part| match part.split_once("\"#") {
+                Some((raw, rest)) => [format!("\"{}\"", raw.replace('"', " ")), rest.to_owned()],
+                None => [part.to_owned(), String::new()],
+            });
+        let text: String = raw.collect();
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let code: Vec<&str> = code.collect();
+        let code = code.join("\n");
+        let mut found = Vec::new();
+        for string in code.split('"').skip(1).step_by(2) {
+            let words = string.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'));
+            for (alias, name) in words.filter_map(|word| word.split_once('.')) {
+                let mut letters = alias.chars();
+                if let (Some(alias), None, false) =
+                    (letters.next(), letters.next(), name.is_empty())
+                    && alias != 'd'
+                {
+                    found.push((alias, name.to_owned()));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_column_that_a_statement_spells_out_is_in_the_list() {
+        let mut count = 0;
+        for file in STATEMENTS {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
+            for (alias, name) in spelled_out(&std::fs::read_to_string(path).unwrap()) {
+                let known = COLUMNS.iter().any(|column| column.name == name);
+                // A column of ours beside the product's.
+                let ours = name == "own_build";
+                assert!(
+                    known || ours,
+                    "src/{file}: {alias}.{name} is no column in the list"
+                );
+                count += 1;
+            }
+        }
+        assert!(count > 60, "only {count} names were found");
+    }
+}

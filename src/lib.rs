@@ -33,19 +33,19 @@ mod released_tests;
 mod walls_tests;
 
 #[cfg(feature = "pgrx")]
-pub mod agenda;
+mod agenda;
 #[cfg(feature = "pgrx")]
-pub mod api;
+mod api;
 #[cfg(feature = "pgrx")]
-pub mod executor;
+mod executor;
 #[cfg(feature = "pgrx")]
-pub mod product;
-#[cfg(feature = "pgrx")]
-#[allow(unsafe_code)]
-pub mod server;
+mod product;
 #[cfg(feature = "pgrx")]
 #[allow(unsafe_code)]
-pub mod settings;
+mod server;
+#[cfg(feature = "pgrx")]
+#[allow(unsafe_code)]
+mod settings;
 
 #[cfg(feature = "pgrx")]
 ::pgrx::pg_module_magic!();

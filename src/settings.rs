@@ -16,7 +16,7 @@ use crate::lifecycle::rules::{self, RuleSet};
 
 /// What a tick does with what is due (`workspace_autobuild.action`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Write the builds.
     Build,
     /// Decide and record what would be done; write nothing of the product's.
@@ -27,7 +27,7 @@ pub enum Action {
 
 impl Action {
     /// As the setting is written.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Action::Build => "build",
             Action::Observe => "observe",
@@ -121,7 +121,7 @@ impl From<LogLevel> for PgLogLevel {
 /// Whether the product has its licence for advanced scheduling
 /// (`workspace_autobuild.licensed_rules`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LicensedRules {
+pub(crate) enum LicensedRules {
     /// It has: the template's options count.
     On,
     /// It has none.
@@ -194,7 +194,7 @@ static NOTIFY_TRANSITIONS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// The settings that a database, a role or a session can have for itself: all but those
 /// of the launcher. A test compares them with `pg_settings`.
-pub const OF_A_SESSION: [&str; 16] = [
+pub(crate) const OF_A_SESSION: [&str; 16] = [
     "workspace_autobuild.product_schema",
     "workspace_autobuild.role",
     "workspace_autobuild.action",
@@ -217,7 +217,7 @@ pub const OF_A_SESSION: [&str; 16] = [
 const MAX_SECONDS: i32 = i32::MAX;
 
 /// Registers every setting and reserves the prefix, so that a misspelt name is refused.
-pub fn register() {
+pub(crate) fn register() {
     string(
         c"workspace_autobuild.databases",
         c"Databases in which the launcher runs ticks: * for all that have the extension, or a list of names.",
@@ -409,7 +409,7 @@ fn string(
 
 /// The settings as they stand, read once for each tick or call.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// `product_schema`.
     pub product_schema: String,
     /// `role`; `None` for the owner of the product's `workspaces`.
@@ -443,7 +443,7 @@ pub struct Settings {
 
 /// How long a transaction may wait, and take, in milliseconds; 0 for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// For each lock.
     pub lock_timeout: i32,
     /// Altogether.
@@ -453,7 +453,7 @@ pub struct Limits {
 impl Settings {
     /// The limits as set; `hurried`: a quarter of them, for what was waited for in vain
     /// just before.
-    pub fn limits(&self, hurried: bool) -> Limits {
+    pub(crate) fn limits(&self, hurried: bool) -> Limits {
         let share = |limit: i32| match limit {
             1.. if hurried => (limit / 4).max(1),
             _ => limit,
@@ -466,7 +466,7 @@ impl Settings {
 }
 
 /// Reads the settings as they stand in this session.
-pub fn read() -> Settings {
+pub(crate) fn read() -> Settings {
     let rules = RuleSet::from_names(&text(&RULES)).unwrap_or_default();
     let role = text(&ROLE);
     Settings {
@@ -495,12 +495,12 @@ pub fn read() -> Settings {
 }
 
 /// `tick_interval` in seconds.
-pub fn tick_interval() -> i64 {
+pub(crate) fn tick_interval() -> i64 {
     i64::from(TICK_INTERVAL.get())
 }
 
 /// Does `databases` name this database?
-pub fn names_database(name: &str) -> bool {
+pub(crate) fn names_database(name: &str) -> bool {
     match parse_names(&text(&DATABASES)) {
         Ok(names) => names.iter().any(|n| n == "*" || n == name),
         Err(_) => false,

@@ -11,17 +11,17 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::product::schema::{Product, quoted};
 use crate::server::error::{Error, check_for_interrupts};
 use crate::server::extension::Extension;
+use crate::server::guc::with_settings;
 use crate::server::identity::{current_user, role_name};
-use crate::server::query::{Access, Arg, Row, execute, run};
-use crate::server::scope::with_settings;
-use crate::server::subtransaction::attempt;
+use crate::server::query::{Access, Arg, Row, execute, exists, for_each_row};
+use crate::server::subtransaction::in_subtransaction;
 
 use super::capture::{CAPTURED, Captured};
 use super::state::{self, State};
 use super::triggers::{ROW_TRIGGER, TRUNCATE_TRIGGER, Triggers};
 
 /// How long one try waits for the lock of one table: as long a writer may be held up.
-pub const LOCK_WAIT: &str = "20ms";
+pub(crate) const LOCK_WAIT: &str = "20ms";
 /// How long writers are let through between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long it is tried altogether.
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Puts the triggers on, as the caller, who must own the tables. Returns false if all
 /// were there. 55P03 if the tables' locks are not to be had for a minute.
-pub fn attach(extension: &Extension, product: &Product) -> Result<bool, Error> {
+pub(crate) fn attach(extension: &Extension, product: &Product) -> Result<bool, Error> {
     let missing = Triggers::find(product)?.missing;
     if missing.is_empty() {
         return Ok(false);
@@ -59,7 +59,7 @@ pub fn attach(extension: &Extension, product: &Product) -> Result<bool, Error> {
 
 /// Takes the triggers off, as the caller, and empties the agenda. Returns false if there
 /// was none.
-pub fn detach(extension: &Extension, product: &Product) -> Result<bool, Error> {
+pub(crate) fn detach(extension: &Extension, product: &Product) -> Result<bool, Error> {
     if !Triggers::find(product)?.any && State::read(extension, Access::Read)?.is_none() {
         return Ok(false);
     }
@@ -88,7 +88,7 @@ fn with_short_waits(work: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
         ("client_min_messages", "warning"),
     ];
     loop {
-        let tried = attempt(|| with_settings(&settings, &work));
+        let tried = in_subtransaction(|| with_settings(&settings, &work));
         match tried {
             Err(error) if error.sqlstate().is_locked() && begun.elapsed() < PATIENCE => {
                 check_for_interrupts();
@@ -116,13 +116,11 @@ fn with_short_waits(work: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
 fn grant_capture(extension: &Extension, caller: pg_sys::Oid) -> Result<Option<String>, Error> {
     let function = format!("{}()", extension.table("autobuild_capture"));
     let name = role_name(caller).unwrap_or_default();
-    let may = run(
+    let may = exists(
         "SELECT true WHERE pg_catalog.has_function_privilege($1, $2, 'EXECUTE')",
-        Access::Read,
         vec![Arg::Text(Some(&name)), Arg::Text(Some(&function))],
-        |_| Ok(()),
     )?;
-    if may > 0 {
+    if may {
         return Ok(None);
     }
     let name = quoted(&name);
@@ -156,7 +154,7 @@ fn put_on(extension: &Extension, product: &Product, captured: &Captured) -> Resu
             "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
         ))?;
         let mut oid = None;
-        run(
+        for_each_row(
             "SELECT t.oid FROM pg_catalog.pg_trigger t
               WHERE t.tgrelid = $1::pg_catalog.regclass AND t.tgname = $2",
             Access::ReadOwn,

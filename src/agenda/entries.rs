@@ -12,10 +12,15 @@ use crate::lifecycle::policy::Policy;
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, execute, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, for_each_row, uuids};
 
 /// The entry that a workspace's facts ask for, at a tick that is not in the future.
-pub fn entry(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -> Option<Instant> {
+pub(crate) fn entry(
+    product: &Product,
+    policy: &Policy,
+    facts: &Facts,
+    tick: Instant,
+) -> Option<Instant> {
     next_look(&judge(product, policy, facts, tick), tick)
 }
 
@@ -26,15 +31,15 @@ fn serves(entry: Option<&Instant>, wanted: Instant, tick: Instant) -> bool {
 }
 
 /// Does this entry let something pass that is due earlier?
-pub fn is_late(entry: Option<&Instant>, wanted: Instant, tick: Instant) -> bool {
+pub(crate) fn is_late(entry: Option<&Instant>, wanted: Instant, tick: Instant) -> bool {
     !serves(entry, wanted, tick) && entry.is_none_or(|&entry| entry > wanted)
 }
 
 /// The workspaces whose entry is due by a time.
-pub fn due(extension: &Extension, by: Instant, access: Access) -> Result<Vec<Uuid>, Error> {
+pub(crate) fn due(extension: &Extension, by: Instant, access: Access) -> Result<Vec<Uuid>, Error> {
     let mut ids = Vec::new();
     extension.as_owner(|| {
-        run(
+        for_each_row(
             &format!(
                 "SELECT workspace_id FROM {} WHERE due_at <= $1",
                 extension.table("autobuild_agenda")
@@ -51,7 +56,10 @@ pub fn due(extension: &Extension, by: Instant, access: Access) -> Result<Vec<Uui
 }
 
 /// The entries of some workspaces.
-pub fn of(extension: &Extension, ids: &[Uuid]) -> Result<HashMap<Uuid, Instant>, Error> {
+pub(crate) fn of_workspaces(
+    extension: &Extension,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Instant>, Error> {
     read(
         extension,
         "workspace_id = ANY ($1)",
@@ -60,7 +68,7 @@ pub fn of(extension: &Extension, ids: &[Uuid]) -> Result<HashMap<Uuid, Instant>,
 }
 
 /// The entries after one workspace's id up to another's.
-pub fn between(
+pub(crate) fn between(
     extension: &Extension,
     after: Uuid,
     upto: Uuid,
@@ -79,7 +87,7 @@ fn read(
 ) -> Result<HashMap<Uuid, Instant>, Error> {
     let mut entries = HashMap::new();
     extension.as_owner(|| {
-        run(
+        for_each_row(
             &format!(
                 "SELECT workspace_id, due_at FROM {} WHERE {condition}",
                 extension.table("autobuild_agenda")
@@ -99,7 +107,7 @@ fn read(
 
 /// Sets entries, and removes those of workspaces that have none any more. Writes only
 /// what differs from what is there, and returns how many entries that were.
-pub fn set(
+pub(crate) fn set(
     extension: &Extension,
     there: &HashMap<Uuid, Instant>,
     wanted: &HashMap<Uuid, Option<Instant>>,

@@ -9,24 +9,24 @@ use crate::columns::{workspace_builds, workspaces};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, execute, one, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, fetch_one, for_each_row, uuids};
 use crate::server::transaction::in_recovery;
 
 /// Marks that are taken at once at the most, and workspaces that those of templates and
 /// users may stand for together.
-pub const PIECE: i64 = 10_000;
+pub(crate) const PIECE: i64 = 10_000;
 
 /// So many marks cost more than to build the agenda anew.
-pub const TOO_MANY: i64 = 200_000;
+pub(crate) const TOO_MANY: i64 = 200_000;
 /// Below this size the table neither holds so many, nor are dead ones worth a thought.
 const SMALL: i64 = 2 << 20;
 /// Pages of the table beyond which the capture triggers add nothing: fewer than 400,000
 /// marks.
-pub const MOST_PAGES: u32 = 2_500;
+pub(crate) const MOST_PAGES: u32 = 2_500;
 
 /// What the table's size comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Burden {
+pub(crate) enum Burden {
     /// Nothing that taking marks doesn't put right.
     Bearable,
     /// All its marks were taken, and what is left of them can't be vacuumed away: somebody
@@ -38,14 +38,14 @@ pub enum Burden {
 
 /// Looks at the table. Marks that others have not committed are not seen. A standby has
 /// none, and may not look.
-pub fn burden(extension: &Extension) -> Result<Burden, Error> {
+pub(crate) fn burden(extension: &Extension) -> Result<Burden, Error> {
     if in_recovery() {
         return Ok(Burden::Bearable);
     }
     let table = extension.table("autobuild_marks");
     let count = extension
         .as_owner(|| {
-            one(
+            fetch_one(
                 &format!(
                     "SELECT CASE WHEN pg_catalog.pg_relation_size($1::pg_catalog.regclass) > $2
                      THEN (SELECT pg_catalog.count(*)
@@ -73,10 +73,10 @@ pub fn burden(extension: &Extension) -> Result<Burden, Error> {
 /// without a mark, and stay so until the table is emptied by TRUNCATE: a vacuum doesn't
 /// shorten it, and whoever added nothing holds a lock of the table's until his change is
 /// committed. To be asked after the state was read, whose lock keeps TRUNCATE away.
-pub fn are_full(extension: &Extension) -> Result<bool, Error> {
+pub(crate) fn are_full(extension: &Extension) -> Result<bool, Error> {
     let full = extension
         .as_owner(|| {
-            one(
+            fetch_one(
                 "SELECT pg_catalog.pg_relation_size($1::pg_catalog.regclass) >= $2",
                 vec![
                     Arg::Text(Some(&extension.table("autobuild_marks"))),
@@ -91,10 +91,10 @@ pub fn are_full(extension: &Extension) -> Result<bool, Error> {
 
 /// Were the marks, once they were looked at, those of this snapshot? Not if the table was
 /// emptied by TRUNCATE since.
-pub fn are_of_this_snapshot(extension: &Extension) -> Result<bool, Error> {
+pub(crate) fn are_of_this_snapshot(extension: &Extension) -> Result<bool, Error> {
     let same = extension
         .as_owner(|| {
-            one(
+            fetch_one(
                 "SELECT c.relfilenode = pg_catalog.pg_relation_filenode(c.oid)
                FROM pg_catalog.pg_class c WHERE c.oid = $1::pg_catalog.regclass",
                 vec![Arg::Text(Some(&extension.table("autobuild_marks")))],
@@ -106,7 +106,7 @@ pub fn are_of_this_snapshot(extension: &Extension) -> Result<bool, Error> {
 }
 
 /// Empties the table, all of whose marks were taken.
-pub fn empty(extension: &Extension) -> Result<(), Error> {
+pub(crate) fn empty(extension: &Extension) -> Result<(), Error> {
     let table = extension.table("autobuild_marks");
     let truncate = format!("TRUNCATE {table}");
     extension.as_owner(|| execute(&truncate, vec![]))?;
@@ -115,7 +115,7 @@ pub fn empty(extension: &Extension) -> Result<(), Error> {
 
 /// Marks, by what they name.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Marks {
+pub(crate) struct Marks {
     workspaces: HashSet<Uuid>,
     jobs: HashSet<Uuid>,
     templates: HashSet<Uuid>,
@@ -129,7 +129,7 @@ pub struct Marks {
 impl Marks {
     /// Takes marks away, up to a [`PIECE`]. Only those of committed
     /// transactions are seen, so none is lost: the others are taken by a later tick.
-    pub fn take(extension: &Extension) -> Result<Marks, Error> {
+    pub(crate) fn take(extension: &Extension) -> Result<Marks, Error> {
         let table = extension.table("autobuild_marks");
         Marks::collect(
             extension,
@@ -144,7 +144,7 @@ impl Marks {
     }
 
     /// Looks at all marks and leaves them.
-    pub fn look(extension: &Extension) -> Result<Marks, Error> {
+    pub(crate) fn look(extension: &Extension) -> Result<Marks, Error> {
         Marks::collect(
             extension,
             &format!(
@@ -164,7 +164,7 @@ impl Marks {
     ) -> Result<Marks, Error> {
         let mut marks = Marks::default();
         marks.count = extension.as_owner(|| {
-            run(sql, access, args, |row: &Row<'_>| {
+            for_each_row(sql, access, args, |row: &Row<'_>| {
                 let id = row.uuid(1)?;
                 match (row.text(0)?.as_deref(), id) {
                     (Some("w"), Some(id)) => drop(marks.workspaces.insert(id)),
@@ -182,7 +182,7 @@ impl Marks {
     /// The workspaces that these marks are about, read as whoever acts. `None` if that is
     /// not known, or if those of templates and users are more than a [`PIECE`]: then all
     /// are to be looked at.
-    pub fn workspaces(self, product: &Product) -> Result<Option<HashSet<Uuid>>, Error> {
+    pub(crate) fn workspaces(self, product: &Product) -> Result<Option<HashSet<Uuid>>, Error> {
         if self.anything {
             return Ok(None);
         }
@@ -191,7 +191,7 @@ impl Marks {
         let workspaces = product.table(workspaces::TABLE);
         let of_jobs = format!("SELECT b.workspace_id FROM {builds} b WHERE b.job_id = ANY ($1)");
         if !self.jobs.is_empty() {
-            run(&of_jobs, Access::Read, vec![uuids(self.jobs)], |row| {
+            for_each_row(&of_jobs, Access::Read, vec![uuids(self.jobs)], |row| {
                 ids.extend(row.uuid(0)?);
                 Ok(())
             })?;
@@ -204,7 +204,7 @@ impl Marks {
             if named.is_empty() {
                 continue;
             }
-            let found = run(
+            let found = for_each_row(
                 &format!(
                     "SELECT w.id FROM {workspaces} w
                       WHERE w.{column} = ANY ($1) AND NOT w.deleted LIMIT $2"

@@ -13,14 +13,14 @@
 //! pass over all workspaces ([`pass`]) builds it anew. The same pass audits it now and
 //! then, mends what differs and reports it.
 
-pub mod attach;
+pub(crate) mod attach;
 #[allow(unsafe_code)]
-pub mod capture;
-pub mod entries;
-pub mod marks;
-pub mod pass;
-pub mod state;
-pub mod triggers;
+pub(crate) mod capture;
+pub(crate) mod entries;
+pub(crate) mod marks;
+pub(crate) mod pass;
+pub(crate) mod state;
+pub(crate) mod triggers;
 
 use uuid::Uuid;
 
@@ -39,19 +39,19 @@ use state::Agenda;
 /// Does the agenda know what was due at this tick? With a limit on lateness the times of
 /// starts move on with the clock, and entries with them: of a tick that is past it may
 /// know too little.
-pub fn remembers(policy: &Policy, tick: Instant) -> bool {
+pub(crate) fn remembers(policy: &Policy, tick: Instant) -> bool {
     policy.max_start_delay <= Micros(0) || tick >= clock::now().truncate_to_minute()
 }
 
 /// May a tick by hand at this time use the agenda? Not for a time to come, as of which
 /// it must not write entries.
-pub fn serves_by_hand(policy: &Policy, at: Instant) -> bool {
+pub(crate) fn serves_by_hand(policy: &Policy, at: Instant) -> bool {
     at <= clock::now() && remembers(policy, at.truncate_to_minute())
 }
 
 /// For previews, which write nothing: the workspaces for which something may be due by a
 /// time, if the agenda can say so. Their facts are then read with the caller's rights.
-pub fn due_by(
+pub(crate) fn due_by(
     product: &Product,
     settings: &Settings,
     tick: Instant,
@@ -78,7 +78,7 @@ pub fn due_by(
 }
 
 /// What is wrong with the agenda and what to do about it.
-pub fn problem(
+pub(crate) fn problem(
     extension: &Extension,
     agenda: &Agenda,
     product: &Product,

@@ -25,7 +25,7 @@ const PIECE: i64 = marks::PIECE;
 
 /// What came of taking marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub(crate) enum Taken {
     /// They were taken.
     Some {
         /// How many.
@@ -40,7 +40,7 @@ pub enum Taken {
 
 /// What is to be done after a piece of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NextPiece {
+pub(crate) enum NextPiece {
     /// Nothing: the pass is at its end, or none is due.
     Nothing,
     /// The next piece.
@@ -51,7 +51,7 @@ pub enum NextPiece {
 
 /// What a pass works with. Every method runs in a transaction that holds the executor's
 /// lock.
-pub struct Pass<'a> {
+pub(crate) struct Pass<'a> {
     /// The extension.
     pub extension: &'a Extension,
     /// The product's tables.
@@ -66,7 +66,7 @@ pub struct Pass<'a> {
 
 impl Pass<'_> {
     /// Takes a piece of the marks and computes the entries that they are about.
-    pub fn take_marks(&self) -> Result<Taken, Error> {
+    pub(crate) fn take_marks(&self) -> Result<Taken, Error> {
         let marks = Marks::take(self.extension)?;
         let count = marks.count;
         let Some(ids) = acting_as(self.role, || marks.workspaces(self.product))? else {
@@ -77,7 +77,7 @@ impl Pass<'_> {
             let mut wanted: HashMap<Uuid, Option<Instant>> =
                 ids.iter().map(|id| (*id, None)).collect();
             self.read(Selection::These(ids.to_vec()), &mut wanted)?;
-            let there = entries::of(self.extension, ids)?;
+            let there = entries::of_workspaces(self.extension, ids)?;
             entries::set(self.extension, &there, &wanted, self.tick)?;
         }
         let more = count >= PIECE.unsigned_abs();
@@ -86,14 +86,14 @@ impl Pass<'_> {
 
     /// Has the agenda built anew, by a pass that begins in another transaction: whatever
     /// made this necessary is then in its past.
-    pub fn begin_anew(&self, fingerprint: i64) -> Result<NextPiece, Error> {
+    pub(crate) fn begin_anew(&self, fingerprint: i64) -> Result<NextPiece, Error> {
         State::new(fingerprint).write(self.extension)?;
         Ok(NextPiece::BeginAnew)
     }
 
     /// Looks at the next piece, and writes how far the pass is then. Marks are taken
     /// first, so that what they are about doesn't count as drift.
-    pub fn piece(&self, mut state: State) -> Result<NextPiece, Error> {
+    pub(crate) fn piece(&self, mut state: State) -> Result<NextPiece, Error> {
         match self.take_marks()? {
             Taken::Lost => return self.begin_anew(state.fingerprint),
             Taken::Some { more: true, .. } => {

@@ -8,7 +8,7 @@ use crate::instant::Instant;
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, execute, run};
+use crate::server::query::{Access, Arg, Row, execute, for_each_row};
 use crate::server::transaction::in_recovery;
 use crate::settings::Settings;
 
@@ -17,7 +17,7 @@ use super::triggers::Triggers;
 
 /// The agenda's row of `autobuild_agenda_state`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
+pub(crate) struct State {
     /// It is complete: ticks use it.
     pub ready: bool,
     /// Of the rules and settings that its entries were computed under.
@@ -38,7 +38,7 @@ pub struct State {
 
 /// What ticks and previews do with the agenda.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Agenda {
+pub(crate) enum Agenda {
     /// No capture trigger is there: ticks scan.
     Detached,
     /// It was attached, and triggers of these tables are gone or off: ticks scan.
@@ -57,7 +57,7 @@ pub enum Agenda {
 
 impl Agenda {
     /// `scan` or `agenda`, as status and history show it.
-    pub fn mode(&self) -> &'static str {
+    pub(crate) fn mode(&self) -> &'static str {
         match self {
             Agenda::Ready(_) => "agenda",
             Agenda::Detached
@@ -70,7 +70,7 @@ impl Agenda {
 
     /// Looks at the triggers and the state; whoever may have written it asks with
     /// [`Access::ReadOwn`].
-    pub fn find(
+    pub(crate) fn find(
         extension: &Extension,
         product: &Product,
         settings: &Settings,
@@ -113,13 +113,13 @@ fn fingerprint(product: &Product, settings: &Settings, triggers: &Triggers) -> i
 }
 
 /// How far the agenda is, with the numbers of its entries and marks, for people.
-pub fn progress(extension: &Extension) -> Result<Option<(State, i64, i64)>, Error> {
+pub(crate) fn progress(extension: &Extension) -> Result<Option<(State, i64, i64)>, Error> {
     let Some(state) = State::read(extension, Access::Read)? else {
         return Ok(None);
     };
     let (mut entries, mut marks) = (0, 0);
     extension.as_owner(|| {
-        run(
+        for_each_row(
             &format!(
                 "SELECT (SELECT pg_catalog.count(*) FROM {}),
                         (SELECT pg_catalog.count(*) FROM {})",
@@ -139,7 +139,7 @@ pub fn progress(extension: &Extension) -> Result<Option<(State, i64, i64)>, Erro
 }
 
 /// Empties the agenda and throws the marks away: it is built anew if the triggers stay.
-pub fn give_up(extension: &Extension) -> Result<(), Error> {
+pub(crate) fn give_up(extension: &Extension) -> Result<(), Error> {
     extension.as_owner(|| {
         execute(
             &format!(
@@ -157,7 +157,7 @@ pub fn give_up(extension: &Extension) -> Result<(), Error> {
 /// Whoever took marks or wrote entries says so in the one row of the state, so that a
 /// tick by hand, whose snapshot may be older than the lock that it got, can't do the same
 /// from older facts: it meets 40001 here.
-pub fn touch(extension: &Extension) -> Result<(), Error> {
+pub(crate) fn touch(extension: &Extension) -> Result<(), Error> {
     extension.as_owner(|| {
         execute(
             &format!(
@@ -172,7 +172,7 @@ pub fn touch(extension: &Extension) -> Result<(), Error> {
 
 impl State {
     /// An agenda that is to be built from nothing.
-    pub fn new(fingerprint: i64) -> State {
+    pub(crate) fn new(fingerprint: i64) -> State {
         State {
             ready: false,
             fingerprint,
@@ -186,7 +186,7 @@ impl State {
     }
 
     /// What the last audit found, if it found anything.
-    pub fn drift_sentence(&self) -> Option<String> {
+    pub(crate) fn drift_sentence(&self) -> Option<String> {
         (self.drift > 0).then(|| {
             format!(
                 "the last audit of the agenda found {} entries late or missing, and corrected \
@@ -199,13 +199,13 @@ impl State {
 
     /// Reads it, as the extension's owner. A standby has none: unlogged tables are empty
     /// there, and may not even be named in a query.
-    pub fn read(extension: &Extension, access: Access) -> Result<Option<State>, Error> {
+    pub(crate) fn read(extension: &Extension, access: Access) -> Result<Option<State>, Error> {
         if in_recovery() {
             return Ok(None);
         }
         let mut found = None;
         extension.as_owner(|| {
-            run(
+            for_each_row(
                 &format!(
                     "SELECT ready, fingerprint, position, passed, repaired, begun_at, audited_at,
                             drift
@@ -233,7 +233,7 @@ impl State {
     }
 
     /// Writes it, as the extension's owner.
-    pub fn write(&self, extension: &Extension) -> Result<(), Error> {
+    pub(crate) fn write(&self, extension: &Extension) -> Result<(), Error> {
         extension.as_owner(|| {
             execute(
                 &format!(

@@ -4,18 +4,18 @@ use std::collections::HashSet;
 
 use crate::product::schema::Product;
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Access, Arg, for_each_row};
 
 use super::capture::CAPTURED;
 
 /// The row triggers' name.
-pub const ROW_TRIGGER: &str = "autobuild_capture";
+pub(crate) const ROW_TRIGGER: &str = "autobuild_capture";
 /// The statement triggers' name, for TRUNCATE.
-pub const TRUNCATE_TRIGGER: &str = "autobuild_capture_truncate";
+pub(crate) const TRUNCATE_TRIGGER: &str = "autobuild_capture_truncate";
 
 /// The capture triggers as they are found.
 #[derive(Debug, Default)]
-pub struct Triggers {
+pub(crate) struct Triggers {
     /// The tables where one is missing, or doesn't fire always.
     pub missing: Vec<&'static str>,
     /// Is any there?
@@ -26,10 +26,10 @@ pub struct Triggers {
 
 impl Triggers {
     /// Looks for them in the catalog.
-    pub fn find(product: &Product) -> Result<Triggers, Error> {
+    pub(crate) fn find(product: &Product) -> Result<Triggers, Error> {
         let mut there: HashSet<(String, String)> = HashSet::new();
         let mut triggers = Triggers::default();
-        run(
+        for_each_row(
             "SELECT c.relname::pg_catalog.text, t.tgname::pg_catalog.text,
                     t.tgenabled = 'A',
                     pg_catalog.concat_ws('.', t.oid, t.xmin)

@@ -8,7 +8,7 @@ use crate::instant::{Instant, MINUTE};
 use crate::product::holders::{self, IN_THIS_DATABASE, process};
 use crate::server::clock;
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, Row, run};
+use crate::server::query::{Access, Arg, Row, for_each_row};
 use crate::settings::Settings;
 use crate::worker::state::{Health, Slot};
 
@@ -17,7 +17,7 @@ use crate::worker::state::{Health, Slot};
 const KEPT: i64 = 3 * MINUTE;
 
 /// What a slot's worker waits for, or waited for in vain at its last tick.
-pub fn problems(settings: &Settings, slot: &Slot) -> Result<Vec<String>, Error> {
+pub(crate) fn problems(settings: &Settings, slot: &Slot) -> Result<Vec<String>, Error> {
     let mut problems = waited_for(slot.worker_pid)?;
     let waited = slot
         .last_sqlstate()
@@ -35,7 +35,7 @@ fn waited_for(pid: i32) -> Result<Vec<String>, Error> {
     if pid == 0 {
         return Ok(waits);
     }
-    run(
+    for_each_row(
         "SELECT DISTINCT b.pid, r.relname::pg_catalog.text, h.mode, w.locktype
            FROM pg_catalog.pg_locks w
           CROSS JOIN pg_catalog.unnest(pg_catalog.pg_blocking_pids(w.pid)) AS b (pid)
@@ -81,7 +81,7 @@ fn of_workspaces(slot: &Slot, now: Instant) -> Result<Vec<String>, Error> {
         return Ok(problems);
     }
     let key = |id: &Uuid| lock_key(*id).to_string();
-    run(
+    for_each_row(
         &format!(
             "SELECT l.key, l.pid
                FROM (SELECT l.pid, ((l.classid::pg_catalog.int8 << 32)

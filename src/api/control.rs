@@ -61,7 +61,7 @@ fn wake() -> Result<bool, Error> {
 
 /// Does `databases` name this database? A launcher that a session started serves its
 /// database whatever the setting says.
-pub fn names_this_database() -> bool {
+pub(crate) fn names_this_database() -> bool {
     region::preloaded().is_none() || settings::names_database(&extension::database())
 }
 

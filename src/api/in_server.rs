@@ -10,7 +10,7 @@ mod tests {
 
     use crate::columns::{COLUMNS, Kind, required_tables};
     use crate::schedule::{Zone, ZoneSource};
-    use crate::server::query::{Access, run};
+    use crate::server::query::{Access, for_each_row};
     use crate::server::zones::ServerZones;
 
     /// The rows' first column, as text.
@@ -52,7 +52,7 @@ mod tests {
         let sql = "SELECT repeat('x', 1000 + g % 2) FROM generate_series(1, 100000) AS g";
         let (mut rows, mut most) = (0, 0);
         let before = memory();
-        let count = run(sql, Access::Read, vec![], |row| {
+        let count = for_each_row(sql, Access::Read, vec![], |row| {
             assert!(row.text(0)?.is_some_and(|text| text.len() >= 1000));
             rows += 1;
             most = most.max(memory());
@@ -66,7 +66,7 @@ mod tests {
     fn an_error_at_a_row_ends_the_statement() {
         Spi::run("CREATE TEMPORARY SEQUENCE made").unwrap();
         let sql = "SELECT nextval('made') FROM generate_series(1, 1000)";
-        let result = run(sql, Access::Write, vec![], |row| match row.bigint(0)? {
+        let result = for_each_row(sql, Access::Write, vec![], |row| match row.bigint(0)? {
             Some(3) => row.text(0).map(|_| ()),
             _ => Ok(()),
         });

@@ -14,7 +14,7 @@ use crate::product::waiting::{READ, STATES};
 use crate::server::clock;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::Extension;
-use crate::server::subtransaction::attempt;
+use crate::server::subtransaction::in_subtransaction;
 use crate::server::transaction::in_recovery;
 use crate::settings;
 use crate::worker::state::{BUCKETS_MS, Counters, Slot, TickResult};
@@ -64,7 +64,7 @@ impl Rows {
         if !free {
             return Ok(());
         }
-        let builds = match attempt(waiting) {
+        let builds = match in_subtransaction(waiting) {
             Ok(builds) => builds,
             // A cancel request is for the whole statement.
             Err(error) if error.sqlstate().is_intervention() => return Err(error),
@@ -152,7 +152,7 @@ fn metrics() -> Result<Rows, Error> {
 /// The rows of the view autobuild_metrics.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
-pub fn autobuild_worker_metrics() -> TableIterator<
+pub(crate) fn autobuild_worker_metrics() -> TableIterator<
     'static,
     (
         name!(metric, String),

@@ -1,17 +1,17 @@
 //! The SQL functions, thin: arguments are checked, a module below does the work, rows
 //! go out. What a function promises stands in its COMMENT (`\df+`) and the README.
 
-pub mod agenda;
-pub mod blockers;
-pub mod control;
+pub(crate) mod agenda;
+pub(crate) mod blockers;
+pub(crate) mod control;
 #[cfg(feature = "pg_test")]
 #[allow(unsafe_code, clippy::unwrap_used)]
 mod in_server;
-pub mod metrics;
-pub mod previews;
-pub mod rules;
+pub(crate) mod metrics;
+pub(crate) mod previews;
+pub(crate) mod rules;
 #[allow(unsafe_code)]
-pub mod schedules;
-pub mod status;
-pub mod tick;
+pub(crate) mod schedules;
+pub(crate) mod status;
+pub(crate) mod tick;
 mod waiting;

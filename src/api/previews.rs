@@ -23,7 +23,7 @@ use crate::product::locks::hold_for_preview;
 use crate::product::schema::Product;
 use crate::server::clock::{argument, timestamptz};
 use crate::server::error::{Error, OrRaise};
-use crate::server::query::{Access, run, sql_uuid, uuids};
+use crate::server::query::{Access, for_each_row, sql_uuid, uuids};
 use crate::settings::Settings;
 
 /// The facts of one workspace. Errors: P0002 there is no such workspace (or the caller
@@ -252,7 +252,7 @@ fn names(
     ids: impl Iterator<Item = Uuid>,
 ) -> Result<HashMap<Uuid, Names>, Error> {
     let mut names = HashMap::new();
-    run(
+    for_each_row(
         &format!(
             "SELECT w.id, w.name::pg_catalog.text, u.username::pg_catalog.text,
                     t.name::pg_catalog.text

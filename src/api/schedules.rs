@@ -86,7 +86,7 @@ CREATE FUNCTION @extschema@.autobuild_schedule_check(
 /// The function's declaration for the server: version 1 calling convention.
 // SAFETY: the name is this extension's own.
 #[unsafe(no_mangle)]
-pub extern "C" fn pg_finfo_autobuild_schedule_check() -> &'static pg_sys::Pg_finfo_record {
+pub(crate) extern "C" fn pg_finfo_autobuild_schedule_check() -> &'static pg_sys::Pg_finfo_record {
     const V1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
     &V1
 }

@@ -22,9 +22,9 @@ use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::{Extension, database_name};
 use crate::server::identity::role_name;
-use crate::server::query::{Access, Arg, one};
+use crate::server::query::{Access, Arg, fetch_one};
 use crate::server::transaction::in_recovery;
-use crate::server::{clock, scope};
+use crate::server::{clock, guc};
 use crate::settings::{self, Action, Settings};
 use crate::worker::configured::workers_settings;
 use crate::worker::launcher::MAX_WORKERS;
@@ -39,7 +39,7 @@ use super::control;
 const LATE: i64 = 5 * SECOND;
 
 /// What the shared state says of this database.
-pub struct Seen {
+pub(crate) struct Seen {
     /// The launcher lives.
     pub launcher: bool,
     /// There was one since shared memory was made.
@@ -53,7 +53,7 @@ pub struct Seen {
 }
 
 /// Looks at the shared state; `None` without any.
-pub fn seen() -> Result<Option<Seen>, Error> {
+pub(crate) fn seen() -> Result<Option<Seen>, Error> {
     region::visit(|region| {
         let mut pid = 0;
         let mut seen = region.with(|state| {
@@ -368,7 +368,7 @@ fn problem_of(slot: &Slot) -> Option<String> {
 /// How to preload the library beside what is preloaded already, which only those may
 /// know that may read all settings.
 fn preload_advice() -> String {
-    let present = scope::setting_if_allowed("shared_preload_libraries");
+    let present = guc::setting_if_allowed("shared_preload_libraries");
     let value = match present.as_deref().map(str::trim) {
         Some("") | None => spawn::LIBRARY.to_owned(),
         Some(present) => format!("{present}, {}", spawn::LIBRARY),
@@ -384,7 +384,7 @@ fn preload_advice() -> String {
 /// Was the server started or promoted so lately that its launcher may still be on its way?
 /// The control file is written when recovery ends.
 fn has_just_begun() -> Result<bool, Error> {
-    let began = one(
+    let began = fetch_one(
         "SELECT c.pg_control_last_modified FROM pg_catalog.pg_control_system() c",
         Vec::new(),
         |row| row.time(0),
@@ -396,7 +396,7 @@ fn has_just_begun() -> Result<bool, Error> {
 
 /// The server's warning at each connection, which is logged only once for the worker.
 fn collation_problem() -> Result<Option<String>, Error> {
-    let problem = one(
+    let problem = fetch_one(
         "SELECT pg_catalog.quote_ident(d.datname), d.datcollversion, v.actual \
          FROM pg_catalog.pg_database d, \
          LATERAL (SELECT pg_catalog.pg_database_collation_actual_version(d.oid) AS actual) v \

@@ -14,7 +14,7 @@ use crate::server::clock::timestamptz;
 use crate::server::error::{Error, OrRaise};
 use crate::server::identity::acting_as;
 use crate::server::query::sql_uuid;
-use crate::server::subtransaction::attempt;
+use crate::server::subtransaction::in_subtransaction;
 use crate::settings;
 
 /// The builds that are not done. A right that the role lacks is named.
@@ -24,7 +24,7 @@ pub(super) fn waiting() -> Result<Vec<Waiting>, Error> {
         waiting::READ.contains(&table)
     })?;
     let role = executor_role(&product, &settings)?;
-    attempt(|| acting_as(role, || waiting::read(&product)))
+    in_subtransaction(|| acting_as(role, || waiting::read(&product)))
         .map_err(|error| name_missing_right(error, &product, role))
 }
 

@@ -22,17 +22,17 @@ thread_local! {
 }
 
 /// Runs something with this process's compiled schedules.
-pub fn with_schedules<R>(work: impl FnOnce(&ScheduleCache<ServerZones>) -> R) -> R {
+pub(crate) fn with_schedules<R>(work: impl FnOnce(&ScheduleCache<ServerZones>) -> R) -> R {
     CACHE.with(work)
 }
 
 /// The verdict on one workspace's facts.
-pub fn judge(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -> Verdict {
+pub(crate) fn judge(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -> Verdict {
     with_schedules(|schedules| verdict(facts, &product.signs, policy, tick, schedules))
 }
 
 /// Reads and decides: what is due at the tick.
-pub fn read_due(
+pub(crate) fn read_due(
     product: &Product,
     policy: &Policy,
     selection: Selection,

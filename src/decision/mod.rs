@@ -15,8 +15,8 @@ pub mod report;
 pub mod turn;
 
 #[cfg(feature = "pgrx")]
-pub mod judge;
+pub(crate) mod judge;
 #[cfg(feature = "pgrx")]
-pub mod plan;
+pub(crate) mod plan;
 #[cfg(feature = "pgrx")]
-pub mod recheck;
+pub(crate) mod recheck;

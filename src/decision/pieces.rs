@@ -52,7 +52,7 @@ pub struct Pieces<'a> {
 
 impl<'a> Pieces<'a> {
     /// Batches of a size, in the order given.
-    pub fn of(due: &'a [Uuid], batch_size: usize) -> Pieces<'a> {
+    pub fn in_batches(due: &'a [Uuid], batch_size: usize) -> Pieces<'a> {
         let mut pieces = Pieces {
             stack: Vec::new(),
             ended: 0,
@@ -126,7 +126,7 @@ mod tests {
     fn ticks(mut due: Vec<Uuid>, batch_size: usize, stuck: impl Fn(&Uuid) -> bool) -> usize {
         for tick in 1..100 {
             let all = due.clone();
-            let mut pieces = Pieces::of(&all, batch_size);
+            let mut pieces = Pieces::in_batches(&all, batch_size);
             while let Some(piece) = pieces.take_next() {
                 if !piece.ids.iter().any(|id| stuck(id) && due.contains(id)) {
                     due.retain(|id| !piece.ids.contains(id));
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn what_another_executor_holds_ends_the_tick() {
         let ids = ids(10);
-        let mut pieces = Pieces::of(&ids, 5);
+        let mut pieces = Pieces::in_batches(&ids, 5);
         let piece = pieces.take_next().expect("a piece");
         assert_eq!(pieces.failed(piece, timeout(), false), AfterFailure::GiveUp);
     }
@@ -181,7 +181,7 @@ mod tests {
     fn a_race_is_run_again_in_parts_and_not_for_ever() {
         let ids = ids(64);
         let race = error("40001");
-        let mut pieces = Pieces::of(&ids, 64);
+        let mut pieces = Pieces::in_batches(&ids, 64);
         let mut sizes = Vec::new();
         while let Some(piece) = pieces.take_next() {
             sizes.push(piece.ids.len());
@@ -202,7 +202,7 @@ mod tests {
     fn what_every_batch_meets_ends_the_tick() {
         let ids = ids(100);
         let denied = error("42501");
-        let mut pieces = Pieces::of(&ids, 1);
+        let mut pieces = Pieces::in_batches(&ids, 1);
         let mut tried = 0;
         while let Some(piece) = pieces.take_next() {
             tried += 1;

@@ -21,7 +21,7 @@ use super::due::Due;
 use super::planned::Planned;
 
 /// Plans what is due, in the order given. `at` is the clock of the tick, not cut down.
-pub fn plan_all(
+pub(crate) fn plan_all(
     product: &Product,
     policy: &Policy,
     due: Vec<Due>,

@@ -30,7 +30,7 @@ use super::due::Due;
 use super::judge::judge;
 
 /// What was written for a workspace.
-pub struct Made<'a> {
+pub(crate) struct Made<'a> {
     /// The decision.
     pub due: &'a Due,
     /// The new build, if there is one.
@@ -101,7 +101,7 @@ fn with_row_of(now: Facts, before: &Facts) -> Facts {
 
 /// The workspaces of which the decision would be another one by now; read as whoever acts.
 /// What was made is part of this transaction and not yet committed.
-pub fn overtaken(
+pub(crate) fn overtaken(
     product: &Product,
     policy: &Policy,
     tick: Instant,

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 /// The key of a workspace's lock: 64-bit FNV-1 of `lifecycle-executor:<uuid>`.
-pub fn lock_key(workspace_id: Uuid) -> i64 {
+pub(crate) fn lock_key(workspace_id: Uuid) -> i64 {
     const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     let hash = format!("lifecycle-executor:{workspace_id}")

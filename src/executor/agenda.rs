@@ -21,8 +21,8 @@ use crate::product::locks::{Purpose, hold};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
+use crate::server::guc::set_for_transaction;
 use crate::server::query::Access;
-use crate::server::scope::set_for_transaction;
 use crate::server::{cancel, clock, transaction};
 use crate::settings::Settings;
 
@@ -31,7 +31,7 @@ use super::timed::timed;
 
 /// Runs something in a transaction of the worker's, as the one executor of this database,
 /// with the product's tables locked to be read.
-pub fn locked<R>(
+pub(crate) fn locked<R>(
     settings: &Settings,
     extension: &Extension,
     work: impl FnOnce(Rc<Product>) -> Result<R, Error>,
@@ -90,7 +90,7 @@ pub(super) fn worker_due(
 
 /// Goes on with the pass over all workspaces, if one is due, in transactions of the
 /// worker's own. `go_on` is told how many it has looked at, and asked before each piece.
-pub fn worker_pass(
+pub(crate) fn worker_pass(
     at: Instant,
     settings: &Settings,
     mut go_on: impl FnMut(i64) -> bool,
@@ -118,7 +118,7 @@ pub fn worker_pass(
 /// wait. Returns whether there were too many marks, and the agenda is built anew. For every
 /// errand, also one that makes no tick, so that marks don't pile up for ever. Raises 55P03 if
 /// somebody is at work on the marks for longer than a moment: next time, then.
-pub fn relieve() -> Result<bool, Error> {
+pub(crate) fn relieve() -> Result<bool, Error> {
     let found = transaction::repeatable_read(
         || Ok(()),
         |()| {
@@ -219,7 +219,7 @@ impl Executor<'_> {
                 wanted.remove(&due.facts.workspace_id);
             }
             let ids: Vec<Uuid> = wanted.keys().copied().collect();
-            let there = entries::of(&self.extension, &ids)?;
+            let there = entries::of_workspaces(&self.extension, &ids)?;
             if entries::set(&self.extension, &there, &wanted, self.tick)? > 0 {
                 state::touch(&self.extension)?;
             }

@@ -25,7 +25,7 @@ use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::acting_as;
 use crate::server::query::Access;
-use crate::server::subtransaction::attempt;
+use crate::server::subtransaction::in_subtransaction;
 use crate::settings::Settings;
 
 use super::locks::Locks;
@@ -116,7 +116,7 @@ impl<'a> Executor<'a> {
     /// each transaction: a subscription may begin during a tick.
     pub(super) fn decide(&self, selection: Selection) -> Result<Decided, Error> {
         not_subscribed(&self.product)?;
-        let read = attempt(|| {
+        let read = in_subtransaction(|| {
             acting_as(self.role, || {
                 read_due(&self.product, &self.settings.policy, selection, self.tick)
             })

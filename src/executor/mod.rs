@@ -5,14 +5,14 @@
 //! [`crate::decision`], so they can't disagree. Statements stand in [`crate::product`] and
 //! [`crate::ledger`]: there is none here.
 
-pub mod advisory;
-pub mod agenda;
+pub(crate) mod advisory;
+pub(crate) mod agenda;
 mod batch;
 mod context;
 mod fill;
 mod locks;
 mod notify;
-pub mod progress;
-pub mod tick;
+pub(crate) mod progress;
+pub(crate) mod tick;
 mod timed;
 mod work;

@@ -5,7 +5,7 @@ use crate::server::error::Error;
 
 /// How far a tick is: for `pg_stat_activity`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Reading which workspaces are due.
     Reading,
     /// Building: so many of so many are done.
@@ -28,7 +28,7 @@ pub enum Progress {
 
 /// What came of a worker's tick.
 #[derive(Clone, Debug)]
-pub enum Tick {
+pub(crate) enum Tick {
     /// It ran; what it met with single workspaces is in the report.
     Done(TickReport),
     /// Somebody canceled it: what it had done by then.

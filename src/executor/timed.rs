@@ -1,7 +1,7 @@
 //! Transactions of the worker's, each with limits on what it waits and takes.
 
 use crate::server::error::Error;
-use crate::server::scope::set_for_transaction;
+use crate::server::guc::set_for_transaction;
 use crate::server::transaction;
 use crate::settings::{Limits, Settings};
 

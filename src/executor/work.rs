@@ -20,7 +20,7 @@ use crate::product::inputs::task_ids;
 use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
-use crate::server::subtransaction::attempt;
+use crate::server::subtransaction::in_subtransaction;
 use crate::settings::Action;
 
 use super::batch::{Writer, Written};
@@ -45,7 +45,7 @@ impl Executor<'_> {
         due: Vec<Due>,
         turn: &mut dyn FnMut(Uuid) -> Turn,
     ) -> Result<Worked, Error> {
-        let planned = attempt(|| {
+        let planned = in_subtransaction(|| {
             acting_as(self.role, || {
                 plan_all(&self.product, &self.settings.policy, due, self.at)
             })
@@ -125,7 +125,7 @@ impl Executor<'_> {
     ) -> Result<Written, Error> {
         loop {
             let mut changed = Vec::new();
-            let written = attempt(|| {
+            let written = in_subtransaction(|| {
                 let written = writer.write(ready)?;
                 changed = self.overtaken(ready, &written.attempts)?;
                 if changed.is_empty() {
@@ -229,7 +229,8 @@ impl Executor<'_> {
             .filter(|facts| facts.has_task)
             .map(|facts| facts.workspace_id)
             .collect();
-        let tasks = attempt(|| acting_as(self.role, || task_ids(&self.product, &with_tasks)))?;
+        let tasks =
+            in_subtransaction(|| acting_as(self.role, || task_ids(&self.product, &with_tasks)))?;
         self.extension
             .as_owner(|| notify::transitions(attempts, planned, &tasks))
     }

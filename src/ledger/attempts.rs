@@ -11,7 +11,7 @@ use crate::lifecycle::transition::Transition;
 use crate::new_build::codes::BlockCode;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, execute, one, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, fetch_one, for_each_row, uuids};
 use crate::sqlstate::SqlState;
 
 use super::back_off::{LastAttempt, pause_after};
@@ -23,7 +23,7 @@ fn named<T: Copy>(name: Option<String>, all: &[T], name_of: fn(T) -> &'static st
 }
 
 /// Every workspace that can't move, with what was tried last.
-pub fn read(extension: &Extension) -> Result<HashMap<Uuid, LastAttempt>, Error> {
+pub(crate) fn read(extension: &Extension) -> Result<HashMap<Uuid, LastAttempt>, Error> {
     let mut last = HashMap::new();
     let sql = format!(
         "SELECT workspace_id, build_number, transition, outcome, code, since, attempts,
@@ -32,7 +32,7 @@ pub fn read(extension: &Extension) -> Result<HashMap<Uuid, LastAttempt>, Error> 
         extension.table("autobuild_attempts")
     );
     extension.as_owner(|| {
-        run(&sql, Access::Read, vec![], |row| {
+        for_each_row(&sql, Access::Read, vec![], |row| {
             let id = Row::required(row.uuid(0)?, "autobuild_attempts.workspace_id")?;
             last.insert(
                 id,
@@ -150,7 +150,7 @@ pub(super) fn record(
 }
 
 /// Forgets workspaces that moved, or that nothing is due for any more.
-pub fn forget(extension: &Extension, workspaces: &[Uuid]) -> Result<(), Error> {
+pub(crate) fn forget(extension: &Extension, workspaces: &[Uuid]) -> Result<(), Error> {
     if workspaces.is_empty() {
         return Ok(());
     }
@@ -166,7 +166,7 @@ pub fn forget(extension: &Extension, workspaces: &[Uuid]) -> Result<(), Error> {
 
 /// The workspaces that can't move, counted.
 #[derive(Clone, Debug, Default)]
-pub struct Stuck {
+pub(crate) struct Stuck {
     /// All of them.
     pub all: i64,
     /// Those that failed; what somebody held may be free at any time, and isn't among them.
@@ -176,9 +176,9 @@ pub struct Stuck {
 }
 
 /// Counts the workspaces that can't move. Needs the rights of the extension's owner.
-pub fn count_stuck(extension: &Extension) -> Result<Stuck, Error> {
+pub(crate) fn count_stuck(extension: &Extension) -> Result<Stuck, Error> {
     let held = SqlState::HELD.map(|state| Some(state.to_string()));
-    let stuck = one(&format!(
+    let stuck = fetch_one(&format!(
             "SELECT pg_catalog.count(*), pg_catalog.count(f.sqlstate), \
              (pg_catalog.array_agg(f.sqlstate ORDER BY a.last_attempt_at USING OPERATOR(pg_catalog.>)) \
               FILTER (WHERE f.sqlstate IS NOT NULL))[1] \
@@ -195,8 +195,8 @@ pub fn count_stuck(extension: &Extension) -> Result<Stuck, Error> {
 }
 
 /// The rows of `autobuild_blocked`. Needs the rights of the extension's owner.
-pub fn count_blocked(extension: &Extension) -> Result<i64, Error> {
-    let count = one(
+pub(crate) fn count_blocked(extension: &Extension) -> Result<i64, Error> {
+    let count = fetch_one(
         &format!(
             "SELECT pg_catalog.count(*) FROM {}",
             extension.table("autobuild_blocked")

@@ -16,7 +16,7 @@ use super::{attempts, ticks, transitions};
 
 /// Records what came of a batch: history, back-off, and the tick's own row with the
 /// numbers so far.
-pub fn record(
+pub(crate) fn record(
     extension: &Extension,
     tick: &mut TickRecord,
     attempts: &[Attempt],

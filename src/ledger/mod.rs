@@ -7,16 +7,16 @@
 pub mod back_off;
 
 #[cfg(feature = "pgrx")]
-pub mod attempts;
+pub(crate) mod attempts;
 #[cfg(feature = "pgrx")]
-pub mod batch;
+pub(crate) mod batch;
 #[cfg(feature = "pgrx")]
-pub mod pauses;
+pub(crate) mod pauses;
 #[cfg(feature = "pgrx")]
-pub mod prune;
+pub(crate) mod prune;
 #[cfg(feature = "pgrx")]
-pub mod ticks;
+pub(crate) mod ticks;
 #[cfg(feature = "pgrx")]
-pub mod transitions;
+pub(crate) mod transitions;
 #[cfg(feature = "pgrx")]
-pub mod unfilled;
+pub(crate) mod unfilled;

@@ -2,19 +2,19 @@
 
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Arg, execute, one};
+use crate::server::query::{Arg, execute, fetch_one};
 
 /// A pause of this database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
+pub(crate) struct Pause {
     /// Why.
     pub reason: Option<String>,
 }
 
 /// The pause of this database, if there is one, under the active snapshot: the latest, where
 /// one is replicated from elsewhere. Needs the rights of the extension's owner.
-pub fn find(extension: &Extension) -> Result<Option<Pause>, Error> {
-    let pause = one(
+pub(crate) fn find(extension: &Extension) -> Result<Option<Pause>, Error> {
+    let pause = fetch_one(
         &format!(
             "SELECT p.reason FROM {} p ORDER BY p.paused_at USING OPERATOR(pg_catalog.>) LIMIT 1",
             extension.table("autobuild_pauses")
@@ -30,7 +30,11 @@ pub fn find(extension: &Extension) -> Result<Option<Pause>, Error> {
 }
 
 /// Begins a pause, in place of one that there was.
-pub fn begin(extension: &Extension, reason: Option<&str>, by: Option<&str>) -> Result<(), Error> {
+pub(crate) fn begin(
+    extension: &Extension,
+    reason: Option<&str>,
+    by: Option<&str>,
+) -> Result<(), Error> {
     extension.as_owner(|| {
         execute(
             &format!(
@@ -46,7 +50,7 @@ pub fn begin(extension: &Extension, reason: Option<&str>, by: Option<&str>) -> R
 }
 
 /// Ends a pause; without one it does nothing.
-pub fn end(extension: &Extension) -> Result<(), Error> {
+pub(crate) fn end(extension: &Extension) -> Result<(), Error> {
     extension.as_owner(|| {
         execute(
             &format!("DELETE FROM {}", extension.table("autobuild_pauses")),

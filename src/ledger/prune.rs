@@ -3,15 +3,15 @@
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, execute, run};
+use crate::server::query::{Arg, execute, exists};
 
 /// Rows of history that one tick removes at most, so that it stays short.
 const PRUNED_AT_ONCE: i64 = 10_000;
 
 /// Is there history older than `before`? Asked before anything is written.
-pub fn has_older(extension: &Extension, before: Instant) -> Result<bool, Error> {
-    let found = extension.as_owner(|| {
-        run(
+pub(crate) fn has_older(extension: &Extension, before: Instant) -> Result<bool, Error> {
+    extension.as_owner(|| {
+        exists(
             &format!(
                 "(SELECT true FROM {} WHERE started_at < $1 LIMIT 1)
                  UNION ALL
@@ -19,16 +19,13 @@ pub fn has_older(extension: &Extension, before: Instant) -> Result<bool, Error> 
                 extension.table("autobuild_ticks"),
                 extension.table("autobuild_transitions"),
             ),
-            Access::Read,
             vec![Arg::Time(Some(before))],
-            |_| Ok(()),
         )
-    })?;
-    Ok(found > 0)
+    })
 }
 
 /// Removes history older than `before`.
-pub fn remove(extension: &Extension, before: Instant) -> Result<(), Error> {
+pub(crate) fn remove(extension: &Extension, before: Instant) -> Result<(), Error> {
     extension.as_owner(|| {
         for (table, time) in [
             ("autobuild_ticks", "started_at"),

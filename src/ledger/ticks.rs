@@ -5,12 +5,12 @@ use crate::decision::report::TickReport;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, execute, one, run};
+use crate::server::query::{Access, Arg, execute, fetch_one, for_each_row};
 use crate::server::transaction::with_latest_snapshot;
 
 /// Who ran a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// The worker.
     Worker,
     /// A call of `autobuild_tick`.
@@ -28,7 +28,7 @@ impl Source {
 
 /// A tick as history knows it.
 #[derive(Clone, Debug)]
-pub struct TickRecord {
+pub(crate) struct TickRecord {
     /// Its row, once there is one.
     pub tick_id: Option<i64>,
     /// The time for which it decides.
@@ -88,7 +88,7 @@ pub(super) fn record(
         Arg::Text(Some(tick.mode)),
     ]);
     let mut tick_id = 0;
-    run(
+    for_each_row(
         &format!(
             "INSERT INTO {}
                     (finished_at, due, built, conflict, blocked, failed, observed, sqlstate,
@@ -115,7 +115,7 @@ pub(super) fn record(
 fn go_past(table: &str, key: &str) -> Result<(), Error> {
     let mut behind = None;
     with_latest_snapshot(|| {
-        run(
+        for_each_row(
             &format!(
                 "SELECT m.last
                    FROM (SELECT pg_catalog.max({key}) AS last FROM {table}) m
@@ -147,7 +147,7 @@ fn go_past(table: &str, key: &str) -> Result<(), Error> {
 
 /// A tick as its row has it.
 #[derive(Clone, Copy, Debug)]
-pub struct Recorded {
+pub(crate) struct Recorded {
     /// The time for which it decided.
     pub tick_at: Option<Instant>,
     /// When it began.
@@ -169,8 +169,8 @@ pub struct Recorded {
 }
 
 /// The last tick that was recorded. Needs the rights of the extension's owner.
-pub fn last(extension: &Extension) -> Result<Option<Recorded>, Error> {
-    let last = one(
+pub(crate) fn last(extension: &Extension) -> Result<Option<Recorded>, Error> {
+    let last = fetch_one(
         &format!(
             "SELECT t.tick_at, t.started_at, t.finished_at, t.due, t.built, t.blocked, t.failed, \
              t.sqlstate IS NOT NULL, t.observed \

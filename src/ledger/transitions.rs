@@ -6,7 +6,7 @@ use crate::decision::attempt::Attempt;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, execute, run, uuids};
+use crate::server::query::{Access, Arg, execute, for_each_row, uuids};
 
 /// Writes a row for each attempt.
 pub(super) fn record(
@@ -47,13 +47,13 @@ pub(super) fn record(
 
 /// Of these attempts under `action = observe`, the ones that were not recorded yet:
 /// each (workspace, latest build number, transition, reason) is recorded once.
-pub fn not_yet_observed(
+pub(crate) fn not_yet_observed(
     extension: &Extension,
     attempts: Vec<Attempt>,
 ) -> Result<Vec<Attempt>, Error> {
     let mut seen = HashSet::new();
     extension.as_owner(|| {
-        run(
+        for_each_row(
             &format!(
                 "SELECT DISTINCT workspace_id, build_number, transition, reason
                    FROM {}

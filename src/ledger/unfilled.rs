@@ -9,13 +9,13 @@ use uuid::Uuid;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, execute, run, uuids};
+use crate::server::query::{Access, Arg, Row, execute, for_each_row, uuids};
 
 use super::back_off::pause;
 
 /// When a workspace is tried again, and how often it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deferral {
+pub(crate) struct Deferral {
     /// How often it was tried.
     pub attempts: i32,
     /// It waits until then.
@@ -23,10 +23,10 @@ pub struct Deferral {
 }
 
 /// Every workspace that is put off.
-pub fn read(extension: &Extension) -> Result<HashMap<Uuid, Deferral>, Error> {
+pub(crate) fn read(extension: &Extension) -> Result<HashMap<Uuid, Deferral>, Error> {
     let mut deferred = HashMap::new();
     extension.as_owner(|| {
-        run(
+        for_each_row(
             &format!(
                 "SELECT workspace_id, attempts, next_attempt_at FROM {}",
                 extension.table("autobuild_unfilled")
@@ -52,7 +52,11 @@ pub fn read(extension: &Extension) -> Result<HashMap<Uuid, Deferral>, Error> {
 }
 
 /// Puts some off, each after so many attempts before the one at `at`.
-pub fn put_off(extension: &Extension, tried: &[(Uuid, i32)], at: Instant) -> Result<(), Error> {
+pub(crate) fn put_off(
+    extension: &Extension,
+    tried: &[(Uuid, i32)],
+    at: Instant,
+) -> Result<(), Error> {
     if tried.is_empty() {
         return Ok(());
     }
@@ -79,7 +83,7 @@ pub fn put_off(extension: &Extension, tried: &[(Uuid, i32)], at: Instant) -> Res
 }
 
 /// Forgets workspaces: they were filled in, or need it no more.
-pub fn forget(extension: &Extension, workspaces: &[Uuid]) -> Result<(), Error> {
+pub(crate) fn forget(extension: &Extension, workspaces: &[Uuid]) -> Result<(), Error> {
     if workspaces.is_empty() {
         return Ok(());
     }

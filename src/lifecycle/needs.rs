@@ -7,11 +7,11 @@ use crate::columns::Column;
 
 use super::transition::BuildReason;
 
-/// A part of the product's schema, by a name that it has or had.
+/// A part of the product's schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// A column: its table and its name.
-    Column(&'static str, &'static str),
+    /// A column, by whichever of its names.
+    Column(Column),
     /// A value of the enum `build_reason`.
     Reason(BuildReason),
 }
@@ -19,7 +19,7 @@ pub enum Part {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Part::Column(table, column) => write!(f, "{table}.{column}"),
+            Part::Column(column) => column.fmt(f),
             Part::Reason(value) => f.write_str(value.name()),
         }
     }
@@ -35,13 +35,10 @@ pub(super) enum Need {
 }
 
 impl Need {
-    /// Under each of its names, today's first.
+    /// The parts of which one must be there.
     pub(super) fn parts(self) -> Vec<Part> {
         match self {
-            Need::Column(column) => column
-                .names()
-                .map(|name| Part::Column(column.table, name))
-                .collect(),
+            Need::Column(column) => vec![Part::Column(column)],
             Need::Reason(values) => values.iter().copied().map(Part::Reason).collect(),
         }
     }
@@ -52,8 +49,15 @@ impl Need {
 }
 
 impl fmt::Display for Need {
+    /// By today's name, and the first where it had another.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<String> = self.parts().iter().map(Part::to_string).collect();
+        let names: Vec<String> = match self {
+            Need::Column(column) => column
+                .names()
+                .map(|name| format!("{}.{name}", column.table))
+                .collect(),
+            Need::Reason(values) => values.iter().map(|value| value.name().to_owned()).collect(),
+        };
         f.write_str(&names.join(" (at first "))?;
         f.write_str(if names.len() > 1 { ")" } else { "" })
     }

@@ -26,10 +26,21 @@ pub(super) struct Listed {
     pub description: &'static str,
 }
 
-/// Declares [`Signs`] and [`Sign`] from one list. What is `listed: None` is the sign of a
-/// rule that acts, which is listed with it, or of no consequence to people.
+/// Declares [`Signs`] and [`Sign`] from one list. After its needs comes a sign's own row of
+/// `autobuild_rules`, `listed` or, where it asks for the product's licence, `licensed`; none
+/// has the sign of a rule that acts, which is listed with it, or what no one need know.
 macro_rules! signs {
-    ($($(#[$doc:meta])+ $field:ident: $sign:ident { needs: $needs:expr, listed: $listed:expr, })+) => {
+    (@row) => { None };
+    (@row listed $name:literal $description:literal) => {
+        Some(Listed { name: $name, licensed: false, description: $description })
+    };
+    (@row licensed $name:literal $description:literal) => {
+        Some(Listed { name: $name, licensed: true, description: $description })
+    };
+    ($(
+        $(#[$doc:meta])+
+        $field:ident: $sign:ident { needs: $needs:expr, $($how:ident $row:literal: $description:literal,)? }
+    )+) => {
         /// The signs found in the product's schema, a field each.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Signs {
@@ -75,7 +86,7 @@ macro_rules! signs {
             /// Its row of `autobuild_rules`, where it has one of its own.
             pub(super) fn listed(self) -> Option<Listed> {
                 match self {
-                    $(Sign::$sign => $listed,)+
+                    $(Sign::$sign => signs!(@row $($how $row $description)?),)+
                 }
             }
         }
@@ -90,7 +101,6 @@ signs! {
             Reason(&[BuildReason::FailedStop]),
             Column(templates::FAILURE_TTL),
         ],
-        listed: None,
     }
     /// A workspace that nobody uses is marked dormant.
     dormancy: Dormancy {
@@ -99,12 +109,10 @@ signs! {
             Column(templates::TIME_TIL_DORMANT),
             Reason(&[BuildReason::Dormancy, BuildReason::Autolock]),
         ],
-        listed: None,
     }
     /// The reason of dormancy is `dormancy`; without it `autolock`.
     dormancy_reason: DormancyReason {
         needs: &[Reason(&[BuildReason::Dormancy])],
-        listed: None,
     }
     /// A dormant workspace is deleted; never without `dormancy`, for whoever is to be
     /// deleted must be dormant first.
@@ -117,62 +125,40 @@ signs! {
             Column(templates::TIME_TIL_DORMANT_AUTODELETE),
             Reason(&[BuildReason::Autodelete]),
         ],
-        listed: None,
     }
     /// An organization's tags have an empty owner.
     empty_owner_tag: EmptyOwnerTag {
         needs: &[Column(provisioner_daemons::API_VERSION)],
-        listed: None,
     }
     /// A suspended owner's workspace is stopped.
     suspended_owner: SuspendedOwner {
         needs: &[Column(users::GITHUB_COM_USER_ID)],
-        listed: Some(Listed {
-            name: "suspended_owner",
-            licensed: false,
-            description: "A running workspace whose owner is suspended is stopped at once.",
-        }),
+        listed "suspended_owner": "A running workspace whose owner is suspended is stopped at once.",
     }
     /// A start needs an active owner.
     active_owner: ActiveOwner {
         needs: &[Column(provisioner_daemons::LAST_SEEN_AT)],
-        listed: Some(Listed {
-            name: "active_owner",
-            licensed: false,
-            description: "A schedule starts a workspace only while its owner is active.",
-        }),
+        listed "active_owner": "A schedule starts a workspace only while its owner is active.",
     }
     /// A template may block weekdays.
     blocked_days: BlockedDays {
         needs: &[Column(templates::AUTOSTART_BLOCK_DAYS_OF_WEEK)],
-        listed: Some(Listed {
-            name: "blocked_days",
-            licensed: true,
-            description: "A schedule starts nothing on the weekdays that the template blocks, \
+        licensed "blocked_days": "A schedule starts nothing on the weekdays that the template blocks, \
                           taken in the schedule's own zone.",
-        }),
     }
     /// Starts wait for it, a blocked run is searched on from for seven days, tags with an
     /// empty value are dropped.
     next_start_at: NextStartAt {
         needs: &[Column(workspaces::NEXT_START_AT)],
-        listed: Some(Listed {
-            name: "next_start_at",
-            licensed: false,
-            description: "A start also waits for next_start_at, which is filled in where it is \
+        listed "next_start_at": "A start also waits for next_start_at, which is filled in where it is \
                           NULL. If a run is on a blocked day, later runs are tried for seven \
                           days. Tags with an empty value are dropped.",
-        }),
     }
     /// A job has a status: with an error it has failed, complete or not, a failed delete
     /// waits for a day, and a job's trace has baggage.
     job_status: JobStatus {
         needs: &[Column(provisioner_jobs::JOB_STATUS)],
-        listed: Some(Listed {
-            name: "delete_retry",
-            licensed: false,
-            description: "A delete that failed is tried again only after 24 hours.",
-        }),
+        listed "delete_retry": "A delete that failed is tried again only after 24 hours.",
     }
     /// A provisioner must be there that could take the job.
     provisioner: Provisioner {
@@ -182,54 +168,34 @@ signs! {
             Column(provisioner_daemons::TAGS),
             Column(provisioner_daemons::LAST_SEEN_AT),
         ],
-        listed: Some(Listed {
-            name: "provisioner",
-            licensed: false,
-            description: "Nothing is done for a workspace while no provisioner that could take \
+        listed "provisioner": "Nothing is done for a workspace while no provisioner that could take \
                           its job was seen within 90 seconds.",
-        }),
     }
     /// A workspace may ask for its template's active version.
     automatic_updates: AutomaticUpdates {
         needs: &[Column(workspaces::AUTOMATIC_UPDATES)],
-        listed: Some(Listed {
-            name: "automatic_updates",
-            licensed: false,
-            description: "A start takes the template's active version where the workspace asks \
+        listed "automatic_updates": "A start takes the template's active version where the workspace asks \
                           for automatic updates.",
-        }),
     }
     /// A template may require its active version.
     require_active_version: RequireActiveVersion {
         needs: &[Column(templates::REQUIRE_ACTIVE_VERSION)],
-        listed: Some(Listed {
-            name: "require_active_version",
-            licensed: true,
-            description: "A start takes the template's active version where the template \
+        licensed "require_active_version": "A start takes the template's active version where the template \
                           requires it.",
-        }),
     }
     /// A version may have tags for its workspaces.
     workspace_tags: WorkspaceTags {
         needs: &[Column(template_version_workspace_tags::TEMPLATE_VERSION_ID)],
-        listed: Some(Listed {
-            name: "workspace_tags",
-            licensed: false,
-            description: "A version's own tags for its workspaces cannot be evaluated in SQL: \
+        listed "workspace_tags": "A version's own tags for its workspaces cannot be evaluated in SQL: \
                           a build of the same version takes the tags of the latest build, a \
                           start on another is blocked.",
-        }),
     }
     /// A template's parameters may be dynamic.
     dynamic: Dynamic {
         needs: &[Column(templates::USE_CLASSIC_PARAMETER_FLOW)],
-        listed: Some(Listed {
-            name: "dynamic",
-            licensed: false,
-            description: "Parameters of a template that is not classic are evaluated by the \
+        listed "dynamic": "Parameters of a template that is not classic are evaluated by the \
                           product alone: a build of the same version copies those of the \
                           latest, a start on another is blocked.",
-        }),
     }
     /// A build names the preset that it matches.
     preset: Preset {
@@ -242,11 +208,7 @@ signs! {
             Column(template_version_preset_parameters::NAME),
             Column(template_version_preset_parameters::VALUE),
         ],
-        listed: Some(Listed {
-            name: "preset",
-            licensed: false,
-            description: "A build names the version's preset whose parameters all equal its own.",
-        }),
+        listed "preset": "A build names the version's preset whose parameters all equal its own.",
     }
     /// A build of a task's workspace has a row of `task_workspace_apps`.
     task_row: TaskRow {
@@ -257,11 +219,7 @@ signs! {
             Column(tasks::WORKSPACE_ID),
             Column(tasks::DELETED_AT),
         ],
-        listed: Some(Listed {
-            name: "task_row",
-            licensed: false,
-            description: "A build of a task's workspace has a row of task_workspace_apps.",
-        }),
+        listed "task_row": "A build of a task's workspace has a row of task_workspace_apps.",
     }
     /// The stop of a task's workspace says `task_auto_pause`.
     task_pause: TaskPause {
@@ -270,11 +228,7 @@ signs! {
             Reason(&[BuildReason::TaskAutoPause]),
             Column(tasks::WORKSPACE_ID),
         ],
-        listed: Some(Listed {
-            name: "task_pause",
-            licensed: false,
-            description: "The rules autostop and failed give task_auto_pause as their reason \
+        listed "task_pause": "The rules autostop and failed give task_auto_pause as their reason \
                           for the workspace of a task.",
-        }),
     }
 }

@@ -7,7 +7,7 @@ use crate::columns::{provisioner_jobs, workspace_builds, workspaces};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::role_name;
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Access, Arg, exists, for_each_row};
 use crate::server::transaction::with_latest_snapshot;
 
 use super::schema::{Product, quoted};
@@ -24,10 +24,10 @@ const THE_PUBLISHERS: [&str; 3] = [
 ///
 /// Errors: 55000 a subscription fills the product's tables, be it enabled or not: ticks
 /// are made where the rows come from.
-pub fn not_subscribed(product: &Product) -> Result<(), Error> {
+pub(crate) fn not_subscribed(product: &Product) -> Result<(), Error> {
     let mut found = None;
     with_latest_snapshot(|| {
-        run(
+        for_each_row(
             "SELECT pg_catalog.string_agg(DISTINCT c.relname::pg_catalog.text, ', '),
                     pg_catalog.min(s.subname::pg_catalog.text)
                FROM pg_catalog.pg_subscription_rel r
@@ -64,20 +64,21 @@ pub fn not_subscribed(product: &Product) -> Result<(), Error> {
 }
 
 /// What is in the way of a dump by the owner of the product's tables.
-pub fn dump_problem(extension: &Extension, product: &Product) -> Result<Option<String>, Error> {
+pub(crate) fn dump_problem(
+    extension: &Extension,
+    product: &Product,
+) -> Result<Option<String>, Error> {
     let Some(owner) = role_name(product.owner) else {
         return Ok(None);
     };
-    let lacking = run(
+    let lacking = exists(
         "SELECT true
            FROM pg_catalog.pg_extension e
           WHERE e.extname = 'workspace-autobuild'
             AND NOT pg_catalog.has_schema_privilege($1, e.extnamespace, 'USAGE')",
-        Access::Read,
         vec![Arg::Text(Some(&owner))],
-        |_| Ok(()),
     )?;
-    Ok((lacking > 0).then(|| {
+    Ok(lacking.then(|| {
         format!(
             "a pg_dump by the owner of the product's tables fails, since that owner lacks \
              USAGE on the extension's schema: GRANT USAGE ON SCHEMA {} TO {};",

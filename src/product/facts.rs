@@ -10,20 +10,18 @@ use crate::columns::{
     Column, provisioner_jobs, tasks, templates, users, workspace_builds, workspaces,
 };
 use crate::instant::{Instant, Nanos};
-use crate::lifecycle::facts::{
-    BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
-};
-use crate::lifecycle::rules::ActingRule;
+use crate::lifecycle::facts::{BuildTransition, Facts, Job, LatestBuild, OwnerStatus, Template};
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, Row, run, uuids};
-use crate::server::scope::with_settings;
+use crate::server::guc::with_settings;
+use crate::server::query::{Access, Arg, Row, for_each_row, uuids};
 
+use super::candidates::candidates;
 use super::schema::Product;
 use super::select::select;
 
 /// Which workspaces' facts are read.
 #[derive(Clone, Debug)]
-pub enum Selection {
+pub(crate) enum Selection {
     /// One, whatever its state.
     One(Uuid),
     /// These, whatever their state.
@@ -40,7 +38,7 @@ pub enum Selection {
 
 /// Reads facts and hands them to `each`. A workspace whose row can't be read as facts
 /// (a NULL where the product never has one) is an error that names it.
-pub fn read(
+pub(crate) fn read(
     product: &Product,
     selection: Selection,
     mut each: impl FnMut(Facts) -> Result<(), Error>,
@@ -88,7 +86,7 @@ pub fn read(
     // Compiling the statement takes longer than running it, and remembering jobs by
     // their ids costs memory for ids that never come twice.
     with_settings(&[("jit", "off"), ("enable_memoize", "off")], || {
-        run(&sql, Access::Read, args, |row| each(decode(row)?))
+        for_each_row(&sql, Access::Read, args, |row| each(decode(row)?))
     })?;
     Ok(())
 }
@@ -154,8 +152,7 @@ fn statement(product: &Product, workspaces: &str, builds_that: &str) -> String {
         "SELECT {columns}
            FROM {workspaces} w
            LEFT JOIN LATERAL (
-                SELECT l.id, l.build_number, l.transition, l.created_at, l.deadline,
-                       l.template_version_id, l.job_id
+                SELECT {of_a_build}
                   FROM {builds} l
                  WHERE l.workspace_id = w.id AND {builds_that}
                  ORDER BY l.build_number DESC
@@ -163,11 +160,13 @@ fn statement(product: &Product, workspaces: &str, builds_that: &str) -> String {
            LEFT JOIN {users} u ON u.id = w.owner_id
            LEFT JOIN {templates} t ON t.id = w.template_id
            LEFT JOIN LATERAL (
-                SELECT p.id, p.completed_at, p.canceled_at, p.error
+                SELECT {of_a_job}
                   FROM {jobs} p
                  WHERE p.id = b.job_id
                  LIMIT 1) j ON true",
         columns = FactsRow::list(product),
+        of_a_build = inner_columns(product, "l", OF_A_BUILD),
+        of_a_job = inner_columns(product, "p", OF_A_JOB),
         builds = product.table(workspace_builds::TABLE),
         jobs = product.table(provisioner_jobs::TABLE),
         users = product.table(users::TABLE),
@@ -181,7 +180,7 @@ fn statement(product: &Product, workspaces: &str, builds_that: &str) -> String {
 fn every_workspace(product: &Product) -> String {
     format!(
         "(SELECT {} FROM {} x WHERE NOT x.deleted ORDER BY x.id OFFSET 0)",
-        workspace_columns(product),
+        inner_columns(product, "x", OF_A_WORKSPACE),
         product.table(workspaces::TABLE)
     )
 }
@@ -192,179 +191,53 @@ fn with_own_builds(product: &Product) -> String {
         "(SELECT {}, d.own_build
             FROM unnest($1, $2) AS d (workspace_id, own_build)
             JOIN {} x ON x.id = d.workspace_id)",
-        workspace_columns(product),
+        inner_columns(product, "x", OF_A_WORKSPACE),
         product.table(workspaces::TABLE)
     )
 }
 
 /// The columns of `workspaces` that are facts: only these may be granted.
-fn workspace_columns(product: &Product) -> String {
-    let columns: Vec<String> = [
-        workspaces::ID,
-        workspaces::OWNER_ID,
-        workspaces::ORGANIZATION_ID,
-        workspaces::TEMPLATE_ID,
-        workspaces::DELETED,
-        workspaces::AUTOSTART_SCHEDULE,
-        workspaces::DORMANT_AT,
-        workspaces::DELETING_AT,
-        workspaces::LAST_USED_AT,
-        workspaces::NEXT_START_AT,
-        workspaces::AUTOMATIC_UPDATES,
-    ]
-    .into_iter()
-    .filter(|column| product.has(*column))
-    .map(|column| format!("x.{}", product.name_of(column)))
-    .collect();
-    columns.join(", ")
-}
+const OF_A_WORKSPACE: &[Column] = &[
+    workspaces::ID,
+    workspaces::OWNER_ID,
+    workspaces::ORGANIZATION_ID,
+    workspaces::TEMPLATE_ID,
+    workspaces::DELETED,
+    workspaces::AUTOSTART_SCHEDULE,
+    workspaces::DORMANT_AT,
+    workspaces::DELETING_AT,
+    workspaces::LAST_USED_AT,
+    workspaces::NEXT_START_AT,
+    workspaces::AUTOMATIC_UPDATES,
+];
 
-/// The condition that no workspace fails on which a rule could act: at the tick `$1`
-/// (`$2` in seconds since 1970), or ever.
-///
-/// It is asked twice, first without each workspace's own owner, template and job: what
-/// that leaves out, which is nearly all, costs no further look-up.
-fn candidates(product: &Product, at_tick: bool) -> String {
-    let mut ended = format!("j.{} IS NOT NULL", provisioner_jobs::COMPLETED_AT.name);
-    if product.signs.job_status {
-        ended.push_str(&format!(" OR j.{} <> ''", provisioner_jobs::ERROR.name));
-    }
-    let mut first = Vec::new();
-    let mut second = Vec::new();
-    for rule in ActingRule::ALL {
-        if product.signs.bring(rule) {
-            let asked = asked_of(rule, product, at_tick);
-            if let Some(unended) = asked.unended {
-                ended.push_str(&format!(" OR {unended}"));
-            }
-            first.push(asked.first);
-            second.push(asked.second);
-        }
-    }
-    let tick = if at_tick {
-        // Both parameters always have their place, whichever rules use them.
-        " AND $1::pg_catalog.timestamptz IS NOT NULL AND $2::pg_catalog.float8 IS NOT NULL"
-    } else {
-        ""
-    };
-    format!(
-        "w.owner_id <> '{PREBUILDS_OWNER}' AND ({ended})
-         AND (({})) AND (({})){tick}",
-        first.join(") OR ("),
-        second.join(") OR ("),
-    )
-}
+/// Those of its latest build.
+const OF_A_BUILD: &[Column] = &[
+    workspace_builds::ID,
+    workspace_builds::BUILD_NUMBER,
+    workspace_builds::TRANSITION,
+    workspace_builds::CREATED_AT,
+    workspace_builds::DEADLINE,
+    workspace_builds::TEMPLATE_VERSION_ID,
+    workspace_builds::JOB_ID,
+];
 
-/// What SQL asks of a workspace for a rule's sake, never more than the rule itself would.
-struct Asked {
-    /// Of the workspace and its latest build alone.
-    first: String,
-    /// Also of its own owner, template and job.
-    second: String,
-    /// When the rule does not wait for the latest job to end, if there is such a case.
-    unended: Option<String>,
-}
+/// Those of that build's job.
+const OF_A_JOB: &[Column] = &[
+    provisioner_jobs::ID,
+    provisioner_jobs::COMPLETED_AT,
+    provisioner_jobs::CANCELED_AT,
+    provisioner_jobs::ERROR,
+];
 
-impl Asked {
-    /// What needs no more than the workspace and its latest build.
-    fn once(condition: String) -> Asked {
-        Asked {
-            first: condition.clone(),
-            second: condition,
-            unended: None,
-        }
-    }
-}
-
-/// What may be left out for a rule that is in force. A rule that leaves nothing out says
-/// `true`.
-fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
-    let signs = &product.signs;
-    let w = |column: Column| product.read("w", column);
-    match rule {
-        ActingRule::Autostop => {
-            let deadline = product.read("b", workspace_builds::DEADLINE);
-            let mut stop = format!(
-                "b.transition = 'start' AND ({deadline} <> '0001-01-01 00:00:00+00'{}",
-                if at_tick {
-                    format!(" AND {deadline} <= $1")
-                } else {
-                    String::new()
-                }
-            );
-            if signs.suspended_owner {
-                stop.push_str(&format!(
-                    " OR w.owner_id IN (SELECT s.id FROM {} s WHERE s.status = 'suspended')",
-                    product.table(users::TABLE)
-                ));
-            }
-            stop.push(')');
-            Asked::once(stop)
-        }
-        ActingRule::Autostart => {
-            let mut start = "b.transition = 'stop' AND w.autostart_schedule <> ''".to_owned();
-            if signs.dormancy {
-                start.push_str(&format!(" AND {} IS NULL", w(workspaces::DORMANT_AT)));
-            }
-            if at_tick && signs.next_start_at {
-                start.push_str(" AND (w.next_start_at IS NULL OR w.next_start_at <= $1)");
-            }
-            let mut asked = Asked::once(start);
-            if signs.active_owner {
-                asked.second.push_str(" AND u.status = 'active'");
-            }
-            asked
-        }
-        ActingRule::Failed => Asked {
-            first: format!(
-                "w.template_id IN (SELECT f.id FROM {} f WHERE f.failure_ttl > 0)",
-                product.table(templates::TABLE)
-            ),
-            second: "t.failure_ttl > 0 AND j.error <> ''".to_owned(),
-            unended: None,
-        },
-        ActingRule::Dormancy => {
-            let templates = product.table(templates::TABLE);
-            let ttl = product.name_of(templates::TIME_TIL_DORMANT);
-            let dormant_at = w(workspaces::DORMANT_AT);
-            let some = format!("EXISTS (SELECT FROM {templates} d WHERE d.{ttl} > 0)");
-            let mut first = format!("{dormant_at} IS NULL AND {some}");
-            let mut second = format!("{dormant_at} IS NULL AND t.{ttl} > 0");
-            if at_tick {
-                let last_used_at = w(workspaces::LAST_USED_AT);
-                let last_used_at = format!("pg_catalog.date_part('epoch', {last_used_at})");
-                // A second of slack for what a double can't hold.
-                let before = |ttl: &str| {
-                    format!("$2 - {ttl}::pg_catalog.float8 / '1e9'::pg_catalog.float8 + 1")
-                };
-                first.push_str(&format!(
-                    " AND {last_used_at} < (SELECT {} FROM {templates} d WHERE d.{ttl} > 0)",
-                    before(&format!("pg_catalog.min(d.{ttl})"))
-                ));
-                second.push_str(&format!(
-                    " AND {last_used_at} < {}",
-                    before(&format!("t.{ttl}"))
-                ));
-            }
-            // The mark alone needs no build, and so does not wait for one.
-            let unended = signs
-                .failed_stop
-                .then(|| format!("b.transition <> 'start' AND {second}"));
-            Asked {
-                first,
-                second,
-                unended,
-            }
-        }
-        ActingRule::Delete => {
-            let dormant_at = w(workspaces::DORMANT_AT);
-            let mut delete = format!("{dormant_at} IS NOT NULL AND w.deleting_at IS NOT NULL");
-            if at_tick {
-                delete.push_str(&format!(" AND {} < $1", w(workspaces::DELETING_AT)));
-            }
-            Asked::once(delete)
-        }
-    }
+/// What a subquery hands up: those of the columns that are there, as they are.
+fn inner_columns(product: &Product, alias: &str, columns: &[Column]) -> String {
+    let there: Vec<String> = columns
+        .iter()
+        .filter(|column| product.has(**column))
+        .map(|column| format!("{alias}.{}", product.name_of(*column)))
+        .collect();
+    there.join(", ")
 }
 
 /// A row of [`statement`] as facts.

@@ -3,18 +3,18 @@
 use crate::columns::all_tables;
 use crate::instant::Instant;
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Access, Arg, for_each_row};
 use crate::settings::Settings;
 
 /// This database's locks, in place of a table.
-pub const IN_THIS_DATABASE: &str =
+pub(crate) const IN_THIS_DATABASE: &str =
     "(SELECT l.* FROM pg_catalog.pg_locks l, pg_catalog.pg_database d
    WHERE d.oid = l.database AND d.datname = pg_catalog.current_database())";
 
 /// Who holds the product's tables, or the lock of the one executor, in a mode in which
 /// nobody else can write them. `except` is our own worker.
-pub fn of_tables(settings: &Settings, except: i32) -> Result<Vec<String>, Error> {
-    of(
+pub(crate) fn of_tables(settings: &Settings, except: i32) -> Result<Vec<String>, Error> {
+    read(
         settings,
         &format!("l.pid IS DISTINCT FROM {except} AND l.mode = ANY ({FOR_ONE})"),
         vec![],
@@ -23,8 +23,8 @@ pub fn of_tables(settings: &Settings, except: i32) -> Result<Vec<String>, Error>
 
 /// Who was at the product's tables before the tick began, and may hold rows of theirs: to
 /// be asked by the worker, who may see since when a transaction is.
-pub fn of_rows(settings: &Settings, begun: Instant) -> Result<Vec<String>, Error> {
-    of(
+pub(crate) fn of_rows(settings: &Settings, begun: Instant) -> Result<Vec<String>, Error> {
+    read(
         settings,
         &format!(
             "l.mode = ANY ({FOR_ONE} || '{{RowShareLock,RowExclusiveLock}}'::pg_catalog._text)
@@ -39,7 +39,7 @@ pub fn of_rows(settings: &Settings, begun: Instant) -> Result<Vec<String>, Error
 const FOR_ONE: &str =
     "'{ShareLock,ShareRowExclusiveLock,ExclusiveLock,AccessExclusiveLock}'::pg_catalog._text";
 
-fn of(settings: &Settings, condition: &str, more: Vec<Arg<'_>>) -> Result<Vec<String>, Error> {
+fn read(settings: &Settings, condition: &str, more: Vec<Arg<'_>>) -> Result<Vec<String>, Error> {
     let tables = all_tables().into_iter().map(|table| Some(table.to_owned()));
     let mut args = vec![
         Arg::Text(Some(&settings.product_schema)),
@@ -47,7 +47,7 @@ fn of(settings: &Settings, condition: &str, more: Vec<Arg<'_>>) -> Result<Vec<St
     ];
     args.extend(more);
     let mut holders = Vec::new();
-    run(
+    for_each_row(
         &format!(
             "SELECT l.pid, c.relname::pg_catalog.text, l.mode, l.granted
                FROM {IN_THIS_DATABASE} l
@@ -73,7 +73,7 @@ fn of(settings: &Settings, condition: &str, more: Vec<Arg<'_>>) -> Result<Vec<St
 }
 
 /// A process in words.
-pub fn process(pid: Option<i32>) -> String {
+pub(crate) fn process(pid: Option<i32>) -> String {
     pid.map_or_else(
         || "a prepared transaction".to_owned(),
         |pid| format!("process {pid}"),

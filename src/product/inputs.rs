@@ -16,14 +16,17 @@ use crate::new_build::inputs::{
     Definition, ImportJob, Preset, PreviousSource, PreviousValue, Version,
 };
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, Row, run, uuids};
+use crate::server::query::{Access, Arg, Row, for_each_row, uuids};
 
 use super::schema::Product;
 use super::select::select;
 
 /// Template versions by id, with all that their builds need. A version without a row
 /// is not in the result.
-pub fn versions(product: &Product, ids: &HashSet<Uuid>) -> Result<HashMap<Uuid, Version>, Error> {
+pub(crate) fn versions(
+    product: &Product,
+    ids: &HashSet<Uuid>,
+) -> Result<HashMap<Uuid, Version>, Error> {
     let mut versions = HashMap::new();
     if ids.is_empty() {
         return Ok(versions);
@@ -104,7 +107,7 @@ fn read_versions(
         jobs = product.table(provisioner_jobs::TABLE),
         templates = product.table(templates::TABLE),
     );
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![uuids(ids.iter().copied())],
@@ -177,7 +180,7 @@ fn read_definitions(
         DefinitionRow::list(product),
         product.table(template_version_parameters::TABLE)
     );
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![uuids(ids.iter().copied())],
@@ -235,7 +238,7 @@ fn read_presets(
         product.table(template_version_presets::TABLE),
         product.table(template_version_preset_parameters::TABLE),
     );
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![uuids(ids.iter().copied())],
@@ -266,7 +269,7 @@ fn read_presets(
 /// The previous values of workspaces, by workspace: those of their latest builds, and
 /// the legacy ones where the product has them. Values themselves are read only for the
 /// parameters named in `needed`.
-pub fn previous_values(
+pub(crate) fn previous_values(
     product: &Product,
     latest_builds: &[(Uuid, Uuid)],
     needed: &HashSet<String>,
@@ -295,7 +298,7 @@ pub fn previous_values(
     );
     let workspaces = || uuids(latest_builds.iter().map(|(workspace, _)| *workspace));
     let builds = uuids(latest_builds.iter().map(|(_, build)| *build));
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![workspaces(), builds, needed()],
@@ -311,7 +314,7 @@ pub fn previous_values(
               WHERE p.scope = 'workspace' AND p.scope_id = ANY ($1)",
             product.table(parameter_values::TABLE)
         );
-        run(&sql, Access::Read, vec![workspaces()], |row| {
+        for_each_row(&sql, Access::Read, vec![workspaces()], |row| {
             collect(PreviousSource::Legacy, row)
         })?;
     }
@@ -319,7 +322,7 @@ pub fn previous_values(
 }
 
 /// Does the product have values of before parameters belonged to builds?
-pub fn has_legacy_values(product: &Product) -> bool {
+pub(crate) fn has_legacy_values(product: &Product) -> bool {
     COLUMNS
         .iter()
         .filter(|column| column.needed_for == NeededFor::LegacyValues)
@@ -328,7 +331,7 @@ pub fn has_legacy_values(product: &Product) -> bool {
 }
 
 /// The tags of builds' jobs as JSON text, by build.
-pub fn job_tags(
+pub(crate) fn job_tags(
     product: &Product,
     builds: &[Uuid],
 ) -> Result<HashMap<Uuid, Option<String>>, Error> {
@@ -344,7 +347,7 @@ pub fn job_tags(
         product.table(workspace_builds::TABLE),
         product.table(provisioner_jobs::TABLE),
     );
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![uuids(builds.iter().copied())],
@@ -358,7 +361,10 @@ pub fn job_tags(
 }
 
 /// The tasks that name workspaces, by workspace; deleted tasks are left out.
-pub fn task_ids(product: &Product, workspaces: &[Uuid]) -> Result<HashMap<Uuid, Vec<Uuid>>, Error> {
+pub(crate) fn task_ids(
+    product: &Product,
+    workspaces: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<Uuid>>, Error> {
     let mut tasks: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
     let known = product.has(tasks::ID) && product.has(tasks::WORKSPACE_ID);
     if workspaces.is_empty() || !known {
@@ -372,7 +378,7 @@ pub fn task_ids(product: &Product, workspaces: &[Uuid]) -> Result<HashMap<Uuid, 
         product.table(tasks::TABLE),
         product.read("k", tasks::DELETED_AT),
     );
-    run(
+    for_each_row(
         &sql,
         Access::Read,
         vec![uuids(workspaces.iter().copied())],

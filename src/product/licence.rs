@@ -10,7 +10,7 @@ use crate::columns::{licenses, templates, workspaces};
 use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::identity::{acting_as, role_name};
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Arg, exists};
 use crate::server::transaction::lock_table_for_reading;
 use crate::settings::{self, LicensedRules, Settings};
 
@@ -30,7 +30,7 @@ enum Licence {
 
 /// The settings as they stand in this session; where `licensed_rules` is `auto`, its rules
 /// follow the table.
-pub fn settings() -> Result<Settings, Error> {
+pub(crate) fn settings() -> Result<Settings, Error> {
     let mut settings = settings::read();
     // Whether the product's tables are there is for others to say.
     if let Ok(product) = Product::find(&settings.product_schema) {
@@ -41,7 +41,7 @@ pub fn settings() -> Result<Settings, Error> {
 
 /// Locks the table where it will be read, before the transaction's snapshot is taken: to
 /// whoever waited for a rewrite of it with an older one it would be empty.
-pub fn lock() {
+pub(crate) fn lock() {
     let settings = settings::read();
     if settings.licensed_rules == LicensedRules::Auto {
         lock_table_for_reading(&settings.product_schema, c"licenses");
@@ -50,7 +50,7 @@ pub fn lock() {
 
 /// Lets the rules follow the table where `licensed_rules` is `auto`; where it can't be
 /// read, `auto` is `on`.
-pub fn follow(product: &Product, settings: &mut Settings) -> Result<(), Error> {
+pub(crate) fn follow(product: &Product, settings: &mut Settings) -> Result<(), Error> {
     if settings.licensed_rules == LicensedRules::Auto {
         settings.policy.licensed = look(product, settings)? != Licence::None;
     }
@@ -58,10 +58,10 @@ pub fn follow(product: &Product, settings: &mut Settings) -> Result<(), Error> {
 }
 
 /// The tables that [`follow`] and [`problem`] read.
-pub const READ: [&str; 3] = [licenses::TABLE, templates::TABLE, workspaces::TABLE];
+pub(crate) const READ: [&str; 3] = [licenses::TABLE, templates::TABLE, workspaces::TABLE];
 
 /// What is wrong between the setting and the table, and what to do about it.
-pub fn problem(product: &Product, settings: &Settings) -> Result<Option<String>, Error> {
+pub(crate) fn problem(product: &Product, settings: &Settings) -> Result<Option<String>, Error> {
     if settings.licensed_rules == LicensedRules::Off {
         return Ok(None);
     }
@@ -104,25 +104,22 @@ fn look(product: &Product, settings: &Settings) -> Result<Licence, Error> {
         product.table(licenses::TABLE),
         product.read("l", licenses::EXP)
     );
-    let good = exists(role, &sql, vec![Arg::Time(Some(clock::now()))])?;
+    let good = exists_for(role, &sql, vec![Arg::Time(Some(clock::now()))])?;
     Ok(if good { Licence::Good } else { Licence::None })
 }
 
 /// Asked by numbers, so that whoever asks needs no right of its own.
 fn may_read(product: &Product, role: &str) -> Result<bool, Error> {
-    let rows = run(
+    exists(
         "SELECT WHERE pg_catalog.has_schema_privilege($1, $2, 'USAGE')
                   AND pg_catalog.has_column_privilege($1, $3::pg_catalog.oid, $4, 'SELECT')",
-        Access::Read,
         vec![
             Arg::Text(Some(role)),
             Arg::Text(Some(product.name())),
             Arg::BigInt(Some(i64::from(product.licenses.to_u32()))),
             Arg::Text(Some(licenses::EXP.name)),
         ],
-        |_| Ok(()),
-    )?;
-    Ok(rows > 0)
+    )
 }
 
 /// Does a template that is in use set an option that counts only under a licence?
@@ -152,9 +149,9 @@ fn sets_an_option(product: &Product, settings: &Settings) -> Result<bool, Error>
         options.join(" OR "),
         product.table(workspaces::TABLE)
     );
-    exists(role, &sql, vec![])
+    exists_for(role, &sql, vec![])
 }
 
-fn exists(role: pg_sys::Oid, sql: &str, args: Vec<Arg<'_>>) -> Result<bool, Error> {
-    Ok(acting_as(role, || run(sql, Access::Read, args, |_| Ok(())))? > 0)
+fn exists_for(role: pg_sys::Oid, sql: &str, args: Vec<Arg<'_>>) -> Result<bool, Error> {
+    acting_as(role, || exists(sql, args))
 }

@@ -16,15 +16,15 @@ use std::time::{Duration, Instant};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use crate::server::error::Error;
+use crate::server::guc::{deadlock_timeout, give_way, lock_timeout, with_settings};
 use crate::server::relation::{self, Mode};
-use crate::server::scope::{deadlock_timeout, give_way, lock_timeout, with_settings};
-use crate::server::subtransaction::attempt;
+use crate::server::subtransaction::in_subtransaction;
 
 use super::schema::Product;
 
 /// What a transaction does with the product's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// It reads them.
     Read,
     /// It reads them and writes builds.
@@ -39,14 +39,14 @@ const LOOKS: usize = 10;
 ///
 /// Errors: those of [`Product::find`], 55P03 a table could not be locked, 40001 the tables
 /// were made anew again and again.
-pub fn hold(schema: &str, purpose: Purpose) -> Result<Rc<Product>, Error> {
+pub(crate) fn hold(schema: &str, purpose: Purpose) -> Result<Rc<Product>, Error> {
     held(schema, purpose).map(|(product, _)| product)
 }
 
 /// As [`hold`], under a snapshot that the caller brought along.
 ///
 /// Errors: also 40001, where a table was rewritten, emptied or made anew since that snapshot.
-pub fn hold_under_snapshot(schema: &str, purpose: Purpose) -> Result<Rc<Product>, Error> {
+pub(crate) fn hold_under_snapshot(schema: &str, purpose: Purpose) -> Result<Rc<Product>, Error> {
     let (product, locked) = held(schema, purpose)?;
     check_snapshot(&locked)?;
     Ok(product)
@@ -56,12 +56,15 @@ pub fn hold_under_snapshot(schema: &str, purpose: Purpose) -> Result<Rc<Product>
 /// would, waiting as the session's own settings say.
 ///
 /// Errors: as [`hold_under_snapshot`].
-pub fn hold_for_preview(schema: &str) -> Result<Rc<Product>, Error> {
+pub(crate) fn hold_for_preview(schema: &str) -> Result<Rc<Product>, Error> {
     hold_to_read(schema, |_| true)
 }
 
 /// As [`hold_for_preview`], for what reads some tables only.
-pub fn hold_to_read(schema: &str, reads: impl Fn(&str) -> bool) -> Result<Rc<Product>, Error> {
+pub(crate) fn hold_to_read(
+    schema: &str,
+    reads: impl Fn(&str) -> bool,
+) -> Result<Rc<Product>, Error> {
     for _ in 0..LOOKS {
         let product = Product::find(schema)?;
         let locked: Vec<pg_sys::Oid> = product
@@ -80,7 +83,7 @@ pub fn hold_to_read(schema: &str, reads: impl Fn(&str) -> bool) -> Result<Rc<Pro
 
 /// Can these tables be read without waiting for anybody? Then they are locked. What says how
 /// things are has to answer while a migration is at them.
-pub fn are_free(product: &Product, tables: &[&str]) -> bool {
+pub(crate) fn are_free(product: &Product, tables: &[&str]) -> bool {
     product
         .tables
         .iter()
@@ -98,7 +101,7 @@ fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>
         let wanted = wanted(&product, purpose);
         let waiting_for = Cell::new(None);
         // In a subtransaction, so that all are let go at once.
-        let taken = attempt(|| {
+        let taken = in_subtransaction(|| {
             give_way(others);
             let mut locked = Vec::new();
             for &(table, mode) in &wanted {
@@ -124,7 +127,7 @@ fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>
                 if patience > 0 && left == 0 {
                     return Err(unavailable(&product, table, patience).detail(error.message));
                 }
-                let waited = attempt(|| {
+                let waited = in_subtransaction(|| {
                     with_settings(&[("lock_timeout", &left.to_string())], || {
                         relation::wait_for(table, mode);
                     });

@@ -6,15 +6,16 @@
 //! bend it. (`unnest` of several arrays stands without its schema: only so the server
 //! knows it for what it is, and then it takes its own, whatever the search_path.)
 
-pub mod copies;
-pub mod facts;
-pub mod holders;
-pub mod inputs;
-pub mod licence;
-pub mod locks;
-pub mod provisioners;
-pub mod role;
-pub mod schema;
+mod candidates;
+pub(crate) mod copies;
+pub(crate) mod facts;
+pub(crate) mod holders;
+pub(crate) mod inputs;
+pub(crate) mod licence;
+pub(crate) mod locks;
+pub(crate) mod provisioners;
+pub(crate) mod role;
+pub(crate) mod schema;
 mod select;
-pub mod waiting;
-pub mod write;
+pub(crate) mod waiting;
+pub(crate) mod write;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::columns::provisioner_daemons;
 use crate::instant::{Instant, SECOND};
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, Row, run};
+use crate::server::query::{Access, Arg, Row, for_each_row};
 
 use super::schema::Product;
 
@@ -16,13 +16,13 @@ use super::schema::Product;
 const STALE: i64 = 90 * SECOND;
 
 /// An organization, and the tags of a version's import job as stored JSON text.
-pub type Demand = (Uuid, Option<String>);
+pub(crate) type Demand = (Uuid, Option<String>);
 
 /// For each demand: is there a daemon that was seen lately and takes such jobs?
 ///
 /// A daemon takes a job whose tags its own contain, where JSON `null` stands for no tags; but a job with exactly the tags
 /// `{"scope": "organization", "owner": ""}` goes only to a daemon with just these.
-pub fn available(
+pub(crate) fn available(
     product: &Product,
     demands: &[Demand],
     at: Instant,
@@ -59,7 +59,7 @@ pub fn available(
         Arg::Texts(demands.iter().map(|(_, tags)| tags.clone()).collect()),
         Arg::Time(Some(seen_since)),
     ];
-    run(&sql, Access::Read, args, |row| {
+    for_each_row(&sql, Access::Read, args, |row| {
         let place = Row::required(row.bigint(0)?, "a place")?;
         let demand = usize::try_from(place - 1).ok().and_then(|n| demands.get(n));
         if let Some(demand) = demand {

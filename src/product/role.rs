@@ -5,7 +5,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::columns::{COLUMNS, Column, NeededFor, Use};
 use crate::server::error::Error;
 use crate::server::identity::{is_superuser, role_by_name, role_name};
-use crate::server::query::{Access, Arg, run};
+use crate::server::query::{Access, Arg, for_each_row};
 use crate::settings::Settings;
 
 use super::inputs::has_legacy_values;
@@ -15,7 +15,7 @@ use super::schema::{Product, quoted};
 ///
 /// Errors: 42704 no such role, 55000 it is a superuser: what a superuser writes would
 /// run triggers planted on the product's tables with every right there is.
-pub fn executor_role(product: &Product, settings: &Settings) -> Result<pg_sys::Oid, Error> {
+pub(crate) fn executor_role(product: &Product, settings: &Settings) -> Result<pg_sys::Oid, Error> {
     let role = match &settings.role {
         None => product.owner,
         Some(name) => role_by_name(name).ok_or_else(|| {
@@ -60,7 +60,7 @@ fn mending_statements(role: &str) -> String {
 
 fn current_database() -> String {
     let mut name = String::new();
-    let read = run(
+    let read = for_each_row(
         "SELECT pg_catalog.current_database()::pg_catalog.text",
         Access::Read,
         vec![],
@@ -129,7 +129,7 @@ fn is_used(product: &Product, column: Column) -> bool {
 }
 
 /// The statements that grant a role exactly what the executor needs.
-pub fn grants(product: &Product, role: &str) -> Vec<String> {
+pub(crate) fn grants(product: &Product, role: &str) -> Vec<String> {
     let role = quoted(role);
     let mut statements = vec![format!(
         "GRANT USAGE ON SCHEMA {} TO {role}",
@@ -148,11 +148,11 @@ pub fn grants(product: &Product, role: &str) -> Vec<String> {
 
 /// The privileges that a role lacks, as an error that names them with the statements
 /// that grant them; `None` if it has all.
-pub fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Option<Error>, Error> {
+pub(crate) fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Option<Error>, Error> {
     let name = role_name(role).unwrap_or_default();
     let mut lacks = Vec::new();
     let mut statements = Vec::new();
-    run(
+    for_each_row(
         "SELECT true WHERE NOT pg_catalog.has_schema_privilege($1, $2, 'USAGE')",
         Access::Read,
         vec![Arg::Text(Some(&name)), Arg::Text(Some(product.name()))],
@@ -168,7 +168,7 @@ pub fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Option<Err
     )?;
     for need in needs(product, true) {
         let mut columns = Vec::new();
-        run(
+        for_each_row(
             "SELECT c::pg_catalog.text
                FROM pg_catalog.unnest($4) AS c
               WHERE NOT pg_catalog.has_column_privilege($1, $2, c, $3)",
@@ -213,12 +213,12 @@ pub fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Option<Err
 
 /// Is the error for want of a grant, which no row can help? A permission can also be
 /// denied to a single row: by row security, or by what a trigger does.
-pub fn lacks_a_right(error: &Error, product: &Product, role: pg_sys::Oid) -> bool {
+pub(crate) fn lacks_a_right(error: &Error, product: &Product, role: pg_sys::Oid) -> bool {
     error.sqlstate().lacks_right() && matches!(missing_rights(product, role), Ok(Some(_)))
 }
 
 /// Turns "permission denied" into an error that names what is missing and the GRANT.
-pub fn name_missing_right(error: Error, product: &Product, role: pg_sys::Oid) -> Error {
+pub(crate) fn name_missing_right(error: Error, product: &Product, role: pg_sys::Oid) -> Error {
     if !error.sqlstate().lacks_right() {
         return error;
     }

@@ -5,14 +5,14 @@ use uuid::Uuid;
 use crate::columns::{provisioner_jobs, workspace_builds};
 use crate::instant::Instant;
 use crate::server::error::Error;
-use crate::server::query::{Access, Row, run};
+use crate::server::query::{Access, Row, for_each_row};
 
 use super::schema::Product;
 use super::select::select;
 
 /// A build that is not done.
 #[derive(Clone, Debug)]
-pub struct Waiting {
+pub(crate) struct Waiting {
     /// `workspace_builds.workspace_id`.
     pub workspace_id: Uuid,
     /// `workspace_builds.id`.
@@ -36,10 +36,10 @@ pub struct Waiting {
 }
 
 /// The states, as the product names them.
-pub const STATES: [&str; 3] = ["pending", "running", "canceling"];
+pub(crate) const STATES: [&str; 3] = ["pending", "running", "canceling"];
 
 /// The tables that are read.
-pub const READ: [&str; 2] = [provisioner_jobs::TABLE, workspace_builds::TABLE];
+pub(crate) const READ: [&str; 2] = [provisioner_jobs::TABLE, workspace_builds::TABLE];
 
 select! {
     /// A build and its job.
@@ -68,7 +68,7 @@ select! {
 }
 
 /// Every build that is not done, those that wait longest first.
-pub fn read(product: &Product) -> Result<Vec<Waiting>, Error> {
+pub(crate) fn read(product: &Product) -> Result<Vec<Waiting>, Error> {
     // Where the product has this column it has an index on it: few jobs are read of many.
     let open = if product.has(provisioner_jobs::JOB_STATUS) {
         "j.job_status IN ('pending', 'running', 'canceling')"
@@ -87,7 +87,7 @@ pub fn read(product: &Product) -> Result<Vec<Waiting>, Error> {
         builds = product.table(workspace_builds::TABLE),
     );
     let mut waiting = Vec::new();
-    run(&sql, Access::Read, Vec::new(), |row| {
+    for_each_row(&sql, Access::Read, Vec::new(), |row| {
         let row = WaitingRow::read(row)?;
         let build_number = Row::required(row.build_number, "workspace_builds.build_number")?;
         waiting.push(Waiting {

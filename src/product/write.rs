@@ -19,17 +19,17 @@ use crate::lifecycle::transition::{BuildReason, Transition};
 use crate::new_build::inputs::{ParameterRow, ValueSource};
 use crate::new_build::job_input;
 use crate::server::error::Error;
+use crate::server::guc::with_settings;
 use crate::server::identity::acting_as;
 use crate::server::query::{Arg, execute, uuids};
-use crate::server::scope::with_settings;
-use crate::server::subtransaction::attempt;
+use crate::server::subtransaction::in_subtransaction;
 
 use super::inputs::has_legacy_values;
 use super::schema::Product;
 
 /// A build that is to be written.
 #[derive(Clone, Debug)]
-pub struct NewBuild {
+pub(crate) struct NewBuild {
     /// The workspace.
     pub workspace_id: Uuid,
     /// Its owner.
@@ -65,12 +65,12 @@ pub struct NewBuild {
 ///
 /// What a table's owner planted to run at commit runs in the statement, as the role: at
 /// commit it would run as whoever commits. (That holds for the rest of the transaction.)
-pub fn writing<R>(
+pub(crate) fn writing<R>(
     product: &Product,
     role: pg_sys::Oid,
     work: impl FnOnce() -> Result<R, Error>,
 ) -> Result<R, Error> {
-    attempt(|| {
+    in_subtransaction(|| {
         acting_as(role, || {
             execute("SET CONSTRAINTS ALL IMMEDIATE", vec![])?;
             with_settings(&[("search_path", &product.search_path())], work)
@@ -79,7 +79,7 @@ pub fn writing<R>(
 }
 
 /// Writes builds, in the order given, all with one clock reading.
-pub fn builds(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Error> {
+pub(crate) fn builds(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Error> {
     if builds.is_empty() {
         return Ok(());
     }
@@ -94,7 +94,7 @@ pub fn builds(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
 
 /// Locks the workspaces of builds that delete, so that none is woken before the commit.
 /// Fails with 40001 where one was changed since the snapshot.
-pub fn lock_to_be_deleted(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
+pub(crate) fn lock_to_be_deleted(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
     let ids: Vec<Uuid> = builds
         .iter()
         .filter(|build| build.transition == Transition::Delete)
@@ -117,7 +117,7 @@ fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Erro
     use provisioner_jobs as j;
     let at = product.time_value("$7", j::CREATED_AT);
     let cast = |value: &str, column| format!("{value}::{}", product.type_of(column));
-    let (columns, values) = written(&[
+    let (columns, values) = insert_lists(&[
         (j::ID, "d.job_id".to_owned()),
         (j::CREATED_AT, at.clone()),
         (j::UPDATED_AT, at),
@@ -164,7 +164,7 @@ fn jobs(product: &Product, builds: &[NewBuild], now: Instant) -> Result<(), Erro
 }
 
 /// The columns of an INSERT and the values for them, each as a list for SQL.
-fn written(insert: &[(Column, String)]) -> (String, String) {
+fn insert_lists(insert: &[(Column, String)]) -> (String, String) {
     let (columns, values): (Vec<&str>, Vec<&str>) = insert
         .iter()
         .map(|(column, value)| (column.name, value.as_str()))
@@ -205,7 +205,7 @@ fn build_rows(product: &Product, builds: &[NewBuild], now: Instant) -> Result<()
     if product.has(b::TEMPLATE_VERSION_PRESET_ID) {
         insert.push((b::TEMPLATE_VERSION_PRESET_ID, "d.preset_id".to_owned()));
     }
-    let (columns, values) = written(&insert);
+    let (columns, values) = insert_lists(&insert);
     let sql = format!(
         "INSERT INTO {builds} ({columns})
          SELECT {values}
@@ -396,7 +396,7 @@ fn task_rows(product: &Product, builds: &[NewBuild]) -> Result<(), Error> {
 /// Marks workspaces dormant as of `now`, with the time at which they are to be deleted
 /// if their template has one. Fails with 40001 where a workspace was changed since the
 /// snapshot, so a newer `last_used_at` is never lost.
-pub fn dormancy_marks(
+pub(crate) fn dormancy_marks(
     product: &Product,
     workspaces: &[Uuid],
     now: Instant,
@@ -439,12 +439,15 @@ pub fn dormancy_marks(
 
 /// Fills in `next_start_at` where it is still NULL and the schedule is still the one
 /// that it was computed from. Returns how many rows were filled.
-pub fn next_start_at(product: &Product, fills: &[(Uuid, String, Instant)]) -> Result<u64, Error> {
+pub(crate) fn next_start_at(
+    product: &Product,
+    fills: &[(Uuid, String, Instant)],
+) -> Result<u64, Error> {
     fill_next_start_at(product, fills, "")
 }
 
 /// As [`next_start_at`], leaving out the rows that someone else has locked.
-pub fn free_next_start_at(
+pub(crate) fn free_next_start_at(
     product: &Product,
     fills: &[(Uuid, String, Instant)],
 ) -> Result<u64, Error> {

@@ -22,7 +22,7 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 ///
 /// # Safety
 /// For the server's table of signal handlers.
-pub unsafe extern "C-unwind" fn on_signal(signal: i32) {
+pub(crate) unsafe extern "C-unwind" fn on_signal(signal: i32) {
     // SAFETY: reads two marks of this process, which a timer sets before it signals;
     // then the server's own handler.
     unsafe {
@@ -36,6 +36,6 @@ pub unsafe extern "C-unwind" fn on_signal(signal: i32) {
 }
 
 /// Did somebody ask, since the process began?
-pub fn was_asked() -> bool {
+pub(crate) fn was_asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }

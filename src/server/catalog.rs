@@ -10,7 +10,7 @@ thread_local! {
 }
 
 /// A number that grows whenever something in the catalog may have changed.
-pub fn generation() -> u64 {
+pub(crate) fn generation() -> u64 {
     listen();
     // SAFETY: inside a transaction; lets the callbacks hear of what others committed.
     unsafe { pg_sys::AcceptInvalidationMessages() };
@@ -19,7 +19,7 @@ pub fn generation() -> u64 {
 
 /// The same number, without asking what others have committed since a lock was last taken:
 /// for a relation that this session has locked there is nothing more to hear.
-pub fn generation_heard_of() -> u64 {
+pub(crate) fn generation_heard_of() -> u64 {
     listen();
     GENERATION.get()
 }

@@ -14,7 +14,7 @@ use super::error::{Error, flush_error_state};
 
 /// Runs the work; what it raises, or panics with, is returned as its error. Nothing is
 /// rolled back: that is the caller's part.
-pub fn catching<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+pub(crate) fn catching<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
     /// Called by the server for each message that it finishes, an ERROR before it jumps.
     ///
     /// # Safety

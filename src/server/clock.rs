@@ -8,20 +8,20 @@ use crate::instant::Instant;
 use super::error::Error;
 
 /// The clock's time now.
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     // SAFETY: reads the clock; no state of the server's is touched.
     let micros = unsafe { pg_sys::GetCurrentTimestamp() };
     saturating(micros)
 }
 
 /// When the server was started.
-pub fn server_start() -> Instant {
+pub(crate) fn server_start() -> Instant {
     // SAFETY: reads a variable that is set before any session begins.
     saturating(unsafe { pg_sys::PgStartTime })
 }
 
 /// A stored timestamp as an instant: infinity is the last or the first that there is.
-pub fn saturating(micros: i64) -> Instant {
+pub(crate) fn saturating(micros: i64) -> Instant {
     Instant::from_micros(micros).unwrap_or(if micros < 0 {
         Instant::MIN
     } else {
@@ -30,7 +30,7 @@ pub fn saturating(micros: i64) -> Instant {
 }
 
 /// An argument as an instant; infinity is refused by the argument's name.
-pub fn argument(name: &str, at: TimestampWithTimeZone) -> Result<Instant, Error> {
+pub(crate) fn argument(name: &str, at: TimestampWithTimeZone) -> Result<Instant, Error> {
     let micros: i64 = at.into();
     Instant::from_micros(micros).ok_or_else(|| {
         Error::new(
@@ -45,7 +45,7 @@ pub fn argument(name: &str, at: TimestampWithTimeZone) -> Result<Instant, Error>
 }
 
 /// An instant as SQL's `timestamptz`.
-pub fn timestamptz(at: Instant) -> TimestampWithTimeZone {
+pub(crate) fn timestamptz(at: Instant) -> TimestampWithTimeZone {
     // Every Instant lies within the server's range, so this can't be refused.
     TimestampWithTimeZone::try_from(at.micros())
         .unwrap_or_else(|_| TimestampWithTimeZone::positive_infinity())

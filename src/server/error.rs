@@ -12,7 +12,7 @@ use crate::sqlstate::SqlState;
 
 /// An error with its SQLSTATE and, where there is one, a hint.
 #[derive(Clone, Debug)]
-pub struct Error {
+pub(crate) struct Error {
     /// The condition; XX000 for one that is not on the server's list.
     pub code: PgSqlErrorCode,
     /// The condition that is not on the server's list, as the server packs it.
@@ -27,7 +27,7 @@ pub struct Error {
 
 impl Error {
     /// An error without detail or hint.
-    pub fn new(code: PgSqlErrorCode, message: impl Into<String>) -> Error {
+    pub(crate) fn new(code: PgSqlErrorCode, message: impl Into<String>) -> Error {
         Error {
             code,
             unlisted: None,
@@ -39,25 +39,25 @@ impl Error {
 
     /// The same error with what to do about it.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Error {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Error {
         self.hint = Some(hint.into());
         self
     }
 
     /// The same error with more of what was seen.
     #[must_use]
-    pub fn detail(mut self, detail: impl Into<String>) -> Error {
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Error {
         self.detail = Some(detail.into());
         self
     }
 
     /// An error of the extension's own making.
-    pub fn internal(message: impl Into<String>) -> Error {
+    pub(crate) fn internal(message: impl Into<String>) -> Error {
         Error::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message)
     }
 
     /// Its SQLSTATE, which says what it means.
-    pub fn sqlstate(&self) -> SqlState {
+    pub(crate) fn sqlstate(&self) -> SqlState {
         SqlState::from_packed(self.unlisted.unwrap_or(self.code as i32))
     }
 
@@ -77,7 +77,7 @@ impl Error {
 
     /// Raises it as a PostgreSQL ERROR. pgrx raises only what is on the server's list, so
     /// a code that is not goes into the detail.
-    pub fn raise(mut self) -> ! {
+    pub(crate) fn raise(mut self) -> ! {
         if self.unlisted.is_some() {
             let code = format!("SQLSTATE {}", self.sqlstate());
             self.detail = Some(match self.detail {
@@ -149,12 +149,12 @@ impl From<pgrx::spi::SpiError> for Error {
 }
 
 /// Lets the server act on a cancel, a terminate or a shutdown that waits.
-pub fn check_for_interrupts() {
+pub(crate) fn check_for_interrupts() {
     pgrx::check_for_interrupts!();
 }
 
 /// Returns the value, or raises the error.
-pub trait OrRaise<T> {
+pub(crate) trait OrRaise<T> {
     /// Returns the value, or raises the error.
     fn or_raise(self) -> T;
 }
@@ -169,7 +169,7 @@ impl<T> OrRaise<T> for Result<T, Error> {
 }
 
 /// Frees what the server keeps of an error that was caught and dealt with.
-pub fn flush_error_state() {
+pub(crate) fn flush_error_state() {
     // SAFETY: called after the error was copied out by the try block.
     unsafe { pg_sys::FlushErrorState() };
 }

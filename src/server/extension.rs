@@ -7,17 +7,17 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::error::Error;
 use super::identity::acting_as;
-use super::query::{Access, Row, run};
+use super::query::{Access, Row, for_each_row};
 
 /// The extension's name.
-pub const NAME: &str = "workspace-autobuild";
+pub(crate) const NAME: &str = "workspace-autobuild";
 
 /// The version of the library, and of the catalog that it works with.
 const LIBRARY_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The extension as it is installed in this database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Extension {
+pub(crate) struct Extension {
     /// Its row of pg_extension.
     pub oid: pg_sys::Oid,
     /// Its schema, quoted for SQL.
@@ -32,9 +32,9 @@ pub struct Extension {
 
 impl Extension {
     /// Looks it up; `None` where this database does not have it.
-    pub fn find() -> Result<Option<Extension>, Error> {
+    pub(crate) fn find() -> Result<Option<Extension>, Error> {
         let mut found = None;
-        run(
+        for_each_row(
             // Also run for the capture trigger, in sessions that look for operators
             // where they like: whom this takes for the extension's owner, it acts as.
             "SELECT pg_catalog.quote_ident(n.nspname), e.extowner, e.extversion, c.oid, e.oid
@@ -62,7 +62,7 @@ impl Extension {
     }
 
     /// Looks it up; an error where this database does not have it.
-    pub fn get() -> Result<Extension, Error> {
+    pub(crate) fn get() -> Result<Extension, Error> {
         Extension::find()?.ok_or_else(|| {
             Error::new(
                 PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
@@ -74,7 +74,7 @@ impl Extension {
 
     /// Looks it up where it is to be written to; an error, too, where its tables are of
     /// another version than the library.
-    pub fn current() -> Result<Extension, Error> {
+    pub(crate) fn current() -> Result<Extension, Error> {
         let extension = Extension::get()?;
         extension.must_be_current()?;
         Ok(extension)
@@ -82,13 +82,13 @@ impl Extension {
 
     /// Is the catalog of the library's version? Between the restart with a new library and
     /// ALTER EXTENSION it is not.
-    pub fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         self.version == LIBRARY_VERSION
     }
 
     /// Errors: 55000 the catalog is of another version than the library, which then leaves
     /// its tables alone.
-    pub fn must_be_current(&self) -> Result<(), Error> {
+    pub(crate) fn must_be_current(&self) -> Result<(), Error> {
         if self.is_current() {
             return Ok(());
         }
@@ -104,12 +104,12 @@ impl Extension {
     }
 
     /// One of its tables, with its schema, for SQL.
-    pub fn table(&self, table: &str) -> String {
+    pub(crate) fn table(&self, table: &str) -> String {
         format!("{}.{table}", self.schema)
     }
 
     /// The oid of one of its tables or sequences.
-    pub fn relation(&self, name: &CStr) -> Option<pg_sys::Oid> {
+    pub(crate) fn relation(&self, name: &CStr) -> Option<pg_sys::Oid> {
         // SAFETY: catalog look-ups inside a transaction, by an oid and a C string; for one
         // that is not there the server returns the invalid oid.
         let found = unsafe {
@@ -118,15 +118,21 @@ impl Extension {
         (found != pg_sys::InvalidOid).then_some(found)
     }
 
+<<<<<<< HEAD
     /// Runs something as the extension's owner. The extension's own tables are written so,
     /// whatever the caller's role, and never while acting as the product's role.
     pub fn as_owner<R>(&self, work: impl FnOnce() -> R) -> R {
+=======
+    /// Runs something as the extension's owner: its own tables are written so, whoever
+    /// calls, and never while acting as the product's role.
+    pub(crate) fn as_owner<R>(&self, work: impl FnOnce() -> R) -> R {
+>>>>>>> main
         acting_as(self.owner, work)
     }
 
     /// Dropping the extension will drop this trigger, as after ALTER TRIGGER ... DEPENDS ON
     /// EXTENSION, which would lock out readers too. The caller owns the trigger's table.
-    pub fn take_along(&self, trigger: pg_sys::Oid) {
+    pub(crate) fn take_along(&self, trigger: pg_sys::Oid) {
         let object = |class, oid| pg_sys::ObjectAddress {
             classId: class,
             objectId: oid,
@@ -156,7 +162,7 @@ impl Extension {
 
 /// The name of the database that this process is connected to, which can't change while
 /// it is. Outside of a transaction it is known if it was asked for in one before.
-pub fn database() -> String {
+pub(crate) fn database() -> String {
     thread_local! {
         static NAME: OnceCell<String> = const { OnceCell::new() };
     }
@@ -176,7 +182,7 @@ fn look_up_database() -> Option<String> {
 }
 
 /// The name of a database, if there is such a one. Inside a transaction.
-pub fn database_name(database: u32) -> Option<String> {
+pub(crate) fn database_name(database: u32) -> Option<String> {
     name_of(pg_sys::Oid::from(database))
 }
 

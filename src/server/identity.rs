@@ -15,7 +15,7 @@ use pgrx::pg_sys;
 ///
 /// An ERROR inside leaves through the caller's (sub)transaction abort, which puts the
 /// caller's identity back as well.
-pub fn acting_as<R>(user: pg_sys::Oid, work: impl FnOnce() -> R) -> R {
+pub(crate) fn acting_as<R>(user: pg_sys::Oid, work: impl FnOnce() -> R) -> R {
     /// Puts settings and identity back, also while a Rust panic unwinds.
     struct Restore(pg_sys::Oid, i32, i32);
     impl Drop for Restore {
@@ -47,19 +47,19 @@ pub fn acting_as<R>(user: pg_sys::Oid, work: impl FnOnce() -> R) -> R {
 }
 
 /// The user whose rights count now.
-pub fn current_user() -> pg_sys::Oid {
+pub(crate) fn current_user() -> pg_sys::Oid {
     // SAFETY: reads a variable of the backend's.
     unsafe { pg_sys::GetUserId() }
 }
 
 /// Is this role a superuser?
-pub fn is_superuser(role: pg_sys::Oid) -> bool {
+pub(crate) fn is_superuser(role: pg_sys::Oid) -> bool {
     // SAFETY: a catalog look-up inside a transaction, which every caller is in.
     unsafe { pg_sys::superuser_arg(role) }
 }
 
 /// The role of this name, if there is one.
-pub fn role_by_name(name: &str) -> Option<pg_sys::Oid> {
+pub(crate) fn role_by_name(name: &str) -> Option<pg_sys::Oid> {
     let name = CString::new(name).ok()?;
     // SAFETY: a catalog look-up by a C string, inside a transaction.
     let oid = unsafe { pg_sys::get_role_oid(name.as_ptr(), true) };
@@ -67,7 +67,7 @@ pub fn role_by_name(name: &str) -> Option<pg_sys::Oid> {
 }
 
 /// The name of a role.
-pub fn role_name(role: pg_sys::Oid) -> Option<String> {
+pub(crate) fn role_name(role: pg_sys::Oid) -> Option<String> {
     // SAFETY: with missing_ok the server returns NULL for a role that is gone, else a
     // palloc'd C string.
     unsafe {

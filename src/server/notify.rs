@@ -5,10 +5,15 @@
 //! nearly full.
 
 use super::error::Error;
-use super::query::{Access, Arg, execute, run};
+use super::query::{Access, Arg, execute, for_each_row};
 
+<<<<<<< HEAD
 /// Notifies the listeners of a channel at commit; false if the queue has no room.
 pub fn notify(channel: &str, payloads: Vec<String>) -> Result<bool, Error> {
+=======
+/// Tells whoever listens on a channel, at commit; false where the queue has no room.
+pub(crate) fn notify(channel: &str, payloads: Vec<String>) -> Result<bool, Error> {
+>>>>>>> main
     if payloads.is_empty() {
         return Ok(true);
     }
@@ -49,7 +54,7 @@ impl Queue {
             used: 1.0,
             pages: None,
         };
-        run(
+        for_each_row(
             "SELECT pg_catalog.pg_notification_queue_usage()::pg_catalog.text,
                     pg_catalog.current_setting('max_notify_queue_pages', true)",
             Access::Read,

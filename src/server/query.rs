@@ -16,7 +16,7 @@ use crate::instant::Instant;
 use super::clock;
 use super::error::Error;
 use super::row::Receiver;
-pub use super::row::Row;
+pub(crate) use super::row::Row;
 
 /// The maximum number of kept plans. The texts of statements depend on the product's schema,
 /// so only a schema that changes often makes more.
@@ -29,7 +29,7 @@ thread_local! {
 
 /// Does a statement write?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// It reads, under the snapshot that is active: what the calling statement itself
     /// wrote is not seen.
     Read,
@@ -41,7 +41,7 @@ pub enum Access {
 
 /// A value given to a statement.
 #[derive(Clone, Debug)]
-pub enum Arg<'a> {
+pub(crate) enum Arg<'a> {
     /// `uuid`.
     Uuid(Uuid),
     /// `uuid`, or NULL.
@@ -120,19 +120,19 @@ impl Arg<'_> {
 }
 
 /// A uuid as pgrx passes it to SQL.
-pub fn sql_uuid(id: Uuid) -> pgrx::Uuid {
+pub(crate) fn sql_uuid(id: Uuid) -> pgrx::Uuid {
     pgrx::Uuid::from_bytes(*id.as_bytes())
 }
 
 /// Ids as an argument.
-pub fn uuids<'a>(ids: impl IntoIterator<Item = Uuid>) -> Arg<'a> {
+pub(crate) fn uuids<'a>(ids: impl IntoIterator<Item = Uuid>) -> Arg<'a> {
     Arg::Uuids(ids.into_iter().map(Some).collect())
 }
 
 /// Runs a statement, hands each row to `each` as the server comes to it, and returns how
 /// many rows it returned or wrote. No result is held in memory. An error of `each` ends
 /// the statement where it is: the caller's (sub)transaction must then be rolled back.
-pub fn run(
+pub(crate) fn for_each_row(
     sql: &str,
     access: Access,
     args: Vec<Arg<'_>>,
@@ -167,23 +167,23 @@ pub fn run(
 }
 
 /// Runs a statement that writes, and returns how many rows it wrote.
-pub fn execute(sql: &str, args: Vec<Arg<'_>>) -> Result<u64, Error> {
-    run(sql, Access::Write, args, |_| Ok(()))
+pub(crate) fn execute(sql: &str, args: Vec<Arg<'_>>) -> Result<u64, Error> {
+    for_each_row(sql, Access::Write, args, |_| Ok(()))
 }
 
 /// Does a query return any row?
-pub fn exists(sql: &str, args: Vec<Arg<'_>>) -> Result<bool, Error> {
-    Ok(run(sql, Access::Read, args, |_| Ok(()))? > 0)
+pub(crate) fn exists(sql: &str, args: Vec<Arg<'_>>) -> Result<bool, Error> {
+    Ok(for_each_row(sql, Access::Read, args, |_| Ok(()))? > 0)
 }
 
 /// The last row of a query that reads, by what `read` makes of it.
-pub fn one<T>(
+pub(crate) fn fetch_one<T>(
     sql: &str,
     args: Vec<Arg<'_>>,
     mut read: impl FnMut(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Option<T>, Error> {
     let mut found = None;
-    run(sql, Access::Read, args, |row| {
+    for_each_row(sql, Access::Read, args, |row| {
         found = Some(read(row)?);
         Ok(())
     })?;
@@ -191,13 +191,13 @@ pub fn one<T>(
 }
 
 /// All rows of a query that reads, by what `read` makes of each; for few.
-pub fn all<T>(
+pub(crate) fn fetch_all<T>(
     sql: &str,
     args: Vec<Arg<'_>>,
     mut read: impl FnMut(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     let mut found = Vec::new();
-    run(sql, Access::Read, args, |row| {
+    for_each_row(sql, Access::Read, args, |row| {
         found.push(read(row)?);
         Ok(())
     })?;

@@ -11,7 +11,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 
 use super::error::Error;
-use super::query::{Access, Arg, Row, run};
+use super::query::{Access, Arg, Row, for_each_row};
 use super::transaction::with_latest_catalog;
 
 // SAFETY: the server's list of a table's children, declared as its headers have it; pgrx
@@ -27,7 +27,7 @@ unsafe extern "C-unwind" {
 
 /// How a table is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// As SELECT does.
     AccessShare,
     /// As the check of a foreign key does that points to it.
@@ -50,7 +50,7 @@ impl Mode {
 /// Locks a table and its partitions until the transaction ends, waiting for each no longer
 /// than the server's `lock_timeout`; returns them all. Asks for no privilege and needs no
 /// snapshot.
-pub fn lock(table: pg_sys::Oid, mode: Mode) -> Vec<pg_sys::Oid> {
+pub(crate) fn lock(table: pg_sys::Oid, mode: Mode) -> Vec<pg_sys::Oid> {
     // SAFETY: heavyweight locks by oid inside a transaction, and a list of oids that the
     // server allocates in the current memory.
     unsafe {
@@ -72,13 +72,13 @@ pub fn lock(table: pg_sys::Oid, mode: Mode) -> Vec<pg_sys::Oid> {
 }
 
 /// Locks a table as SELECT does, if it is to be had at once. Asks for no privilege.
-pub fn try_lock(table: pg_sys::Oid) -> bool {
+pub(crate) fn try_lock(table: pg_sys::Oid) -> bool {
     // SAFETY: a heavyweight lock by oid inside a transaction, without waiting.
     unsafe { pg_sys::ConditionalLockRelationOid(table, Mode::AccessShare.number()) }
 }
 
 /// Waits until a table can be locked, and doesn't keep the lock.
-pub fn wait_for(table: pg_sys::Oid, mode: Mode) {
+pub(crate) fn wait_for(table: pg_sys::Oid, mode: Mode) {
     // SAFETY: a heavyweight lock by oid inside a transaction, given back at once.
     unsafe {
         pg_sys::LockRelationOid(table, mode.number());
@@ -88,7 +88,7 @@ pub fn wait_for(table: pg_sys::Oid, mode: Mode) {
 
 /// Does the catalog of the active snapshot know one of these relations, which are locked, by
 /// another file than it has now, or not at all? Then that snapshot sees nothing in it.
-pub fn moved_since_snapshot(relations: &[pg_sys::Oid]) -> Result<bool, Error> {
+pub(crate) fn moved_since_snapshot(relations: &[pg_sys::Oid]) -> Result<bool, Error> {
     let unsure: Vec<pg_sys::Oid> = relations
         .iter()
         .copied()
@@ -132,7 +132,7 @@ fn files(relations: &[pg_sys::Oid]) -> Result<BTreeMap<u32, u32>, Error> {
         .iter()
         .map(|relation| Some(relation.to_u32().to_string()))
         .collect();
-    run(
+    for_each_row(
         "SELECT c.oid, c.relfilenode FROM pg_catalog.pg_class c
           WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])",
         Access::Read,

@@ -13,7 +13,7 @@ use super::clock;
 use super::error::Error;
 
 /// One row of a result, as long as it is looked at.
-pub struct Row<'a> {
+pub(crate) struct Row<'a> {
     values: &'a [pg_sys::Datum],
     nulls: &'a [bool],
     types: &'a [pg_sys::Oid],
@@ -38,7 +38,7 @@ impl Row<'_> {
     }
 
     /// A `uuid`, or NULL.
-    pub fn uuid(&self, column: usize) -> Result<Option<Uuid>, Error> {
+    pub(crate) fn uuid(&self, column: usize) -> Result<Option<Uuid>, Error> {
         Ok(self.get(column, &[pg_sys::UUIDOID])?.map(|datum| {
             // SAFETY: a uuid datum, as the type check says, points to 16 bytes.
             let bytes: [u8; 16] = unsafe { *datum.cast_mut_ptr::<[u8; 16]>() };
@@ -47,35 +47,35 @@ impl Row<'_> {
     }
 
     /// A `boolean`; NULL counts as false.
-    pub fn bool(&self, column: usize) -> Result<bool, Error> {
+    pub(crate) fn bool(&self, column: usize) -> Result<bool, Error> {
         Ok(self
             .get(column, &[pg_sys::BOOLOID])?
             .is_some_and(|datum| datum.value() & 0xff != 0))
     }
 
     /// A `boolean`, or NULL.
-    pub fn optional_bool(&self, column: usize) -> Result<Option<bool>, Error> {
+    pub(crate) fn optional_bool(&self, column: usize) -> Result<Option<bool>, Error> {
         Ok(self
             .get(column, &[pg_sys::BOOLOID])?
             .map(|datum| datum.value() & 0xff != 0))
     }
 
     /// A `bigint`, or NULL.
-    pub fn bigint(&self, column: usize) -> Result<Option<i64>, Error> {
+    pub(crate) fn bigint(&self, column: usize) -> Result<Option<i64>, Error> {
         Ok(self
             .get(column, &[pg_sys::INT8OID])?
             .map(|datum| datum.value() as i64))
     }
 
     /// An `integer`, or NULL.
-    pub fn int(&self, column: usize) -> Result<Option<i32>, Error> {
+    pub(crate) fn int(&self, column: usize) -> Result<Option<i32>, Error> {
         Ok(self
             .get(column, &[pg_sys::INT4OID])?
             .map(|datum| datum.value() as i32))
     }
 
     /// A `timestamptz`, or NULL; infinity is the last or the first instant there is.
-    pub fn time(&self, column: usize) -> Result<Option<Instant>, Error> {
+    pub(crate) fn time(&self, column: usize) -> Result<Option<Instant>, Error> {
         Ok(self
             .get(column, &[pg_sys::TIMESTAMPTZOID])?
             .map(|datum| clock::saturating(datum.value() as i64)))
@@ -83,7 +83,7 @@ impl Row<'_> {
 
     /// A `text`, or NULL. Bytes that are not UTF-8 (a database of another encoding)
     /// show as replacement characters.
-    pub fn text(&self, column: usize) -> Result<Option<String>, Error> {
+    pub(crate) fn text(&self, column: usize) -> Result<Option<String>, Error> {
         Ok(self.get(column, &[pg_sys::TEXTOID])?.map(|datum| {
             // SAFETY: a text datum, as the type check says, is a varlena; the detoasted
             // copy lives in the row's memory while its bytes are copied.
@@ -96,14 +96,14 @@ impl Row<'_> {
     }
 
     /// An `oid`, or NULL.
-    pub fn oid(&self, column: usize) -> Result<Option<pg_sys::Oid>, Error> {
+    pub(crate) fn oid(&self, column: usize) -> Result<Option<pg_sys::Oid>, Error> {
         Ok(self
             .get(column, &[pg_sys::OIDOID])?
             .map(|datum| pg_sys::Oid::from(datum.value() as u32)))
     }
 
     /// The value must be there: NULL is an error that names what it is of.
-    pub fn required<T>(value: Option<T>, what: &str) -> Result<T, Error> {
+    pub(crate) fn required<T>(value: Option<T>, what: &str) -> Result<T, Error> {
         value.ok_or_else(|| {
             Error::new(
                 PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,

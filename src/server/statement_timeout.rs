@@ -17,12 +17,12 @@ unsafe extern "C-unwind" {
 }
 
 /// A limit that runs; it ends with this, also while an error unwinds.
-pub struct Limit(());
+pub(crate) struct Limit(());
 
 impl Limit {
     /// Begins a limit of so many milliseconds; none for 0. Not to be nested, and for
     /// background workers only: in a session the server's own limit is armed already.
-    pub fn begin(milliseconds: i32) -> Option<Limit> {
+    pub(crate) fn begin(milliseconds: i32) -> Option<Limit> {
         if milliseconds <= 0 {
             return None;
         }

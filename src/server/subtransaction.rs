@@ -9,7 +9,7 @@ use super::error::Error;
 /// Runs the work in a subtransaction of its own. If it raises, what it did is rolled
 /// back and the error is returned; memory context and resource owner are the caller's
 /// again either way.
-pub fn attempt<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+pub(crate) fn in_subtransaction<R>(work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
     // SAFETY: this is the server's own protocol for code that catches errors (as in
     // PL/pgSQL): remember context and owner, begin, and put both back after the end.
     let (context, owner) = unsafe {

@@ -10,7 +10,7 @@ use super::error::Error;
 
 /// A column's value.
 #[derive(Clone, Copy, Debug)]
-pub enum Value {
+pub(crate) enum Value {
     /// A `"char"`: one byte.
     Char(u8),
     /// A `uuid`, or NULL.
@@ -29,7 +29,7 @@ impl Value {
 /// Adds a row; no right is asked for. A table that has come to `most_pages` is left as it
 /// is: one look at the file's end, which costs nothing beside the row. False if there is no
 /// such table any more. 42804 if the table's columns are not of the values' types, one by one.
-pub fn insert(table: pg_sys::Oid, row: &[Value], most_pages: u32) -> Result<bool, Error> {
+pub(crate) fn insert(table: pg_sys::Oid, row: &[Value], most_pages: u32) -> Result<bool, Error> {
     // SAFETY: the relation is open, and locked as an INSERT locks it until the
     // transaction ends; everything else is made for it and given back here, or, after an
     // ERROR, by the transaction's abort.
@@ -61,7 +61,7 @@ pub fn insert(table: pg_sys::Oid, row: &[Value], most_pages: u32) -> Result<bool
 
 /// Locks a table as [`insert`] does, until the transaction ends. False if there is no such
 /// table any more.
-pub fn hold(table: pg_sys::Oid) -> bool {
+pub(crate) fn hold(table: pg_sys::Oid) -> bool {
     // SAFETY: the relation is open if it is not NULL, and closed here.
     unsafe {
         let relation = pg_sys::try_table_open(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
@@ -122,7 +122,7 @@ unsafe fn write(relation: pg_sys::Relation, row: &[Value]) {
 ///
 /// # Safety
 /// It is a descriptor.
-pub unsafe fn width(descriptor: pg_sys::TupleDesc) -> usize {
+pub(crate) unsafe fn width(descriptor: pg_sys::TupleDesc) -> usize {
     // SAFETY: see above.
     usize::try_from(unsafe { (*descriptor).natts }).unwrap_or(0)
 }
@@ -131,7 +131,7 @@ pub unsafe fn width(descriptor: pg_sys::TupleDesc) -> usize {
 ///
 /// # Safety
 /// `index` is below the descriptor's width.
-pub unsafe fn attribute(
+pub(crate) unsafe fn attribute(
     descriptor: pg_sys::TupleDesc,
     index: usize,
 ) -> *const pg_sys::FormData_pg_attribute {

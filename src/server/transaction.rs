@@ -19,7 +19,7 @@ use super::statement_timeout::Limit;
 ///
 /// Where the postmaster is gone no transaction begins: the process ends, since a new
 /// server can't start while it lives.
-pub fn repeatable_read<L, R>(
+pub(crate) fn repeatable_read<L, R>(
     before_snapshot: impl FnOnce() -> Result<L, Error>,
     work: impl FnOnce(L) -> Result<R, Error>,
 ) -> Result<R, Error> {
@@ -29,7 +29,7 @@ pub fn repeatable_read<L, R>(
 /// As [`repeatable_read`], with a limit of so many milliseconds on all but the commit
 /// (0: none). A commit may wait for a synchronous standby, and to cancel that wait would
 /// show a build to provisioners that a failover then loses.
-pub fn repeatable_read_within<L, R>(
+pub(crate) fn repeatable_read_within<L, R>(
     milliseconds: i32,
     before_snapshot: impl FnOnce() -> Result<L, Error>,
     work: impl FnOnce(L) -> Result<R, Error>,
@@ -80,7 +80,7 @@ fn end_with_postmaster() {
 
 /// Runs something that reads what is committed now, whatever snapshot the transaction has;
 /// what this transaction itself wrote is seen as well.
-pub fn with_latest_snapshot<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn with_latest_snapshot<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: inside a transaction that has its snapshot; the stack keeps a copy. An ERROR
     // inside leaves through the (sub)transaction's abort, which pops it.
     unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
@@ -92,7 +92,7 @@ pub fn with_latest_snapshot<R>(work: impl FnOnce() -> R) -> R {
 
 /// Has any transaction that wrote ended since this transaction's snapshot was taken? If none
 /// has, what is committed now is what that snapshot sees. A quick look.
-pub fn others_ended_since_snapshot() -> bool {
+pub(crate) fn others_ended_since_snapshot() -> bool {
     // SAFETY: inside a REPEATABLE READ transaction, which keeps its snapshot; the latest one
     // is the server's own until the next is asked for. Both lists hold as many as they say.
     unsafe {
@@ -108,7 +108,7 @@ pub fn others_ended_since_snapshot() -> bool {
 
 /// Runs something that reads under the transaction's own snapshot, with all that this
 /// transaction itself wrote up to now. For REPEATABLE READ.
-pub fn with_own_writes<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn with_own_writes<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: inside a transaction that has its snapshot, of which the stack keeps a copy
     // that sees the commands before this one; as in `with_latest_snapshot` else.
     unsafe {
@@ -124,7 +124,7 @@ pub fn with_own_writes<R>(work: impl FnOnce() -> R) -> R {
 /// Runs something that reads the catalog as it is now, whatever snapshot the transaction
 /// has: statements are planned by the catalog of now too, also in a transaction whose
 /// snapshot is older than the last change of a table.
-pub fn with_latest_catalog<R>(work: impl FnOnce() -> R) -> R {
+pub(crate) fn with_latest_catalog<R>(work: impl FnOnce() -> R) -> R {
     // SAFETY: inside a transaction; the stack keeps a copy of the snapshot. An ERROR
     // inside leaves through the (sub)transaction's abort, which pops it.
     unsafe {
@@ -137,27 +137,27 @@ pub fn with_latest_catalog<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// Is the current transaction REPEATABLE READ or stricter?
-pub fn is_repeatable_read() -> bool {
+pub(crate) fn is_repeatable_read() -> bool {
     // SAFETY: reads a variable of the current transaction.
     unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
 }
 
 /// Takes a lock on a relation for the rest of the transaction, waiting no longer than
 /// `lock_timeout`. Needs no snapshot and asks for no privilege.
-pub fn lock_relation(relation: pg_sys::Oid) {
+pub(crate) fn lock_relation(relation: pg_sys::Oid) {
     // SAFETY: takes a heavyweight lock by oid inside a transaction.
     unsafe { pg_sys::LockRelationOid(relation, pg_sys::ExclusiveLock as i32) };
 }
 
 /// Takes the lock that TRUNCATE takes, which keeps even readers out, as [`lock_relation`]
 /// takes its own.
-pub fn lock_out_others(relation: pg_sys::Oid) {
+pub(crate) fn lock_out_others(relation: pg_sys::Oid) {
     // SAFETY: as lock_relation.
     unsafe { pg_sys::LockRelationOid(relation, pg_sys::AccessExclusiveLock as i32) };
 }
 
 /// Takes the lock of [`lock_relation`] if nobody holds it.
-pub fn try_lock_relation(relation: pg_sys::Oid) -> bool {
+pub(crate) fn try_lock_relation(relation: pg_sys::Oid) -> bool {
     // SAFETY: as lock_relation, without waiting.
     unsafe { pg_sys::ConditionalLockRelationOid(relation, pg_sys::ExclusiveLock as i32) }
 }
@@ -165,7 +165,7 @@ pub fn try_lock_relation(relation: pg_sys::Oid) -> bool {
 /// Takes the lock that a reader takes on a table, if there is such a table, for the rest of
 /// the transaction, waiting no longer than `lock_timeout`. Needs no snapshot and asks for
 /// no privilege.
-pub fn lock_table_for_reading(schema: &str, table: &CStr) {
+pub(crate) fn lock_table_for_reading(schema: &str, table: &CStr) {
     let Ok(schema) = CString::new(schema) else {
         return;
     };
@@ -181,14 +181,14 @@ pub fn lock_table_for_reading(schema: &str, table: &CStr) {
 }
 
 /// Takes the lock that an UPDATE takes, if nobody is in its way. Asks for no privilege.
-pub fn try_lock_for_writing(table: pg_sys::Oid) -> bool {
+pub(crate) fn try_lock_for_writing(table: pg_sys::Oid) -> bool {
     // SAFETY: as lock_relation, without waiting.
     unsafe { pg_sys::ConditionalLockRelationOid(table, pg_sys::RowExclusiveLock as i32) }
 }
 
 /// How long an advisory lock is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LockLife {
+pub(crate) enum LockLife {
     /// Until the transaction ends.
     Transaction,
     /// Until it is released as often as it was taken, or the session ends.
@@ -196,14 +196,14 @@ pub enum LockLife {
 }
 
 /// How many locks the server has room for, all sessions' together.
-pub fn room_for_locks() -> i64 {
+pub(crate) fn room_for_locks() -> i64 {
     // SAFETY: settings of the server's that do not change while it runs.
     unsafe { i64::from(pg_sys::max_locks_per_xact) * i64::from(pg_sys::MaxBackends) }
 }
 
 /// Tries to take an advisory lock, as `pg_try_advisory_lock(bigint)` and
 /// `pg_try_advisory_xact_lock(bigint)` do. Needs no snapshot.
-pub fn try_advisory_lock(key: i64, life: LockLife) -> bool {
+pub(crate) fn try_advisory_lock(key: i64, life: LockLife) -> bool {
     let function = match life {
         LockLife::Transaction => pg_sys::pg_try_advisory_xact_lock_int8,
         LockLife::Session => pg_sys::pg_try_advisory_lock_int8,
@@ -216,7 +216,7 @@ pub fn try_advisory_lock(key: i64, life: LockLife) -> bool {
 }
 
 /// Releases an advisory lock of the session's. Needs no transaction.
-pub fn release_advisory_lock(key: i64) {
+pub(crate) fn release_advisory_lock(key: i64) {
     // SAFETY: as try_advisory_lock.
     unsafe {
         pgrx::direct_function_call::<bool>(
@@ -227,7 +227,7 @@ pub fn release_advisory_lock(key: i64) {
 }
 
 /// Does the server replay another's WAL (a standby)?
-pub fn in_recovery() -> bool {
+pub(crate) fn in_recovery() -> bool {
     // SAFETY: reads shared state.
     unsafe { pg_sys::RecoveryInProgress() }
 }

@@ -15,7 +15,7 @@ use crate::schedule::{Span, Zone, ZoneSource};
 
 /// A zone that the server has loaded. The server keeps it until the process ends.
 #[derive(Clone, Copy)]
-pub struct ServerZone(NonNull<pg_sys::pg_tz>);
+pub(crate) struct ServerZone(NonNull<pg_sys::pg_tz>);
 
 impl Zone for ServerZone {
     fn span_at(&self, unix_seconds: i64) -> Span {
@@ -52,7 +52,7 @@ impl Zone for ServerZone {
 
 /// The server's zone list.
 #[derive(Default)]
-pub struct ServerZones {
+pub(crate) struct ServerZones {
     /// The names of the list that hold a digit, read when the first is asked for:
     /// only those can't be told from a POSIX text.
     with_digits: OnceCell<HashSet<String>>,

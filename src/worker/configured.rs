@@ -9,8 +9,8 @@ use pgrx::pg_sys;
 
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, run};
-use crate::server::scope;
+use crate::server::guc;
+use crate::server::query::{Access, Arg, for_each_row};
 use crate::settings::{self, OF_A_SESSION, Settings};
 
 use super::region::{self, Region};
@@ -20,8 +20,8 @@ use super::state::CONFIGURED;
 const _: () = assert!(OF_A_SESSION.len() == CONFIGURED);
 
 /// Makes this process's settings known as those of the configuration. For the launcher.
-pub fn publish(region: Region) {
-    let values = OF_A_SESSION.map(|name| scope::setting(name).unwrap_or_default());
+pub(crate) fn publish(region: Region) {
+    let values = OF_A_SESSION.map(|name| guc::setting(name).unwrap_or_default());
     region.with(|state| {
         state.configured.set(values.iter().map(String::as_str));
     });
@@ -29,25 +29,25 @@ pub fn publish(region: Region) {
 
 /// The worker's settings. Where no launcher ever was (no preload, a standby) the session's
 /// own stand for the configuration's, without what it SET.
-pub fn workers_settings(extension: &Extension) -> Result<Settings, Error> {
+pub(crate) fn workers_settings(extension: &Extension) -> Result<Settings, Error> {
     let published = region::visit(|region| region.with(|state| state.configured))?;
     let values = published
         .and_then(|configured| configured.get())
         .unwrap_or_else(|| {
             let own = OF_A_SESSION.iter();
-            own.map(|name| scope::setting_after_reset(name).unwrap_or_default())
+            own.map(|name| guc::setting_after_reset(name).unwrap_or_default())
                 .collect()
         });
     let mut settings: Vec<_> = OF_A_SESSION.into_iter().zip(values).collect();
     settings.extend(extension.as_owner(of_database_and_role)?);
-    Ok(scope::with_settings_as_given(&settings, settings::read))
+    Ok(guc::with_settings_as_given(&settings, settings::read))
 }
 
 /// What ALTER DATABASE and ALTER ROLE say that counts for a worker here; what wins stands
 /// last.
 fn of_database_and_role() -> Result<Vec<(&'static str, String)>, Error> {
     let mut settings = Vec::new();
-    run(
+    for_each_row(
         "SELECT o.setting FROM pg_catalog.pg_db_role_setting s, \
          ROWS FROM (pg_catalog.unnest(s.setconfig)) AS o(setting) \
          WHERE (s.setdatabase OPERATOR(pg_catalog.=) CAST(0 AS pg_catalog.oid) \

@@ -19,7 +19,7 @@ use super::spawn::{MORE_SLOTS, Orders, Worker};
 use super::state::{Health, SLOTS};
 
 /// Tick workers at a time, of all databases together.
-pub const MAX_WORKERS: usize = 4;
+pub(crate) const MAX_WORKERS: usize = 4;
 /// The list of databases is read at least so often.
 const LIST_EVERY: i64 = 5 * SECOND;
 /// Before ticks are started the list is read if it is older than this.

@@ -9,19 +9,19 @@ pub mod roster;
 pub mod state;
 
 #[cfg(feature = "pgrx")]
-pub mod configured;
+pub(crate) mod configured;
 #[cfg(feature = "pgrx")]
 mod databases;
 #[cfg(feature = "pgrx")]
-pub mod launcher;
+pub(crate) mod launcher;
 #[cfg(feature = "pgrx")]
 mod notice;
 #[cfg(feature = "pgrx")]
-pub mod process;
+pub(crate) mod process;
 #[cfg(feature = "pgrx")]
-pub mod region;
+pub(crate) mod region;
 #[cfg(feature = "pgrx")]
-pub mod spawn;
+pub(crate) mod spawn;
 #[cfg(feature = "pgrx")]
 mod tick;
 

@@ -14,7 +14,7 @@ use pgrx::{PgSqlErrorCode, pg_guard, pg_sys};
 use crate::server::cancel;
 
 /// `application_name` of the launcher and the tick workers.
-pub const APPLICATION: &CStr = c"workspace-autobuild";
+pub(crate) const APPLICATION: &CStr = c"workspace-autobuild";
 
 // SAFETY: the server's signal handlers, declared as its headers have them: what pgrx makes
 // of them is for calling.
@@ -24,7 +24,7 @@ unsafe extern "C-unwind" {
 }
 
 /// Installs the server's handlers for SIGTERM, SIGINT and SIGHUP, then unblocks signals.
-pub fn handle_signals() {
+pub(crate) fn handle_signals() {
     install(pg_sys::SIGTERM as i32, die);
     install(pg_sys::SIGINT as i32, cancel::on_signal);
     install(pg_sys::SIGHUP as i32, SignalHandlerForConfigReload);
@@ -44,7 +44,7 @@ fn install(signal: i32, handler: unsafe extern "C-unwind" fn(i32)) {
 }
 
 /// Reads the configuration again if SIGHUP asked for it; says whether it did.
-pub fn reload_if_asked() -> bool {
+pub(crate) fn reload_if_asked() -> bool {
     // SAFETY: the flag is the server's own; between transactions a process may reload.
     unsafe {
         if (&raw const pg_sys::ConfigReloadPending).read_volatile() == 0 {
@@ -58,7 +58,7 @@ pub fn reload_if_asked() -> bool {
 
 /// Sleeps until the latch is set or the time is over. Ends the process when the
 /// postmaster is gone.
-pub fn sleep(milliseconds: i64) {
+pub(crate) fn sleep(milliseconds: i64) {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     // SAFETY: waits on this process's own latch.
     unsafe {
@@ -73,7 +73,7 @@ pub fn sleep(milliseconds: i64) {
 }
 
 /// Sets the latch of another process, if it is there.
-pub fn wake(pid: i32) {
+pub(crate) fn wake(pid: i32) {
     // SAFETY: entries of the process array are never freed; a latch set once too often
     // (the entry went to another process just now) is harmless.
     unsafe {
@@ -85,13 +85,13 @@ pub fn wake(pid: i32) {
 }
 
 /// Does this process live, attached to shared memory?
-pub fn lives(pid: i32) -> bool {
+pub(crate) fn lives(pid: i32) -> bool {
     // SAFETY: looks into the process array.
     pid != 0 && unsafe { !pg_sys::BackendPidGetProc(pid).is_null() }
 }
 
 /// Does this process's commit wait for a synchronous standby?
-pub fn waits_for_standby(pid: i32) -> bool {
+pub(crate) fn waits_for_standby(pid: i32) -> bool {
     // SAFETY: as in `wake`; one int is read, which may be of a moment ago.
     unsafe {
         let process = pg_sys::BackendPidGetProc(pid);
@@ -103,13 +103,13 @@ pub fn waits_for_standby(pid: i32) -> bool {
 }
 
 /// This process's id.
-pub fn my_pid() -> i32 {
+pub(crate) fn my_pid() -> i32 {
     // SAFETY: reads a variable of the process.
     unsafe { pg_sys::MyProcPid }
 }
 
 /// Shows what the process does; `None` while it does nothing.
-pub fn show(activity: Option<&str>) {
+pub(crate) fn show(activity: Option<&str>) {
     let text = CString::new(activity.unwrap_or_default()).unwrap_or_default();
     let state = if activity.is_some() {
         pg_sys::BackendState::STATE_RUNNING
@@ -121,14 +121,14 @@ pub fn show(activity: Option<&str>) {
 }
 
 /// Shows the application's name.
-pub fn show_application() {
+pub(crate) fn show_application() {
     // SAFETY: a constant C string, which the server copies.
     unsafe { pg_sys::pgstat_report_appname(APPLICATION.as_ptr()) };
 }
 
 /// Sets a setting for the rest of this process, above whatever the database, the role
 /// or the configuration says.
-pub fn set(name: &str, value: &str) {
+pub(crate) fn set(name: &str, value: &str) {
     if let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) {
         // SAFETY: C strings that outlive the call.
         unsafe {
@@ -143,7 +143,7 @@ pub fn set(name: &str, value: &str) {
 }
 
 /// Runs something when the process ends, while shared memory is still there.
-pub fn at_exit(callback: extern "C-unwind" fn(i32, pg_sys::Datum)) {
+pub(crate) fn at_exit(callback: extern "C-unwind" fn(i32, pg_sys::Datum)) {
     // SAFETY: the callback is a function of this library, which is never unloaded.
     unsafe { pg_sys::before_shmem_exit(Some(callback), pg_sys::Datum::from(0)) };
 }
@@ -161,7 +161,7 @@ thread_local! {
 /// exit without one too, and the postmaster logs the exit. If `hushed`, the warning about the
 /// database's collation version, which the server gives at each connection, is not logged
 /// either. Called once.
-pub fn watch_log(hushed: bool) {
+pub(crate) fn watch_log(hushed: bool) {
     HUSHED.set(hushed);
     // SAFETY: one thread; the hook before ours is kept and called.
     unsafe {
@@ -171,12 +171,12 @@ pub fn watch_log(hushed: bool) {
 }
 
 /// The message with which this process dies.
-pub fn last_words() -> Option<String> {
+pub(crate) fn last_words() -> Option<String> {
     LAST_WORDS.take()
 }
 
 /// Did the server say something of the database as this process connected?
-pub fn was_warned() -> bool {
+pub(crate) fn was_warned() -> bool {
     WARNED.get()
 }
 

@@ -12,7 +12,7 @@ use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
 
 use crate::server::error::Error;
-use crate::server::query::{Arg, one};
+use crate::server::query::{Arg, fetch_one};
 
 use super::roster::Database;
 use super::state::State;
@@ -41,11 +41,11 @@ static PRELOADED: AtomicPtr<Segment> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The shared state's place, which lives as long as this process is attached.
 #[derive(Clone, Copy, Debug)]
-pub struct Region(NonNull<Segment>);
+pub(crate) struct Region(NonNull<Segment>);
 
 impl Region {
     /// Works on the state, under its lock.
-    pub fn with<R>(self, work: impl FnOnce(&mut State) -> R) -> R {
+    pub(crate) fn with<R>(self, work: impl FnOnce(&mut State) -> R) -> R {
         /// Gives the lock back, also while a Rust panic unwinds.
         struct Release(*mut pg_sys::LWLock);
         impl Drop for Release {
@@ -98,7 +98,7 @@ impl Region {
 }
 
 /// The preloaded region, if the library was preloaded.
-pub fn preloaded() -> Option<Region> {
+pub(crate) fn preloaded() -> Option<Region> {
     NonNull::new(PRELOADED.load(Ordering::Relaxed)).map(Region)
 }
 
@@ -106,7 +106,7 @@ static mut PREVIOUS_REQUEST: pg_sys::shmem_request_hook_type = None;
 static mut PREVIOUS_STARTUP: pg_sys::shmem_startup_hook_type = None;
 
 /// Asks for shared memory; called while the library is preloaded.
-pub fn request() {
+pub(crate) fn request() {
     // SAFETY: the postmaster loads libraries one by one, before there is any other
     // process or thread; the hooks of those loaded before are kept and called.
     unsafe {
@@ -149,7 +149,7 @@ extern "C-unwind" fn on_startup() {
 
 /// Becomes the one started launcher of a database: makes its segment, and returns it
 /// with its number. `None` if there is one already.
-pub fn found(database: Database) -> Option<(Region, u32)> {
+pub(crate) fn found(database: Database) -> Option<(Region, u32)> {
     // SAFETY: session-level locks need no transaction; without a resource owner (there
     // is none outside of transactions) the segment lives as long as the process.
     unsafe {
@@ -166,7 +166,7 @@ pub fn found(database: Database) -> Option<(Region, u32)> {
 }
 
 /// Attaches to the segment of a started launcher for the life of this process.
-pub fn attach(number: u32) -> Option<Region> {
+pub(crate) fn attach(number: u32) -> Option<Region> {
     // SAFETY: as in `found`: outside of a transaction nobody detaches it.
     unsafe {
         let segment = pg_sys::dsm_attach(number);
@@ -179,11 +179,11 @@ pub fn attach(number: u32) -> Option<Region> {
 
 /// A session looks at the state: the preloaded one, or that of this database's started
 /// launcher. `None` if there is neither.
-pub fn visit<R>(work: impl FnOnce(Region) -> R) -> Result<Option<R>, Error> {
+pub(crate) fn visit<R>(work: impl FnOnce(Region) -> R) -> Result<Option<R>, Error> {
     if let Some(region) = preloaded() {
         return Ok(Some(work(region)));
     }
-    let number = one(
+    let number = fetch_one(
         "SELECT l.objid FROM pg_catalog.pg_locks l \
          WHERE l.locktype OPERATOR(pg_catalog.=) 'userlock' AND l.granted \
          AND l.database OPERATOR(pg_catalog.=) CAST($1 AS pg_catalog.oid) \
@@ -214,7 +214,7 @@ pub fn visit<R>(work: impl FnOnce(Region) -> R) -> Result<Option<R>, Error> {
 }
 
 /// The database that this process is connected to; 0 for none.
-pub fn this_database() -> Database {
+pub(crate) fn this_database() -> Database {
     // SAFETY: reads a variable of the process.
     unsafe { pg_sys::MyDatabaseId }.to_u32()
 }

@@ -12,9 +12,9 @@ use super::process;
 use super::roster::{Database, Errand};
 
 /// The library's name, as in `shared_preload_libraries`.
-pub const LIBRARY: &str = "workspace-autobuild";
+pub(crate) const LIBRARY: &str = "workspace-autobuild";
 /// What to do where no worker slot is free.
-pub const MORE_SLOTS: &str = "lower max_parallel_workers and reload, so that parallel queries leave slots free, or raise max_worker_processes and restart the server";
+pub(crate) const MORE_SLOTS: &str = "lower max_parallel_workers and reload, so that parallel queries leave slots free, or raise max_worker_processes and restart the server";
 /// `backend_type` of the launcher.
 const LAUNCHER: &str = "workspace-autobuild launcher";
 /// `backend_type` of the tick workers.
@@ -34,12 +34,12 @@ fn launcher(name: &str) -> BackgroundWorkerBuilder {
 }
 
 /// Registers the launcher of all databases; called while the library is preloaded.
-pub fn register_launcher() {
+pub(crate) fn register_launcher() {
     launcher(LAUNCHER).load();
 }
 
 /// Starts a launcher for one database, and returns its process id when it runs.
-pub fn start_launcher(database: Database) -> Result<i32, Error> {
+pub(crate) fn start_launcher(database: Database) -> Result<i32, Error> {
     let worker = launcher(&format!("{LAUNCHER} for database {database}"))
         .set_argument(Some(pg_sys::Datum::from(database)))
         .set_notify_pid(process::my_pid());
@@ -63,7 +63,7 @@ fn no_slot() -> Error {
 
 /// What a tick worker is told when it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Orders {
+pub(crate) struct Orders {
     /// What to do.
     pub errand: Errand,
     /// The segment of a started launcher; 0 for the preloaded state.
@@ -79,7 +79,7 @@ impl Orders {
     }
 
     /// The orders that a worker finds in its `bgw_extra`.
-    pub fn from_extra(extra: &str) -> Option<Orders> {
+    pub(crate) fn from_extra(extra: &str) -> Option<Orders> {
         let mut words = extra.split(' ');
         let errand = words.next()?;
         let at = words.next()?.parse().ok()?;
@@ -95,11 +95,11 @@ impl Orders {
 
 /// A tick worker that this process started.
 #[derive(Debug)]
-pub struct Worker(*mut pg_sys::BackgroundWorkerHandle);
+pub(crate) struct Worker(*mut pg_sys::BackgroundWorkerHandle);
 
 impl Worker {
     /// Starts a tick worker in a database; `None` if no worker slot is free.
-    pub fn start(database: Database, orders: Orders) -> Option<Worker> {
+    pub(crate) fn start(database: Database, orders: Orders) -> Option<Worker> {
         let builder = BackgroundWorkerBuilder::new(&format!("{WORKER} for database {database}"))
             .set_type(WORKER)
             .set_library(LIBRARY)
@@ -121,7 +121,7 @@ impl Worker {
     }
 
     /// Is its process gone?
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         let mut pid = 0;
         // SAFETY: the handle is this value's own.
         let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.0, &mut pid) };

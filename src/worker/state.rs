@@ -360,7 +360,7 @@ impl Slot {
         self.measure(ms);
         self.record_error(now, sqlstate, message);
         self.problem
-            .set(&format!("the last tick came to nothing: {message}"));
+            .set(&format!("the last tick was given up: {message}"));
         self.ending = Ending::Busy;
         self.health = Health::Busy;
     }

@@ -22,7 +22,7 @@ use crate::server::error::Error;
 use crate::server::extension::{Extension, database};
 use crate::server::identity::role_name;
 use crate::server::log::log_at;
-use crate::server::query::one;
+use crate::server::query::fetch_one;
 use crate::server::{clock, transaction};
 use crate::settings::{self, Action, Settings};
 
@@ -182,7 +182,7 @@ fn read_only() -> Result<Option<Error>, Error> {
         return Ok(None);
     }
     let mut source = String::new();
-    let line = one(
+    let line = fetch_one(
         "SELECT s.source, pg_catalog.regexp_replace(s.sourcefile, '^.*/', ''), s.sourceline \
          FROM pg_catalog.pg_settings s WHERE s.name = 'default_transaction_read_only'",
         Vec::new(),
@@ -445,7 +445,7 @@ fn busy(desk: Desk, begun: Instant, settings: &Settings, error: &Error) {
         );
         let holders = holders.unwrap_or_default().into_iter();
         let told: Vec<String> = std::iter::once(error.to_string()).chain(holders).collect();
-        log(format!("a tick came to nothing: {}", told.join("; ")));
+        log(format!("a tick was given up: {}", told.join("; ")));
     }
 }
 

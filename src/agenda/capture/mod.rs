@@ -15,7 +15,7 @@ use crate::columns::{
 
 /// What a mark says has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A workspace.
     Workspace,
     /// A provisioner job.
@@ -30,7 +30,7 @@ pub enum Kind {
 
 impl Kind {
     /// How `autobuild_marks.kind` has it.
-    pub fn letter(self) -> u8 {
+    pub(crate) fn letter(self) -> u8 {
         match self {
             Kind::Workspace => b'w',
             Kind::Job => b'j',
@@ -44,7 +44,7 @@ impl Kind {
 /// A table with a capture trigger. Which of its columns matter in an UPDATE is said with
 /// the columns ([`crate::columns::Watched`]).
 #[derive(Debug)]
-pub struct Captured {
+pub(crate) struct Captured {
     /// Its name, which is also the trigger's argument.
     pub table: &'static str,
     /// The events of the row trigger, for CREATE TRIGGER.
@@ -60,7 +60,7 @@ pub struct Captured {
 
 /// Every table with a capture trigger, the busiest last. An INSERT counts everywhere: the
 /// copy that begins a logical replication brings the tables in any order.
-pub const CAPTURED: &[Captured] = &[
+pub(crate) const CAPTURED: &[Captured] = &[
     Captured {
         table: templates::TABLE,
         events: "INSERT OR UPDATE",

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
-use crate::columns::{self, COLUMNS, Watched};
+use crate::columns::{COLUMNS, Column, Watched};
 use crate::server::catalog;
 use crate::server::table::{attribute, width};
 
@@ -33,11 +33,11 @@ pub(super) struct Watch {
     pub kind: Kind,
     id: usize,
     needs: Vec<usize>,
-    columns: Vec<Column>,
+    columns: Vec<WatchedColumn>,
 }
 
 /// A watched column as a relation has it.
-struct Column {
+struct WatchedColumn {
     index: usize,
     watched: Watched,
     by_value: bool,
@@ -93,7 +93,7 @@ impl Watch {
                     .filter(|(_, attribute)| !attribute.attisdropped)
             };
             // By the first of its names that is there.
-            let find = |column: &columns::Column| {
+            let find = |column: &Column| {
                 column.names().find_map(|name| {
                     attributes().find(|(_, found)| pgrx::name_data_to_str(&found.attname) == name)
                 })
@@ -106,7 +106,7 @@ impl Watch {
                 let (index, found) = find(column)?;
                 let is_time = found.atttypid == pg_sys::TIMESTAMPTZOID
                     || found.atttypid == pg_sys::TIMESTAMPOID;
-                Some(Column {
+                Some(WatchedColumn {
                     index,
                     // A time of another type can't be compared: any change counts.
                     watched: if is_time { watched } else { Watched::Changed },
@@ -150,7 +150,7 @@ impl Watch {
     }
 }
 
-impl Column {
+impl WatchedColumn {
     /// # Safety
     /// Both are values of this column.
     unsafe fn changed(&self, old: Option<pg_sys::Datum>, new: Option<pg_sys::Datum>) -> bool {

@@ -52,7 +52,7 @@ impl Executor<'_> {
             .copied()
             .collect();
         ids.sort_unstable();
-        let mut pieces = Pieces::of(&ids, self.batch_size());
+        let mut pieces = Pieces::in_batches(&ids, self.batch_size());
         while let Some(piece) = pieces.take_next() {
             let filling = Progress::Filling {
                 done: ids.len() - pieces.left() - piece.ids.len(),

@@ -17,8 +17,8 @@ use crate::ledger::{attempts as attempts_ledger, unfilled};
 use crate::product::locks::{Purpose, hold_under_snapshot};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::scope::with_settings;
-use crate::server::subtransaction::attempt;
+use crate::server::guc::with_settings;
+use crate::server::subtransaction::in_subtransaction;
 use crate::server::transaction::{self, LockLife};
 use crate::settings::Settings;
 
@@ -31,7 +31,7 @@ const PIECES_BY_HAND: usize = 5;
 /// Errors: 25000 the transaction is not REPEATABLE READ or stricter, 55P03 another
 /// executor of this database is at work, 55000 the role would be a superuser, and
 /// whatever the product's tables or the role lack.
-pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
+pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
     if !transaction::is_repeatable_read() {
         return Err(Error::new(
             PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_STATE,
@@ -92,7 +92,7 @@ pub fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
         // as well, and who refuses keeps its time with the worker.
         let size = settings.batch_size.min(room.left).max(1);
         if let Some(fills) = fills.chunks(size).next() {
-            match attempt(|| {
+            match in_subtransaction(|| {
                 executor.fill(
                     fills,
                     &locks::take_until_commit(fills.iter().map(|(id, _, _)| *id)),
@@ -152,7 +152,7 @@ impl Room {
             return Turn::Later;
         }
         let key = lock_key(id);
-        match attempt(|| Ok(transaction::try_advisory_lock(key, LockLife::Transaction))) {
+        match in_subtransaction(|| Ok(transaction::try_advisory_lock(key, LockLife::Transaction))) {
             Ok(true) => {
                 self.left -= 1;
                 Turn::Ours

@@ -6,6 +6,6 @@ mod manual;
 mod preview;
 mod worker;
 
-pub use manual::manual;
-pub use preview::preview;
-pub use worker::{is_busy, worker};
+pub(crate) use manual::manual;
+pub(crate) use preview::preview;
+pub(crate) use worker::{is_busy, worker};

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 
 /// The rows and outcomes that [`manual()`](super::manual()) would give now, as the
 /// caller; nothing is written, and nothing is locked but as any reader locks it.
-pub fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
+pub(crate) fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
     let product = hold_for_preview(&settings.product_schema)?;
     let tick = at.truncate_to_minute();
     let selection = crate::agenda::due_by(&product, settings, tick, tick)?

@@ -35,7 +35,7 @@ use crate::sqlstate::SqlState;
 ///
 /// An error is an unexpected failure of the tick as a whole; what single workspaces or
 /// batches met is in the report.
-pub fn worker(
+pub(crate) fn worker(
     at: Instant,
     settings: &Settings,
     progress: &dyn Fn(Progress) -> ControlFlow<()>,
@@ -88,7 +88,7 @@ pub fn worker(
 
     let mut overtaken = Vec::new();
     let mut broken_off = false;
-    let mut pieces = Pieces::of(&due, executor.batch_size());
+    let mut pieces = Pieces::in_batches(&due, executor.batch_size());
     while let Some(piece) = pieces.take_next() {
         let building = Progress::Building {
             done: due.len() - pieces.left() - piece.ids.len(),
@@ -170,7 +170,7 @@ pub fn worker(
 
 /// Is this an error that says that somebody else is at work: a lock that was not to be had,
 /// a race that was lost, time that was up? The next tick tries again, and may well succeed.
-pub fn is_busy(error: &Error) -> bool {
+pub(crate) fn is_busy(error: &Error) -> bool {
     error.sqlstate().is_busy() && !cancel::was_asked()
 }
 

@@ -7,7 +7,7 @@ use crate::lifecycle::schedules::Schedules;
 use crate::lifecycle::signs::Signs;
 
 use super::rule::{About, Rule};
-use super::{ActingRule, autostart, autostop, delete, dormancy, failed, rules};
+use super::{ActingRule, rules};
 
 macro_rules! each {
     ($($(#[$doc:meta])+ $name:ident: $rule:ident, by_default: $by_default:literal;)+) => {
@@ -16,7 +16,7 @@ macro_rules! each {
             pub fn bring(&self, rule: ActingRule) -> bool {
                 match rule {
                     $(ActingRule::$rule => {
-                        $name::$rule::ABOUT.sign.is_none_or(|sign| self.has(sign))
+                        super::$name::$rule::ABOUT.sign.is_none_or(|sign| self.has(sign))
                     })+
                 }
             }
@@ -26,7 +26,7 @@ macro_rules! each {
         impl ActingRule {
             pub(in crate::lifecycle) fn about(self) -> About {
                 match self {
-                    $(ActingRule::$rule => $name::$rule::ABOUT,)+
+                    $(ActingRule::$rule => super::$name::$rule::ABOUT,)+
                 }
             }
 
@@ -36,7 +36,7 @@ macro_rules! each {
                 schedules: &S,
             ) -> Outcome {
                 match self {
-                    $(ActingRule::$rule => $name::$rule::evaluate(candidate, schedules),)+
+                    $(ActingRule::$rule => super::$name::$rule::evaluate(candidate, schedules),)+
                 }
             }
 
@@ -47,13 +47,13 @@ macro_rules! each {
                 schedules: &S,
             ) -> String {
                 match self {
-                    $(ActingRule::$rule => $name::$rule::observed(next, candidate, schedules),)+
+                    $(ActingRule::$rule => super::$name::$rule::observed(next, candidate, schedules),)+
                 }
             }
 
             pub(in crate::lifecycle) fn is_about(self, candidate: &Candidate<'_>) -> bool {
                 match self {
-                    $(ActingRule::$rule => $name::$rule::is_about(candidate),)+
+                    $(ActingRule::$rule => super::$name::$rule::is_about(candidate),)+
                 }
             }
 
@@ -63,7 +63,7 @@ macro_rules! each {
                 schedules: &S,
             ) -> Option<Instant> {
                 match self {
-                    $(ActingRule::$rule => $name::$rule::look_again_at(candidate, schedules),)+
+                    $(ActingRule::$rule => super::$name::$rule::look_again_at(candidate, schedules),)+
                 }
             }
 
@@ -75,7 +75,7 @@ macro_rules! each {
             ) -> Option<Instant> {
                 match self {
                     $(ActingRule::$rule => {
-                        $name::$rule::fill_next_start_at(candidate, outcome, schedules)
+                        super::$name::$rule::fill_next_start_at(candidate, outcome, schedules)
                     })+
                 }
             }

@@ -88,15 +88,18 @@ pub(crate) fn dormant(deleting_at: Instant) -> Facts {
 }
 
 impl Facts {
-    pub(crate) fn template(&mut self) -> &mut Template {
+    /// Its template, to be varied.
+    pub fn template(&mut self) -> &mut Template {
         self.template.as_mut().unwrap()
     }
 
-    pub(crate) fn latest(&mut self) -> &mut LatestBuild {
+    /// Its latest build, to be varied.
+    pub fn latest(&mut self) -> &mut LatestBuild {
         self.latest.as_mut().unwrap()
     }
 
-    pub(crate) fn job(&mut self) -> &mut Job {
+    /// The job of its latest build, to be varied.
+    pub fn job(&mut self) -> &mut Job {
         self.latest().job.as_mut().unwrap()
     }
 }

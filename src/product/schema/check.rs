@@ -107,7 +107,7 @@ pub(super) fn check_tables(
     Ok(())
 }
 
-/// The columns that are there and can serve, each by the first of its names that does.
+/// The columns that are there and can serve, each by the first of its names that is there.
 ///
 /// Errors: 42703 a column is missing, 42804 a column has a type that can't serve.
 pub(super) fn check_columns(
@@ -124,36 +124,34 @@ pub(super) fn check_columns(
                 .get(&(known.table.to_owned(), name.to_owned()))
                 .filter(|_| is_table)
         };
-        let serving = known.names().find_map(|name| {
-            let found = attribute(name).filter(|found| found.serves(known.kind))?;
-            Some(Found {
-                name,
-                type_name: found.type_name.clone(),
-                without_zone: found.without_zone,
-                identity: found.identity.clone(),
-            })
-        });
-        match serving {
-            Some(found) => {
+        // A name that is there is the column, also where its type can't serve.
+        let found = known
+            .names()
+            .find_map(|name| Some((name, attribute(name)?)));
+        match found {
+            Some((name, found)) if found.serves(known.kind) => {
+                let found = Found {
+                    name,
+                    type_name: found.type_name.clone(),
+                    without_zone: found.without_zone,
+                    identity: found.identity.clone(),
+                };
                 columns.insert(*known, found);
             }
-            None if !known.required => {}
-            None => match attribute(known.name) {
-                None => missing.push(known.to_string()),
-                Some(other) => {
-                    return Err(Error::new(
-                        PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
-                        format!(
-                            "column \"{}\" of the product's table \"{schema}\".\"{}\" has type {}, not {}",
-                            known.name,
-                            known.table,
-                            other.type_name,
-                            known.kind.name()
-                        ),
-                    )
-                    .hint(HINT_SCHEMA));
-                }
-            },
+            _ if !known.required => {}
+            None => missing.push(known.to_string()),
+            Some((name, other)) => {
+                return Err(Error::new(
+                    PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
+                    format!(
+                        "column \"{name}\" of the product's table \"{schema}\".\"{}\" has type {}, not {}",
+                        known.table,
+                        other.type_name,
+                        known.kind.name()
+                    ),
+                )
+                .hint(HINT_SCHEMA));
+            }
         }
     }
     if missing.is_empty() {

@@ -10,7 +10,7 @@ use crate::columns::{COLUMNS, all_tables, licenses, workspace_builds, workspaces
 use crate::lifecycle::signs::Signs;
 use crate::server::catalog;
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, Row, all, run};
+use crate::server::query::{Access, Arg, Row, exists, fetch_all, for_each_row};
 use crate::server::transaction::with_latest_catalog;
 
 use super::check::{Attribute, Relation, check_columns, check_tables, kind_of};
@@ -22,7 +22,7 @@ impl Product {
     /// Errors: 3F000 no such schema, 42P01 a table is missing, 42809 something that is
     /// no table stands in its place, 42703 a column is missing, 42804 a column has a
     /// type that can't serve.
-    pub fn find(schema: &str) -> Result<Rc<Product>, Error> {
+    pub(crate) fn find(schema: &str) -> Result<Rc<Product>, Error> {
         thread_local! {
             static FOUND: RefCell<Option<(String, u64, Rc<Product>)>> = const { RefCell::new(None) };
         }
@@ -99,7 +99,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
         .into_iter()
         .map(|table| Some(table.to_owned()))
         .collect();
-    run(
+    for_each_row(
         ATTRIBUTES,
         Access::Read,
         vec![Arg::Text(Some(schema)), Arg::Texts(tables)],
@@ -144,7 +144,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
         .map(|(column, found)| ((column.table, found.name), found.identity.as_str()))
         .collect();
     shape.sort_unstable();
-    let reasons: Vec<String> = all(
+    let reasons: Vec<String> = fetch_all(
         BUILD_REASONS,
         vec![
             Arg::Text(Some(schema)),
@@ -156,7 +156,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
     .into_iter()
     .flatten()
     .collect();
-    let build_number_keys = all(
+    let build_number_keys = fetch_all(
         BUILD_NUMBER_KEYS,
         vec![
             Arg::Text(Some(schema)),
@@ -190,7 +190,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
         })
         .collect();
     let written = tables.iter().filter(|table| table.written);
-    let referenced = all(
+    let referenced = fetch_all(
         REFERENCED,
         vec![Arg::Texts(
             written
@@ -227,11 +227,8 @@ fn look_up(schema: &str) -> Result<Product, Error> {
 }
 
 fn schema_exists(schema: &str) -> Result<bool, Error> {
-    let found = run(
+    exists(
         "SELECT true FROM pg_catalog.pg_namespace WHERE nspname = $1",
-        Access::Read,
         vec![Arg::Text(Some(schema))],
-        |_| Ok(()),
-    )?;
-    Ok(found > 0)
+    )
 }

@@ -9,4 +9,4 @@ mod check;
 mod find;
 mod product;
 
-pub use product::{Product, Table, quoted};
+pub(crate) use product::{Product, quoted};

@@ -10,7 +10,7 @@ use crate::lifecycle::signs::Signs;
 
 /// The product's schema.
 #[derive(Clone, Debug)]
-pub struct Product {
+pub(crate) struct Product {
     /// The schema's name, quoted for SQL.
     pub(super) schema: String,
     /// The schema's name.
@@ -40,7 +40,7 @@ pub struct Product {
 
 /// A table of the product's, to be locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Table {
+pub(crate) struct Table {
     /// Its name.
     pub name: &'static str,
     /// Its oid.
@@ -67,41 +67,41 @@ pub(super) struct Found {
 
 impl Product {
     /// The schema's name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The `search_path` under which the product's tables are written: what the product's
     /// own triggers name without a schema is found as in the product's sessions. Our own
     /// statements name every table with its schema; `pg_catalog` comes first unsaid.
-    pub fn search_path(&self) -> String {
+    pub(crate) fn search_path(&self) -> String {
         format!("{}, pg_temp", self.schema)
     }
 
     /// A table, with its schema, for SQL.
-    pub fn table(&self, table: &str) -> String {
+    pub(crate) fn table(&self, table: &str) -> String {
         format!("{}.{table}", self.schema)
     }
 
     /// Is the column there, with a type that serves?
-    pub fn has(&self, column: Column) -> bool {
+    pub(crate) fn has(&self, column: Column) -> bool {
         self.columns.contains_key(&column)
     }
 
     /// Is this part of the schema there?
-    pub fn has_part(&self, part: Part) -> bool {
+    pub(crate) fn has_part(&self, part: Part) -> bool {
         has_part(&self.columns, &self.reasons, part)
     }
 
     /// The name that the column has here: today's, or its first.
-    pub fn name_of(&self, column: Column) -> &'static str {
+    pub(crate) fn name_of(&self, column: Column) -> &'static str {
         self.columns
             .get(&column)
             .map_or(column.name, |found| found.name)
     }
 
     /// The type of a column, for a cast; `text` where the column is not there.
-    pub fn type_of(&self, column: Column) -> &str {
+    pub(crate) fn type_of(&self, column: Column) -> &str {
         self.columns
             .get(&column)
             .map_or("pg_catalog.text", |found| found.type_name.as_str())
@@ -110,7 +110,7 @@ impl Product {
     /// An expression that reads a column as one plain type for its kind (`uuid`,
     /// `boolean`, `bigint`, `text`, `timestamptz`; JSON and enums as `text`), or a NULL
     /// of that type where the column is not there.
-    pub fn read(&self, alias: &str, column: Column) -> String {
+    pub(crate) fn read(&self, alias: &str, column: Column) -> String {
         let plain = match column.kind {
             Kind::Uuid => "uuid",
             Kind::Bool => "bool",
@@ -129,7 +129,7 @@ impl Product {
     }
 
     /// An expression that turns an instant into what a time column holds.
-    pub fn time_value(&self, value: &str, column: Column) -> String {
+    pub(crate) fn time_value(&self, value: &str, column: Column) -> String {
         match self.columns.get(&column) {
             Some(found) if found.without_zone => format!("({value} AT TIME ZONE 'UTC')"),
             _ => value.to_owned(),
@@ -139,14 +139,12 @@ impl Product {
 
 pub(super) fn has_part(columns: &Columns, reasons: &[String], part: Part) -> bool {
     match part {
-        Part::Column(table, name) => columns
-            .keys()
-            .any(|column| column.table == table && column.names().any(|known| known == name)),
+        Part::Column(column) => columns.contains_key(&column),
         Part::Reason(value) => reasons.iter().any(|label| label == value.name()),
     }
 }
 
 /// A name quoted for SQL.
-pub fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

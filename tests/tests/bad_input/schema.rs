@@ -183,3 +183,38 @@ fn a_product_in_another_schema_with_an_odd_name_works_whole() {
         assert_eq!(attempts[0].outcome, "built", "{version}: {attempts:?}");
     }
 }
+
+#[test]
+fn of_a_columns_two_names_todays_counts() {
+    let product = install(Version::V2_10_0);
+    let template = product.template("docker").create();
+    template
+        .workspace("dev")
+        .schedule(NINE)
+        .create_stopped(YESTERDAY);
+    let mut session = product.superuser();
+    session
+        .batch_execute(
+            "ALTER TABLE workspaces ADD COLUMN locked_at timestamptz; SELECT autobuild_attach()",
+        )
+        .expect("a column and triggers");
+    let marks = "SELECT * FROM autobuild_marks";
+
+    session
+        .batch_execute("UPDATE workspaces SET locked_at = now()")
+        .expect("UPDATE");
+    counted(&mut session, marks, "0");
+    assert_eq!(preview(&mut session, TODAY_AT_NINE).len(), 1);
+
+    session
+        .batch_execute("UPDATE workspaces SET locked_at = NULL, dormant_at = now()")
+        .expect("UPDATE");
+    counted(&mut session, marks, "1");
+    assert_eq!(preview(&mut session, TODAY_AT_NINE).len(), 0);
+
+    let granted = |name: &str| {
+        format!("SELECT * FROM autobuild_grant('product') AS g WHERE g ~ '\\m{name}\\M'")
+    };
+    counted(&mut session, &granted("locked_at"), "0");
+    counted(&mut session, &granted("dormant_at"), "2");
+}

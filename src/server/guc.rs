@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 
 /// Runs something with the given server settings, which end with it. An ERROR inside
 /// leaves through the (sub)transaction's abort, which puts them back as well.
-pub fn with_settings<R>(settings: &[(&str, &str)], work: impl FnOnce() -> R) -> R {
+pub(crate) fn with_settings<R>(settings: &[(&str, &str)], work: impl FnOnce() -> R) -> R {
     /// Ends the level of settings, also while a Rust panic unwinds.
     struct Leave(i32);
     impl Drop for Leave {
@@ -33,7 +33,10 @@ pub fn with_settings<R>(settings: &[(&str, &str)], work: impl FnOnce() -> R) -> 
 
 /// Runs something with settings that were made elsewhere, in this order: one that the
 /// server refuses is passed over, as it is when a session begins with it.
-pub fn with_settings_as_given<R>(settings: &[(&str, String)], work: impl FnOnce() -> R) -> R {
+pub(crate) fn with_settings_as_given<R>(
+    settings: &[(&str, String)],
+    work: impl FnOnce() -> R,
+) -> R {
     with_settings(&[], || {
         for (name, value) in settings {
             set(
@@ -48,7 +51,7 @@ pub fn with_settings_as_given<R>(settings: &[(&str, String)], work: impl FnOnce(
 }
 
 /// As SET LOCAL: a setting for the rest of the transaction.
-pub fn set_for_transaction(name: &str, value: &str) {
+pub(crate) fn set_for_transaction(name: &str, value: &str) {
     set(
         name,
         value,
@@ -88,22 +91,30 @@ fn set(name: &str, value: &str, action: pg_sys::GucAction::Type, refusal: OnRefu
 }
 
 /// After how many milliseconds of waiting the server looks for a deadlock.
-pub fn deadlock_timeout() -> i32 {
+pub(crate) fn deadlock_timeout() -> i32 {
     // SAFETY: reads the variable of a setting.
     unsafe { pg_sys::DeadlockTimeout }
 }
 
 /// The server's `lock_timeout` as it stands, in milliseconds; 0 for none.
-pub fn lock_timeout() -> i32 {
+pub(crate) fn lock_timeout() -> i32 {
     // SAFETY: reads the variable of a setting.
     unsafe { pg_sys::LockTimeout }
 }
 
+<<<<<<< HEAD:src/server/scope.rs
 /// For the rest of the transaction, which is about to lock the product's tables, gives way to
 /// the sessions that wait for these locks: checks for a deadlock long before other sessions
 /// do (`others` is their `deadlock_timeout`), and stops waiting before they would check,
 /// whatever `lock_timeout` says.
 pub fn give_way(others: i32) {
+=======
+/// For the rest of the transaction, which is about to hold locks of the product's, be the
+/// one that gives way to whoever waits for them: look for a deadlock long before others do
+/// (`others` is their `deadlock_timeout`), and stop waiting before they would look, whatever
+/// `lock_timeout` says.
+pub(crate) fn give_way(others: i32) {
+>>>>>>> main:src/server/guc.rs
     let longest = (others / 2).max(1);
     if lock_timeout() == 0 || lock_timeout() > longest {
         set_for_transaction("lock_timeout", &longest.to_string());
@@ -112,14 +123,14 @@ pub fn give_way(others: i32) {
 }
 
 /// A setting as it stands; `None` for one that there isn't.
-pub fn setting(name: &str) -> Option<String> {
+pub(crate) fn setting(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
     // SAFETY: the value is the server's own C string, or NULL.
     unsafe { text(pg_sys::GetConfigOption(name.as_ptr(), true, false)) }
 }
 
 /// The value that RESET would give a setting of ours in this session.
-pub fn setting_after_reset(name: &str) -> Option<String> {
+pub(crate) fn setting_after_reset(name: &str) -> Option<String> {
     let name = CString::new(name).ok()?;
     // SAFETY: an ERROR for a setting that there isn't; the value is as above.
     unsafe { text(pg_sys::GetConfigOptionResetString(name.as_ptr())) }
@@ -133,7 +144,7 @@ unsafe fn text(value: *const c_char) -> Option<String> {
 }
 
 /// A setting as it stands, for a user who may read all settings; `None` for others.
-pub fn setting_if_allowed(name: &str) -> Option<String> {
+pub(crate) fn setting_if_allowed(name: &str) -> Option<String> {
     // SAFETY: look-ups inside a transaction.
     let allowed = unsafe {
         let all = pg_sys::Oid::from(pg_sys::ROLE_PG_READ_ALL_SETTINGS);
