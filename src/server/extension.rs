@@ -118,15 +118,9 @@ impl Extension {
         (found != pg_sys::InvalidOid).then_some(found)
     }
 
-<<<<<<< HEAD
     /// Runs something as the extension's owner. The extension's own tables are written so,
     /// whatever the caller's role, and never while acting as the product's role.
-    pub fn as_owner<R>(&self, work: impl FnOnce() -> R) -> R {
-=======
-    /// Runs something as the extension's owner: its own tables are written so, whoever
-    /// calls, and never while acting as the product's role.
     pub(crate) fn as_owner<R>(&self, work: impl FnOnce() -> R) -> R {
->>>>>>> main
         acting_as(self.owner, work)
     }
 

@@ -102,19 +102,11 @@ pub(crate) fn lock_timeout() -> i32 {
     unsafe { pg_sys::LockTimeout }
 }
 
-<<<<<<< HEAD:src/server/scope.rs
 /// For the rest of the transaction, which is about to lock the product's tables, gives way to
 /// the sessions that wait for these locks: checks for a deadlock long before other sessions
 /// do (`others` is their `deadlock_timeout`), and stops waiting before they would check,
 /// whatever `lock_timeout` says.
-pub fn give_way(others: i32) {
-=======
-/// For the rest of the transaction, which is about to hold locks of the product's, be the
-/// one that gives way to whoever waits for them: look for a deadlock long before others do
-/// (`others` is their `deadlock_timeout`), and stop waiting before they would look, whatever
-/// `lock_timeout` says.
 pub(crate) fn give_way(others: i32) {
->>>>>>> main:src/server/guc.rs
     let longest = (others / 2).max(1);
     if lock_timeout() == 0 || lock_timeout() > longest {
         set_for_transaction("lock_timeout", &longest.to_string());

@@ -7,13 +7,8 @@
 use super::error::Error;
 use super::query::{Access, Arg, execute, for_each_row};
 
-<<<<<<< HEAD
 /// Notifies the listeners of a channel at commit; false if the queue has no room.
-pub fn notify(channel: &str, payloads: Vec<String>) -> Result<bool, Error> {
-=======
-/// Tells whoever listens on a channel, at commit; false where the queue has no room.
 pub(crate) fn notify(channel: &str, payloads: Vec<String>) -> Result<bool, Error> {
->>>>>>> main
     if payloads.is_empty() {
         return Ok(true);
     }
