@@ -15,8 +15,8 @@ use crate::settings;
 /// Puts the capture triggers on the product's tables; the agenda is then built in the
 /// background. Returns false if they were all there already.
 ///
-/// Errors: 42501 the caller does not own the tables, 55P03 their locks are not to be had
-/// for a minute, 42xxx what the product's tables lack.
+/// Errors: 42501 the caller does not own the tables, 55P03 they could not be locked
+/// within a minute, 42xxx what the product's tables lack.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn autobuild_attach() -> bool {

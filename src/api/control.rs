@@ -1,7 +1,7 @@
 //! The switches: wake, pause and resume the worker, start one where none is preloaded.
 //!
-//! None is for PUBLIC; whoever has EXECUTE needs no right on our tables, which are
-//! written as their owner.
+//! PUBLIC has no right to call them; a role with EXECUTE needs no right on the extension's
+//! tables, which are written as their owner.
 
 use pgrx::{PgSqlErrorCode, default, extension_sql_file, pg_extern, search_path};
 

@@ -66,7 +66,7 @@ impl Rows {
         }
         let builds = match in_subtransaction(waiting) {
             Ok(builds) => builds,
-            // Whoever cancels the statement means all of it.
+            // A cancel request is for the whole statement.
             Err(error) if error.sqlstate().is_intervention() => return Err(error),
             Err(_) => return Ok(()),
         };

@@ -394,7 +394,7 @@ fn has_just_begun() -> Result<bool, Error> {
     Ok(age.is_some_and(|age| (0..LATE).contains(&age)))
 }
 
-/// What the server says to whoever connects, and the log has only once.
+/// The server's warning at each connection, which is logged only once for the worker.
 fn collation_problem() -> Result<Option<String>, Error> {
     let problem = fetch_one(
         "SELECT pg_catalog.quote_ident(d.datname), d.datcollversion, v.actual \

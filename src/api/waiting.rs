@@ -1,7 +1,7 @@
-//! `autobuild_waiting`: the builds that are in the queue or run, whoever asked for them.
+//! `autobuild_waiting`: all builds that are in the queue or run.
 //!
-//! Read as the executor's role: whoever watches needs no right on the product's tables,
-//! and sees no more of them than ids and times.
+//! Read as the executor's role: a reader of the view needs no right on the product's tables,
+//! and sees only ids and times.
 
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::iter::TableIterator;

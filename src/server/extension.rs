@@ -118,8 +118,8 @@ impl Extension {
         (found != pg_sys::InvalidOid).then_some(found)
     }
 
-    /// Runs something as the extension's owner: its own tables are written so, whoever
-    /// calls, and never while acting as the product's role.
+    /// Runs something as the extension's owner. The extension's own tables are written so,
+    /// whatever the caller's role, and never while acting as the product's role.
     pub(crate) fn as_owner<R>(&self, work: impl FnOnce() -> R) -> R {
         acting_as(self.owner, work)
     }

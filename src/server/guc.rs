@@ -102,10 +102,10 @@ pub(crate) fn lock_timeout() -> i32 {
     unsafe { pg_sys::LockTimeout }
 }
 
-/// For the rest of the transaction, which is about to hold locks of the product's, be the
-/// one that gives way to whoever waits for them: look for a deadlock long before others do
-/// (`others` is their `deadlock_timeout`), and stop waiting before they would look, whatever
-/// `lock_timeout` says.
+/// For the rest of the transaction, which is about to lock the product's tables, gives way to
+/// the sessions that wait for these locks: checks for a deadlock long before other sessions
+/// do (`others` is their `deadlock_timeout`), and stops waiting before they would check,
+/// whatever `lock_timeout` says.
 pub(crate) fn give_way(others: i32) {
     let longest = (others / 2).max(1);
     if lock_timeout() == 0 || lock_timeout() > longest {

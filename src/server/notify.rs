@@ -1,13 +1,13 @@
-//! Notifications of this transaction's, where the server's queue has room for them.
+//! Notifications of this transaction, if the server's queue has room for them.
 //!
-//! What doesn't fit is refused at commit, and everything else with it: whoever listens can
-//! do without a word (daemons poll, the history is a table), but a build can't. So near the
-//! end of the queue nothing is said.
+//! A notification that doesn't fit makes the commit fail, and so the build. Listeners can do
+//! without it (daemons poll, the history is a table), so nothing is sent when the queue is
+//! nearly full.
 
 use super::error::Error;
 use super::query::{Access, Arg, execute, for_each_row};
 
-/// Tells whoever listens on a channel, at commit; false where the queue has no room.
+/// Notifies the listeners of a channel at commit; false if the queue has no room.
 pub(crate) fn notify(channel: &str, payloads: Vec<String>) -> Result<bool, Error> {
     if payloads.is_empty() {
         return Ok(true);
@@ -40,7 +40,7 @@ const PAGE: f64 = 8192.0;
 const PAGES: f64 = 1_048_576.0;
 /// Pages at its end that could not be used then.
 const UNUSED: f64 = 33.0;
-/// What an entry takes beside its texts, at the most.
+/// The maximum size of an entry without its texts.
 const HEAD: usize = 24;
 
 impl Queue {

@@ -18,8 +18,8 @@ use super::error::Error;
 use super::row::Receiver;
 pub(crate) use super::row::Row;
 
-/// Statements whose plans are kept at the most; their texts follow the product's
-/// schema, so only a schema that changes often makes more.
+/// The maximum number of kept plans. The texts of statements depend on the product's schema,
+/// so only a schema that changes often makes more.
 const MAX_PLANS: usize = 200;
 
 thread_local! {
@@ -232,7 +232,7 @@ fn kept_plan(sql: &str, types: &[pg_sys::Oid]) -> Result<pg_sys::SPIPlanPtr, Err
     let mut options = pg_sys::CURSOR_OPT_PARALLEL_OK;
     if types.iter().any(|of| ARRAYS.contains(of)) {
         // Rows are looked up by their keys, however many: left to itself the server
-        // plans this anew in each call where few are looked up, which takes longer.
+        // plans this again in each call where few are looked up, which takes longer.
         options |= pg_sys::CURSOR_OPT_GENERIC_PLAN;
     }
     // SAFETY: SPI is open; the text and the types outlive the call.

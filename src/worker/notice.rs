@@ -1,8 +1,8 @@
 //! Sessions tell the launcher of new, changed and dropped extensions and databases.
 //!
-//! An object-access hook marks the session's transaction; its commit knocks. After a
-//! rollback nothing is told. What is told is only "look": the launcher looks for
-//! itself, so a knock too many does no harm, and a lost one costs minutes at the most.
+//! An object-access hook marks the session's transaction; its commit knocks, a rollback
+//! does not. A knock only says that something has changed: the launcher reads the catalog
+//! itself, so an extra knock does no harm, and a lost one costs at most some minutes.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};

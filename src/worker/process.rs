@@ -156,11 +156,11 @@ thread_local! {
     static WARNED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From now on the message with which this process dies is kept for [`last_words`]. That it
-/// was told to end is kept out of the log: it is no fault, the server's own launchers end
-/// without a word too, and the postmaster says that it ended. So is, if `hushed`, what the
-/// server says of the database each time that somebody connects: its collation version isn't
-/// the system's. Called once.
+/// From now on the message with which this process dies is kept for [`last_words`]. The FATAL
+/// of a requested termination is not logged: it is not an error, the server's own launchers
+/// exit without one too, and the postmaster logs the exit. If `hushed`, the warning about the
+/// database's collation version, which the server gives at each connection, is not logged
+/// either. Called once.
 pub(crate) fn watch_log(hushed: bool) {
     HUSHED.set(hushed);
     // SAFETY: one thread; the hook before ours is kept and called.

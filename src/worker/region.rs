@@ -55,8 +55,8 @@ impl Region {
             }
         }
 
-        // SAFETY: the segment is mapped and initialized (whoever made a Region saw to
-        // it); the lock makes this the only reference to the state.
+        // SAFETY: the segment is mapped and initialized (the creator of a
+        // Region ensures it); the lock makes this the only reference to the state.
         unsafe {
             let segment = self.0.as_ptr();
             let lock = &raw mut (*segment).lock;

@@ -67,7 +67,7 @@ pub enum Ending {
     Off,
     /// The database is paused.
     Paused,
-    /// The worker made room for somebody who wants the database for himself.
+    /// The worker made room for a session that needs the database without connections.
     Yielded,
 }
 

@@ -354,13 +354,13 @@ impl Slot {
         self.health = Health::Waiting;
     }
 
-    /// A tick met a lock that was not to be had, or took too long.
+    /// A tick could not take a lock, or took too long.
     pub fn record_busy(&mut self, now: Instant, ms: i64, sqlstate: SqlState, message: &str) {
         self.count_tick(TickResult::Busy);
         self.measure(ms);
         self.record_error(now, sqlstate, message);
         self.problem
-            .set(&format!("the last tick came to nothing: {message}"));
+            .set(&format!("the last tick was given up: {message}"));
         self.ending = Ending::Busy;
         self.health = Health::Busy;
     }
@@ -374,7 +374,7 @@ impl Slot {
         self.health = Health::Failing;
     }
 
-    /// A worker ended without a word.
+    /// A worker ended without a report.
     pub fn record_death(&mut self, now: Instant, why: &str) {
         self.count_tick(TickResult::Died);
         self.last_error.set(why);

@@ -95,8 +95,8 @@ pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
         slot.worker_pid = process::my_pid();
         Some(slot.told_of_collation)
     });
-    // Each errand connects anew: what the server says to whoever connects is said once,
-    // and not at all of a database that may not even have the extension.
+    // Each errand is a new connection: the server's warnings at connect are logged once,
+    // and not at all for a database that may not even have the extension.
     process::watch_log(orders.errand == Errand::Probe || told == Some(true));
     DESK.set(Some(desk));
     process::at_exit(at_exit);
@@ -175,7 +175,7 @@ fn standing() -> Result<Standing, Error> {
     })
 }
 
-/// Is the database set to be read only? Whoever may set that keeps ticks from being made.
+/// Is the database set to be read only? That prevents ticks.
 fn read_only() -> Result<Option<Error>, Error> {
     // SAFETY: reads the variable of a setting.
     if !unsafe { pg_sys::DefaultXactReadOnly } {
@@ -445,7 +445,7 @@ fn busy(desk: Desk, begun: Instant, settings: &Settings, error: &Error) {
         );
         let holders = holders.unwrap_or_default().into_iter();
         let told: Vec<String> = std::iter::once(error.to_string()).chain(holders).collect();
-        log(format!("a tick came to nothing: {}", told.join("; ")));
+        log(format!("a tick was given up: {}", told.join("; ")));
     }
 }
 
@@ -514,9 +514,9 @@ fn grouped(number: usize) -> String {
     text
 }
 
-/// Does somebody want the database for himself (DROP DATABASE, RENAME, CREATE DATABASE
-/// ... TEMPLATE)? He holds a lock that a new connection would wait for, and gives up
-/// when we stay for five seconds.
+/// Does a session need the database without connections (DROP DATABASE, RENAME, CREATE
+/// DATABASE ... TEMPLATE)? It holds a lock for which a new connection would wait, and gives
+/// up if this worker stays for five seconds.
 fn is_wanted(database: Database) -> bool {
     let tag = pg_sys::LOCKTAG {
         locktag_field1: 0,

@@ -218,7 +218,7 @@ fn where_licences_can_not_be_read_auto_is_on_and_says_what_helps() {
         operator.set("role", &role);
         operator.set("licensed_rules", "auto");
         let said = problem(product);
-        assert!(said.contains("taken for on"), "{said}");
+        assert!(said.contains("auto, which means on"), "{said}");
         assert_eq!(operator.outcome(&workspace, tick), NOTHING);
         // No right that is required: nothing else is wrong, and what is asked for helps.
         let grant = format!("GRANT SELECT (exp) ON \"public\".licenses TO \"{role}\";");

@@ -107,7 +107,7 @@ fn a_drop_that_is_not_committed_yet_delays_ticks_and_is_told_of_once() {
     texts(&mut inside, "BEGIN");
     quickly(&mut inside, "DROP EXTENSION \"workspace-autobuild\"");
     await_until("a tick comes to nothing", SOON, || {
-        log_lines(&server, "a tick came to nothing: ") > 0
+        log_lines(&server, "a tick was given up: ") > 0
     });
     for _ in 0..4 {
         await_tick(&mut witness, "done");
@@ -115,7 +115,7 @@ fn a_drop_that_is_not_committed_yet_delays_ticks_and_is_told_of_once() {
     texts(&mut inside, "ROLLBACK");
     await_tick(&mut inside, "done");
     await_status(&mut inside, "worker_state", "idle");
-    assert_eq!(log_lines(&server, "a tick came to nothing: "), 1);
+    assert_eq!(log_lines(&server, "a tick was given up: "), 1);
     assert_eq!(log_lines(&server, "ticks are made again"), 1);
     texts(&mut inside, "BEGIN");
     quickly(&mut inside, "DROP EXTENSION \"workspace-autobuild\"");
@@ -131,11 +131,11 @@ fn a_drop_that_is_not_committed_yet_delays_ticks_and_is_told_of_once() {
         .as_deref()
             == Some("0")
     });
-    let before = log_lines(&server, "a tick came to nothing: ");
+    let before = log_lines(&server, "a tick was given up: ");
     for _ in 0..4 {
         await_tick(&mut witness, "done");
     }
-    assert_eq!(log_lines(&server, "a tick came to nothing: "), before);
+    assert_eq!(log_lines(&server, "a tick was given up: "), before);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn a_locked_table_makes_ticks_late_by_the_next_multiple_and_the_holder_is_named(
     assert!(!problem.contains("LOCK TABLE"), "no statement: {problem}");
     client.batch_execute("RESET ROLE").expect("a role");
     assert_eq!(log_lines(&server, &named), 1);
-    assert_eq!(log_lines(&server, "a tick came to nothing: "), 1);
+    assert_eq!(log_lines(&server, "a tick was given up: "), 1);
     assert_eq!(ticks(&mut client, "failed"), 0);
     product.execute("COMMIT");
     await_tick(&mut client, "done");
