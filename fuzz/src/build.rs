@@ -212,10 +212,11 @@ fn planned_unless_told(
     let read: Vec<PreviousValue> = values
         .iter()
         .map(|value| PreviousValue {
-            value: value
-                .value
-                .clone()
-                .filter(|_| prepared.needed_values().contains(&value.name)),
+            // Legacy values go by another name, and are all read.
+            value: value.value.clone().filter(|_| {
+                value.source == PreviousSource::Legacy
+                    || prepared.needed_values().contains(&value.name)
+            }),
             ..value.clone()
         })
         .collect();
