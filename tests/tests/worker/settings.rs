@@ -123,7 +123,7 @@ fn a_value_or_a_name_that_makes_no_sense_is_refused_with_the_reason() {
     let mut client = server.client("postgres");
     for (setting, reason) in [
         ("action = perhaps", "build, observe, off"),
-        ("rules = 'autostart, naps'", "\"naps\" is no rule"),
+        ("rules = 'autostart, naps'", "\"naps\" is not a rule"),
         ("product_schema = ''", "give the name of a schema"),
         ("batch_size = 0", "(1 .. 10000)"),
         ("batch_size = many", "batch_size"),
@@ -193,7 +193,7 @@ fn a_mistake_in_the_configuration_file_is_logged_and_what_was_goes_on() {
     server.append_conf("workspace_autobuild.rules = 'autostart, naps'\n");
     texts(&mut client, "SELECT pg_reload_conf()");
     await_until("the refusal is logged", SOON, || {
-        log_lines(&server, "\"naps\" is no rule") > 0
+        log_lines(&server, "\"naps\" is not a rule") > 0
     });
     await_tick(&mut client, "done");
     await_tick(&mut client, "done");
