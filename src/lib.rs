@@ -28,6 +28,8 @@ pub mod worker;
 #[cfg(test)]
 mod documentation_tests;
 #[cfg(test)]
+mod recipes_tests;
+#[cfg(test)]
 mod released_tests;
 #[cfg(test)]
 mod walls_tests;
