@@ -42,9 +42,9 @@ impl Version {
         Version::V2_34_3,
     ];
     /// The oldest.
-    pub const OLDEST: Version = Version::V2023_06;
+    pub const OLDEST: Version = Self::ALL[0];
     /// The newest.
-    pub const NEWEST: Version = Version::V2_34_3;
+    pub const NEWEST: Version = Self::ALL[Self::ALL.len() - 1];
 
     /// Its name, as the product and our lists of facts write it.
     pub fn name(self) -> &'static str {
