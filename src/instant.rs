@@ -138,6 +138,10 @@ impl Nanos {
     }
 }
 
+/// A duration in milliseconds, as the server has its timeouts; 0 for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millis(pub i32);
+
 /// A duration in microseconds, the unit of an [`Instant`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Micros(pub i64);

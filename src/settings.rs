@@ -10,7 +10,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use pgrx::guc::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 use pgrx::{PgLogLevel, pg_guard, pg_sys};
 
-use crate::instant::{Micros, SECOND};
+use crate::instant::{MINUTE, Micros, Millis, SECOND};
 use crate::lifecycle::policy::Policy;
 use crate::lifecycle::rules::{self, RuleSet};
 
@@ -425,14 +425,14 @@ pub(crate) struct Settings {
     pub batch_size: usize,
     /// `max_builds_per_tick`; `None` for no cap.
     pub max_builds_per_tick: Option<usize>,
-    /// `lock_timeout` in milliseconds.
-    pub lock_timeout: i32,
-    /// `statement_timeout` in milliseconds.
-    pub statement_timeout: i32,
-    /// `history_retention` in minutes; `None` for ever.
-    pub history_retention: Option<i32>,
-    /// `audit_interval` in seconds; `None` for never.
-    pub audit_interval: Option<i64>,
+    /// `lock_timeout`.
+    pub lock_timeout: Millis,
+    /// `statement_timeout`.
+    pub statement_timeout: Millis,
+    /// `history_retention`; `None` for ever.
+    pub history_retention: Option<Micros>,
+    /// `audit_interval`; `None` for never.
+    pub audit_interval: Option<Micros>,
     /// `notify_jobs`.
     pub notify_jobs: bool,
     /// `notify_transitions`.
@@ -441,21 +441,21 @@ pub(crate) struct Settings {
     pub log_level: PgLogLevel,
 }
 
-/// How long a transaction may wait, and take, in milliseconds; 0 for no limit.
+/// How long a transaction may wait, and take; 0 for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// For each lock.
-    pub lock_timeout: i32,
+    pub lock_timeout: Millis,
     /// Altogether.
-    pub statement_timeout: i32,
+    pub statement_timeout: Millis,
 }
 
 impl Settings {
     /// The limits as set; `hurried`: a quarter of them, for what was waited for in vain
     /// just before.
     pub(crate) fn limits(&self, hurried: bool) -> Limits {
-        let share = |limit: i32| match limit {
-            1.. if hurried => (limit / 4).max(1),
+        let share = |limit: Millis| match limit {
+            Millis(1..) if hurried => Millis((limit.0 / 4).max(1)),
             _ => limit,
         };
         Limits {
@@ -484,14 +484,19 @@ pub(crate) fn read() -> Settings {
         max_builds_per_tick: usize::try_from(MAX_BUILDS_PER_TICK.get())
             .ok()
             .filter(|&cap| cap > 0),
-        lock_timeout: LOCK_TIMEOUT.get(),
-        statement_timeout: STATEMENT_TIMEOUT.get(),
-        history_retention: Some(HISTORY_RETENTION.get()).filter(|&minutes| minutes > 0),
-        audit_interval: Some(i64::from(AUDIT_INTERVAL.get())).filter(|&seconds| seconds > 0),
+        lock_timeout: Millis(LOCK_TIMEOUT.get()),
+        statement_timeout: Millis(STATEMENT_TIMEOUT.get()),
+        history_retention: unless_zero(HISTORY_RETENTION.get(), MINUTE),
+        audit_interval: unless_zero(AUDIT_INTERVAL.get(), SECOND),
         notify_jobs: NOTIFY_JOBS.get(),
         notify_transitions: NOTIFY_TRANSITIONS.get(),
         log_level: LOG_LEVEL.get().into(),
     }
+}
+
+/// A duration of so many units, which are microseconds; `None` for 0.
+fn unless_zero(count: i32, unit: i64) -> Option<Micros> {
+    (count > 0).then(|| Micros(i64::from(count) * unit))
 }
 
 /// `tick_interval` in seconds.

@@ -14,7 +14,7 @@ use crate::agenda::pass::{NextPiece, Pass, Taken};
 use crate::agenda::state::{self, Agenda, State};
 use crate::agenda::{attach, entries};
 use crate::decision::due::Decided;
-use crate::instant::{Instant, SECOND};
+use crate::instant::Instant;
 use crate::ledger::ticks::Source;
 use crate::product::facts::Selection;
 use crate::product::locks::{Purpose, hold};
@@ -275,7 +275,7 @@ impl Executor<'_> {
         let overdue = self
             .settings
             .audit_interval
-            .is_some_and(|seconds| audited_at.saturating_add_micros(seconds * SECOND) <= self.at);
+            .is_some_and(|interval| audited_at.saturating_add(interval) <= self.at);
         state.position.is_some() || overdue || audited_at < clock::server_start()
     }
 }

@@ -12,7 +12,7 @@ use crate::decision::due::Decided;
 use crate::decision::judge::read_due;
 use crate::decision::report::TickReport;
 use crate::decision::turn::BuildsLeft;
-use crate::instant::{Instant, MINUTE};
+use crate::instant::Instant;
 use crate::ledger::back_off::LastAttempt;
 use crate::ledger::ticks::{Source, TickRecord};
 use crate::ledger::{attempts, prune};
@@ -142,8 +142,8 @@ impl<'a> Executor<'a> {
 
     /// History before this is kept no longer.
     fn kept_from(&self) -> Option<Instant> {
-        let minutes = self.settings.history_retention?;
-        Some(clock::now().saturating_add_micros(-i64::from(minutes) * MINUTE))
+        let retention = self.settings.history_retention?;
+        Some(clock::now().saturating_sub(retention))
     }
 
     /// Is there history that is kept no longer?

@@ -23,7 +23,7 @@ pub(super) fn limited<L, R>(
     transaction::repeatable_read_within(
         limits.statement_timeout,
         || {
-            set_for_transaction("lock_timeout", &limits.lock_timeout.to_string());
+            set_for_transaction("lock_timeout", &limits.lock_timeout.0.to_string());
             before_snapshot()
         },
         work,

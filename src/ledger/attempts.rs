@@ -139,7 +139,7 @@ pub(super) fn record(
                     .iter()
                     .zip(&history)
                     .map(|(attempt, (_, attempts))| {
-                        Some(begun.saturating_add_micros(pause_after(attempt, *attempts)))
+                        Some(begun.saturating_add(pause_after(attempt, *attempts)))
                     })
                     .collect(),
             ),

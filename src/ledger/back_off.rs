@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::planned::Planned;
-use crate::instant::{Instant, MINUTE};
+use crate::instant::{Instant, MINUTE, Micros};
 use crate::lifecycle::transition::Transition;
 use crate::new_build::codes::BlockCode;
 
@@ -83,13 +83,13 @@ pub fn is_too_soon(next_attempt_at: Instant, now: Instant) -> bool {
     (now.saturating_add_micros(1)..=longest).contains(&next_attempt_at)
 }
 
-/// How long after its n-th attempt, in microseconds, a workspace is tried again: 1, 2, 4 ...
+/// How long after its n-th attempt a workspace is tried again: 1, 2, 4 ...
 /// 60 minutes. A missing provisioner is looked for at each tick; what somebody held, or was
 /// always just changing, is asked for again after at most 4 minutes, since that may end at
 /// any time and nothing of the workspace need change with it.
-pub fn pause_after(attempt: &Attempt, attempts: i32) -> i64 {
+pub fn pause_after(attempt: &Attempt, attempts: i32) -> Micros {
     if attempt.code == Some(BlockCode::NoProvisioner) {
-        return 0;
+        return Micros(0);
     }
     if attempt.sqlstate.is_some_and(|state| state.is_held()) {
         doubling(attempts, LONGEST_HELD)
@@ -98,16 +98,16 @@ pub fn pause_after(attempt: &Attempt, attempts: i32) -> i64 {
     }
 }
 
-/// 1, 2, 4 ... 60 minutes, in microseconds.
-pub fn pause(attempts: i32) -> i64 {
+/// 1, 2, 4 ... 60 minutes.
+pub fn pause(attempts: i32) -> Micros {
     doubling(attempts, LONGEST)
 }
 
-fn doubling(attempts: i32, longest: i64) -> i64 {
+fn doubling(attempts: i32, longest: i64) -> Micros {
     let doublings = u32::try_from(attempts.saturating_sub(1))
         .unwrap_or(0)
         .min(6);
-    (1_i64 << doublings).min(longest) * MINUTE
+    Micros((1_i64 << doublings).min(longest) * MINUTE)
 }
 
 #[cfg(test)]
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn attempts_back_off_by_doubling_up_to_an_hour() {
         let minutes: Vec<i64> = (1..=9)
-            .map(|n| pause_after(&blocked(BlockCode::ImportJobFailed), n) / MINUTE)
+            .map(|n| pause_after(&blocked(BlockCode::ImportJobFailed), n).0 / MINUTE)
             .collect();
         assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     }
@@ -148,12 +148,15 @@ mod tests {
             sqlstate: SqlState::parse("55P03"),
             ..Attempt::example(Instant::NO_TIME)
         };
-        let minutes: Vec<i64> = (1..=5).map(|n| pause_after(&held, n) / MINUTE).collect();
+        let minutes: Vec<i64> = (1..=5).map(|n| pause_after(&held, n).0 / MINUTE).collect();
         assert_eq!(minutes, [1, 2, 4, 4, 4]);
     }
 
     #[test]
     fn a_missing_provisioner_is_looked_for_at_each_tick() {
-        assert_eq!(pause_after(&blocked(BlockCode::NoProvisioner), 5), 0);
+        assert_eq!(
+            pause_after(&blocked(BlockCode::NoProvisioner), 5),
+            Micros(0)
+        );
     }
 }

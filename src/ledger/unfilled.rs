@@ -61,7 +61,7 @@ pub(crate) fn put_off(
         return Ok(());
     }
     let attempts = |earlier: i32| earlier.saturating_add(1);
-    let next = |earlier| at.saturating_add_micros(pause(attempts(earlier)));
+    let next = |earlier| at.saturating_add(pause(attempts(earlier)));
     extension.as_owner(|| {
         execute(
             &format!(

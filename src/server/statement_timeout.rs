@@ -6,6 +6,8 @@
 
 use pgrx::pg_sys;
 
+use crate::instant::Millis;
+
 /// The server's number of this timeout, the same in all versions that we build for.
 const STATEMENT_TIMEOUT: i32 = 3;
 
@@ -20,15 +22,15 @@ unsafe extern "C-unwind" {
 pub(crate) struct Limit(());
 
 impl Limit {
-    /// Begins a limit of so many milliseconds; none for 0. Not to be nested, and for
+    /// Begins a limit; none for 0. Not to be nested, and for
     /// background workers only: in a session the server's own limit is armed already.
-    pub(crate) fn begin(milliseconds: i32) -> Option<Limit> {
-        if milliseconds <= 0 {
+    pub(crate) fn begin(limit: Millis) -> Option<Limit> {
+        if limit <= Millis(0) {
             return None;
         }
         // SAFETY: the timeout is registered in every process that is connected to a
         // database.
-        unsafe { enable_timeout_after(STATEMENT_TIMEOUT, milliseconds) };
+        unsafe { enable_timeout_after(STATEMENT_TIMEOUT, limit.0) };
         Some(Limit(()))
     }
 }

@@ -6,6 +6,8 @@ use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
+use crate::instant::Millis;
+
 use super::catch::catching;
 use super::error::Error;
 use super::statement_timeout::Limit;
@@ -23,20 +25,19 @@ pub(crate) fn repeatable_read<L, R>(
     before_snapshot: impl FnOnce() -> Result<L, Error>,
     work: impl FnOnce(L) -> Result<R, Error>,
 ) -> Result<R, Error> {
-    repeatable_read_within(0, before_snapshot, work)
+    repeatable_read_within(Millis(0), before_snapshot, work)
 }
 
-/// As [`repeatable_read`], with a limit of so many milliseconds on all but the commit
-/// (0: none). A commit may wait for a synchronous standby, and to cancel that wait would
+/// As [`repeatable_read`], with a limit on all but the commit. A commit may wait for a synchronous standby, and to cancel that wait would
 /// show a build to provisioners that a failover then loses.
 pub(crate) fn repeatable_read_within<L, R>(
-    milliseconds: i32,
+    limit: Millis,
     before_snapshot: impl FnOnce() -> Result<L, Error>,
     work: impl FnOnce(L) -> Result<R, Error>,
 ) -> Result<R, Error> {
     end_with_postmaster();
     let result = catching(|| {
-        let limit = Limit::begin(milliseconds);
+        let limit = Limit::begin(limit);
         // SAFETY: a worker's process is between transactions here; the isolation level
         // may be set as long as no snapshot was taken.
         unsafe {

@@ -258,7 +258,7 @@ fn tick(desk: Desk, at: Instant) {
     let begun = clock::now();
     process::show(Some("beginning a tick"));
     let mut settings = settings::read();
-    process::set("lock_timeout", &settings.lock_timeout.to_string());
+    process::set("lock_timeout", &settings.lock_timeout.0.to_string());
     let mut standing = transaction::repeatable_read(
         || {
             licence::lock();

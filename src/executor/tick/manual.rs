@@ -39,7 +39,7 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
         )
         .hint("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM autobuild_tick(); COMMIT;"));
     }
-    let lock_timeout = settings.lock_timeout.to_string();
+    let lock_timeout = settings.lock_timeout.0.to_string();
     with_settings(&[("lock_timeout", &lock_timeout)], || {
         if !transaction::try_lock_relation(Extension::current()?.executor_lock) {
             return Err(Error::new(
