@@ -42,9 +42,15 @@ impl Version {
         Version::V2_34_3,
     ];
     /// The oldest.
-    pub const OLDEST: Version = Self::ALL[0];
+    pub const OLDEST: Version = {
+        let [first, ..] = Version::ALL;
+        first
+    };
     /// The newest.
-    pub const NEWEST: Version = Self::ALL[Self::ALL.len() - 1];
+    pub const NEWEST: Version = {
+        let [.., last] = Version::ALL;
+        last
+    };
 
     /// Its name, as the product and our lists of facts write it.
     pub fn name(self) -> &'static str {
