@@ -168,7 +168,7 @@ macro_rules! columns {
         $(
             #[doc = concat!("The columns of `", stringify!($table), "`.")]
             pub mod $table {
-                use super::*;
+                use crate::columns::*;
 
                 /// The table's name.
                 pub const TABLE: &str = stringify!($table);
