@@ -541,6 +541,8 @@ COMMENT ON FUNCTION @extschema@.autobuild_worker_status() IS
 ALTER EXTENSION "workspace-autobuild" DROP TABLE @extschema@.autobuild_pauses;
 ALTER TABLE @extschema@.autobuild_pauses RENAME TO autobuild_pauses_before;
 ALTER INDEX @extschema@.autobuild_pauses_pkey RENAME TO autobuild_pauses_before_pkey;
+-- From PostgreSQL 18 on a NOT NULL has a name, which the new table's is to have.
+ALTER TABLE @extschema@.autobuild_pauses_before ALTER COLUMN paused_at DROP NOT NULL;
 
 CREATE TABLE @extschema@.autobuild_pauses (
     pause_id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid() PRIMARY KEY,
