@@ -23,6 +23,7 @@ use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::guc::set_for_transaction;
 use crate::server::query::Access;
+use crate::server::relation::{self, Mode};
 use crate::server::{cancel, clock, transaction};
 use crate::settings::Settings;
 
@@ -39,7 +40,7 @@ pub(crate) fn locked<R>(
     timed(
         settings,
         || {
-            transaction::lock_relation(extension.executor_lock);
+            relation::lock_one(extension.executor_lock, Mode::Exclusive);
             hold(&settings.product_schema, Purpose::Read)
         },
         work,
@@ -138,7 +139,7 @@ pub(crate) fn relieve() -> Result<bool, Error> {
             // Whoever left a mark, or none since the table is full, has committed once
             // this lock is held: the snapshot comes after it.
             set_for_transaction("lock_timeout", attach::LOCK_WAIT);
-            transaction::lock_out_others(table);
+            relation::lock_one(table, Mode::AccessExclusive);
             Ok(())
         },
         |()| {

@@ -14,7 +14,7 @@ use crate::product::role::lacks_a_right;
 use crate::product::schema::Product;
 use crate::product::write;
 use crate::server::error::Error;
-use crate::server::transaction;
+use crate::server::relation::{self, Mode};
 
 /// Rows that may refuse before the rest is left for the next tick.
 const REFUSALS: usize = 20;
@@ -58,7 +58,7 @@ fn halve(
         // Someone has the whole table: none of the rows is to be had now.
         (Err(error), _)
             if error.sqlstate().is_locked()
-                && !transaction::try_lock_for_writing(product.workspaces) =>
+                && !relation::try_lock(product.workspaces, Mode::RowExclusive) =>
         {
             Ok(())
         }

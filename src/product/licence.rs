@@ -4,14 +4,12 @@
 //! It is looked at as the executor's role, so that a tick and everybody's previews come to
 //! the same. No right to it is required: without one nothing is known.
 
-use pgrx::pg_sys;
-
 use crate::columns::{licenses, templates, workspaces};
 use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::identity::{acting_as, role_name};
 use crate::server::query::{Arg, exists};
-use crate::server::transaction::lock_table_for_reading;
+use crate::server::relation::{self, Mode};
 use crate::settings::{self, LicensedRules, Settings};
 
 use super::role::{executor_role, missing_rights};
@@ -43,8 +41,10 @@ pub(crate) fn settings() -> Result<Settings, Error> {
 /// whoever waited for a rewrite of it with an older one it would be empty.
 pub(crate) fn lock() {
     let settings = settings::read();
-    if settings.licensed_rules == LicensedRules::Auto {
-        lock_table_for_reading(&settings.product_schema, c"licenses");
+    if settings.licensed_rules == LicensedRules::Auto
+        && let Some(table) = relation::find(&settings.product_schema, c"licenses")
+    {
+        relation::lock_one(table, Mode::AccessShare);
     }
 }
 
@@ -104,7 +104,7 @@ fn look(product: &Product, settings: &Settings) -> Result<Licence, Error> {
         product.table(licenses::TABLE),
         product.read("l", licenses::EXP)
     );
-    let good = exists_for(role, &sql, vec![Arg::Time(Some(clock::now()))])?;
+    let good = acting_as(role, || exists(&sql, vec![Arg::Time(Some(clock::now()))]))?;
     Ok(if good { Licence::Good } else { Licence::None })
 }
 
@@ -149,9 +149,5 @@ fn sets_an_option(product: &Product, settings: &Settings) -> Result<bool, Error>
         options.join(" OR "),
         product.table(workspaces::TABLE)
     );
-    exists_for(role, &sql, vec![])
-}
-
-fn exists_for(role: pg_sys::Oid, sql: &str, args: Vec<Arg<'_>>) -> Result<bool, Error> {
-    acting_as(role, || exists(sql, args))
+    acting_as(role, || exists(&sql, vec![]))
 }

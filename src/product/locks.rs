@@ -88,7 +88,7 @@ pub(crate) fn are_free(product: &Product, tables: &[&str]) -> bool {
         .tables
         .iter()
         .filter(|table| tables.contains(&table.name))
-        .all(|table| relation::try_lock(table.oid))
+        .all(|table| relation::try_lock(table.oid, Mode::AccessShare))
 }
 
 fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>), Error> {

@@ -6,6 +6,7 @@
 //! snapshot then can't meet that; who can't ([`moved_since_snapshot`]) has to look.
 
 use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::ffi::pg_guard_ffi_boundary;
@@ -34,6 +35,10 @@ pub(crate) enum Mode {
     RowShare,
     /// As INSERT and UPDATE do.
     RowExclusive,
+    /// Of one holder: only readers go on.
+    Exclusive,
+    /// As TRUNCATE does: not even readers go on.
+    AccessExclusive,
 }
 
 impl Mode {
@@ -42,6 +47,8 @@ impl Mode {
             Mode::AccessShare => pg_sys::AccessShareLock,
             Mode::RowShare => pg_sys::RowShareLock,
             Mode::RowExclusive => pg_sys::RowExclusiveLock,
+            Mode::Exclusive => pg_sys::ExclusiveLock,
+            Mode::AccessExclusive => pg_sys::AccessExclusiveLock,
         };
         number as pg_sys::LOCKMODE
     }
@@ -54,7 +61,7 @@ pub(crate) fn lock(table: pg_sys::Oid, mode: Mode) -> Vec<pg_sys::Oid> {
     // SAFETY: heavyweight locks by oid inside a transaction, and a list of oids that the
     // server allocates in the current memory.
     unsafe {
-        pg_sys::LockRelationOid(table, mode.number());
+        lock_one(table, mode);
         // One that was dropped meanwhile has nothing to lock: who asks looks again.
         let is_there = pg_sys::get_rel_relkind(table) != 0;
         if !is_there || !pg_guard_ffi_boundary(|| has_subclass(table)) {
@@ -71,17 +78,37 @@ pub(crate) fn lock(table: pg_sys::Oid, mode: Mode) -> Vec<pg_sys::Oid> {
     }
 }
 
-/// Locks a table as SELECT does, if it is to be had at once. Asks for no privilege.
-pub(crate) fn try_lock(table: pg_sys::Oid) -> bool {
-    // SAFETY: a heavyweight lock by oid inside a transaction, without waiting.
-    unsafe { pg_sys::ConditionalLockRelationOid(table, Mode::AccessShare.number()) }
+/// Locks one relation until the transaction ends, waiting no longer than the server's
+/// `lock_timeout`. Asks for no privilege and needs no snapshot.
+pub(crate) fn lock_one(relation: pg_sys::Oid, mode: Mode) {
+    // SAFETY: a heavyweight lock by oid inside a transaction.
+    unsafe { pg_sys::LockRelationOid(relation, mode.number()) };
+}
+
+/// As [`lock_one`], if nobody is in its way.
+pub(crate) fn try_lock(relation: pg_sys::Oid, mode: Mode) -> bool {
+    // SAFETY: as lock_one, without waiting.
+    unsafe { pg_sys::ConditionalLockRelationOid(relation, mode.number()) }
+}
+
+/// The relation of this name in a schema, if there is one. Needs no snapshot and asks for no
+/// privilege.
+pub(crate) fn find(schema: &str, name: &CStr) -> Option<pg_sys::Oid> {
+    let schema = CString::new(schema).ok()?;
+    // SAFETY: both look-ups are in the catalog's caches, inside a transaction, by names that
+    // live for the call.
+    let found = unsafe {
+        let namespace = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        pg_sys::get_relname_relid(name.as_ptr(), namespace)
+    };
+    (found != pg_sys::InvalidOid).then_some(found)
 }
 
 /// Waits until a table can be locked, and doesn't keep the lock.
 pub(crate) fn wait_for(table: pg_sys::Oid, mode: Mode) {
     // SAFETY: a heavyweight lock by oid inside a transaction, given back at once.
     unsafe {
-        pg_sys::LockRelationOid(table, mode.number());
+        lock_one(table, mode);
         pg_sys::UnlockRelationOid(table, mode.number());
     }
 }

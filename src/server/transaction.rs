@@ -2,8 +2,6 @@
 //!
 //! A session's call runs in its caller's transaction and never comes here.
 
-use std::ffi::{CStr, CString};
-
 use pgrx::pg_sys;
 
 use crate::instant::Millis;
@@ -141,50 +139,6 @@ pub(crate) fn with_latest_catalog<R>(work: impl FnOnce() -> R) -> R {
 pub(crate) fn is_repeatable_read() -> bool {
     // SAFETY: reads a variable of the current transaction.
     unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
-}
-
-/// Takes a lock on a relation for the rest of the transaction, waiting no longer than
-/// `lock_timeout`. Needs no snapshot and asks for no privilege.
-pub(crate) fn lock_relation(relation: pg_sys::Oid) {
-    // SAFETY: takes a heavyweight lock by oid inside a transaction.
-    unsafe { pg_sys::LockRelationOid(relation, pg_sys::ExclusiveLock as i32) };
-}
-
-/// Takes the lock that TRUNCATE takes, which keeps even readers out, as [`lock_relation`]
-/// takes its own.
-pub(crate) fn lock_out_others(relation: pg_sys::Oid) {
-    // SAFETY: as lock_relation.
-    unsafe { pg_sys::LockRelationOid(relation, pg_sys::AccessExclusiveLock as i32) };
-}
-
-/// Takes the lock of [`lock_relation`] if nobody holds it.
-pub(crate) fn try_lock_relation(relation: pg_sys::Oid) -> bool {
-    // SAFETY: as lock_relation, without waiting.
-    unsafe { pg_sys::ConditionalLockRelationOid(relation, pg_sys::ExclusiveLock as i32) }
-}
-
-/// Takes the lock that a reader takes on a table, if there is such a table, for the rest of
-/// the transaction, waiting no longer than `lock_timeout`. Needs no snapshot and asks for
-/// no privilege.
-pub(crate) fn lock_table_for_reading(schema: &str, table: &CStr) {
-    let Ok(schema) = CString::new(schema) else {
-        return;
-    };
-    // SAFETY: both look-ups are in the catalog's caches, inside a transaction, by names that
-    // live for the call; the lock is a heavyweight one by oid.
-    unsafe {
-        let namespace = pg_sys::get_namespace_oid(schema.as_ptr(), true);
-        let relation = pg_sys::get_relname_relid(table.as_ptr(), namespace);
-        if relation != pg_sys::InvalidOid {
-            pg_sys::LockRelationOid(relation, pg_sys::AccessShareLock as i32);
-        }
-    }
-}
-
-/// Takes the lock that an UPDATE takes, if nobody is in its way. Asks for no privilege.
-pub(crate) fn try_lock_for_writing(table: pg_sys::Oid) -> bool {
-    // SAFETY: as lock_relation, without waiting.
-    unsafe { pg_sys::ConditionalLockRelationOid(table, pg_sys::RowExclusiveLock as i32) }
 }
 
 /// How long an advisory lock is held.

@@ -18,6 +18,7 @@ use crate::product::locks::{Purpose, hold_under_snapshot};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::guc::with_settings;
+use crate::server::relation::{self, Mode};
 use crate::server::subtransaction::in_subtransaction;
 use crate::server::transaction::{self, LockLife};
 use crate::settings::Settings;
@@ -41,7 +42,7 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
     }
     let lock_timeout = settings.lock_timeout.0.to_string();
     with_settings(&[("lock_timeout", &lock_timeout)], || {
-        if !transaction::try_lock_relation(Extension::current()?.executor_lock) {
+        if !relation::try_lock(Extension::current()?.executor_lock, Mode::Exclusive) {
             return Err(Error::new(
                 PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
                 "another executor of this database is running",

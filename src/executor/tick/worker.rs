@@ -26,7 +26,8 @@ use crate::product::holders;
 use crate::product::locks::{Purpose, hold};
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
-use crate::server::{cancel, clock, transaction};
+use crate::server::relation::{self, Mode};
+use crate::server::{cancel, clock};
 use crate::settings::{Action, Settings};
 use crate::sqlstate::SqlState;
 
@@ -195,7 +196,7 @@ impl Executor<'_> {
         let worked = limited(
             limits,
             || {
-                transaction::lock_relation(self.extension.executor_lock);
+                relation::lock_one(self.extension.executor_lock, Mode::Exclusive);
                 let product = hold(&self.settings.product_schema, self.purpose())?;
                 alone.set(true);
                 let wanted = if capped { &[] } else { ids };
@@ -283,7 +284,7 @@ impl Executor<'_> {
         let recorded = limited(
             self.settings.limits(true),
             || {
-                transaction::lock_relation(self.extension.executor_lock);
+                relation::lock_one(self.extension.executor_lock, Mode::Exclusive);
                 hold(&self.settings.product_schema, Purpose::Read)
             },
             |product| {
@@ -326,7 +327,7 @@ impl Executor<'_> {
         timed(
             self.settings,
             || {
-                transaction::lock_relation(self.extension.executor_lock);
+                relation::lock_one(self.extension.executor_lock, Mode::Exclusive);
                 Ok(())
             },
             |()| {
