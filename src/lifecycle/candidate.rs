@@ -12,10 +12,12 @@ use crate::instant::{Instant, Nanos};
 use super::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
 };
+use super::outcome::Next;
 use super::policy::Policy;
+use super::rules::ActingRule;
 use super::signs::Signs;
 use super::skip::{Build, Skip};
-use super::transition::BuildReason;
+use super::transition::{BuildReason, Transition};
 
 /// The conditions, in the order in which they are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -225,12 +227,44 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// The instant after which `ttl` (above zero) has passed since `since`, and whether
-    /// it has at the tick. The comparison is exact and strict. The instant is rounded
-    /// down to the microsecond, so that the tick is later than it just when it is due.
-    pub(super) fn after(&self, since: Instant, ttl: Nanos) -> (Instant, bool) {
-        let at = since.saturating_add(ttl.micros());
-        (at, self.tick.nanos_since(since) > i128::from(ttl.0))
+    /// The instant after which `ttl` (above zero) has passed since `since`: rounded down to
+    /// the microsecond, so that a tick is later than it just when more than `ttl` has passed.
+    pub(super) fn after(since: Instant, ttl: Nanos) -> Instant {
+        since.saturating_add(ttl.micros())
+    }
+
+    /// What a rule does from an instant on.
+    pub(super) fn next_at(
+        &self,
+        at: Instant,
+        rule: ActingRule,
+        transition: Transition,
+        reason: BuildReason,
+    ) -> Next {
+        Next {
+            rule,
+            transition,
+            reason,
+            at,
+            strict: false,
+            due: self.tick >= at,
+            mark_dormant: false,
+        }
+    }
+
+    /// What a rule does after an instant, and not yet at it.
+    pub(super) fn next_after(
+        &self,
+        at: Instant,
+        rule: ActingRule,
+        transition: Transition,
+        reason: BuildReason,
+    ) -> Next {
+        Next {
+            strict: true,
+            due: self.tick > at,
+            ..self.next_at(at, rule, transition, reason)
+        }
     }
 
     /// The reason of a stop by the rules autostop and failed.

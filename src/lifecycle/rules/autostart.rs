@@ -39,15 +39,12 @@ impl Rule for Autostart {
             Some(next_start_at) if candidate.signs.next_start_at => run.max(next_start_at),
             _ => run,
         };
-        Ok(Next {
-            rule: ActingRule::Autostart,
-            transition: Transition::Start,
-            reason: BuildReason::Autostart,
+        Ok(candidate.next_at(
             at,
-            strict: false,
-            due: at <= candidate.tick,
-            mark_dormant: false,
-        })
+            ActingRule::Autostart,
+            Transition::Start,
+            BuildReason::Autostart,
+        ))
     }
 
     fn observed<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules: &S) -> String {

@@ -41,15 +41,12 @@ impl Rule for Autostop {
                 canceled: candidate.was_canceled(),
             })?
         };
-        Ok(Next {
-            rule: ActingRule::Autostop,
-            transition: Transition::Stop,
-            reason: candidate.stop_reason(),
+        Ok(candidate.next_at(
             at,
-            strict: false,
-            due: at <= candidate.tick,
-            mark_dormant: false,
-        })
+            ActingRule::Autostop,
+            Transition::Stop,
+            candidate.stop_reason(),
+        ))
     }
 
     fn observed<S: Schedules>(next: &Next, candidate: &Candidate<'_>, _: &S) -> String {

@@ -51,15 +51,12 @@ impl Rule for Delete {
             Some(retry_after) => deleting_at.max(retry_after),
             None => deleting_at,
         };
-        Ok(Next {
-            rule: ActingRule::Delete,
-            transition: Transition::Delete,
-            reason: BuildReason::Autodelete,
+        Ok(candidate.next_after(
             at,
-            strict: true,
-            due: candidate.tick > at,
-            mark_dormant: false,
-        })
+            ActingRule::Delete,
+            Transition::Delete,
+            BuildReason::Autodelete,
+        ))
     }
 
     fn observed<S: Schedules>(_: &Next, candidate: &Candidate<'_>, _: &S) -> String {

@@ -35,22 +35,19 @@ impl Rule for Dormancy {
             "time_til_dormant",
             Skip::NoDormancyTtl,
         )?;
-        let (at, due) = candidate.after(candidate.facts.last_used_at, ttl);
+        let transition = match candidate.latest.transition {
+            BuildTransition::Start => Transition::Stop,
+            BuildTransition::Stop | BuildTransition::Delete => Transition::Dormant,
+        };
+        let reason = if candidate.signs.dormancy_reason {
+            BuildReason::Dormancy
+        } else {
+            BuildReason::Autolock
+        };
+        let at = Candidate::after(candidate.facts.last_used_at, ttl);
         Ok(Next {
-            rule: ActingRule::Dormancy,
-            transition: match candidate.latest.transition {
-                BuildTransition::Start => Transition::Stop,
-                BuildTransition::Stop | BuildTransition::Delete => Transition::Dormant,
-            },
-            reason: if candidate.signs.dormancy_reason {
-                BuildReason::Dormancy
-            } else {
-                BuildReason::Autolock
-            },
-            at,
-            strict: true,
-            due,
             mark_dormant: true,
+            ..candidate.next_after(at, ActingRule::Dormancy, transition, reason)
         })
     }
 

@@ -51,16 +51,12 @@ impl Rule for Failed {
             .job
             .completed_at
             .ok_or_else(|| candidate.in_progress_skip())?;
-        let (at, due) = candidate.after(completed_at, ttl);
-        Ok(Next {
-            rule: ActingRule::Failed,
-            transition: Transition::Stop,
-            reason: candidate.stop_reason(),
-            at,
-            strict: true,
-            due,
-            mark_dormant: false,
-        })
+        Ok(candidate.next_after(
+            Candidate::after(completed_at, ttl),
+            ActingRule::Failed,
+            Transition::Stop,
+            candidate.stop_reason(),
+        ))
     }
 
     fn observed<S: Schedules>(next: &Next, candidate: &Candidate<'_>, _: &S) -> String {
