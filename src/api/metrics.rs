@@ -5,9 +5,10 @@ use pgrx::iter::TableIterator;
 use pgrx::{JsonB, extension_sql_file, name, pg_extern, search_path};
 use serde_json::{Value, json};
 
-use crate::decision::report::{KINDS, OUTCOMES};
+use crate::decision::attempt::Outcome;
 use crate::instant::{Instant, SECOND};
 use crate::ledger::{attempts, pauses};
+use crate::lifecycle::transition::Transition;
 use crate::product::locks::are_free;
 use crate::product::schema::Product;
 use crate::product::waiting::{READ, STATES};
@@ -90,8 +91,8 @@ impl Rows {
                 count as f64,
             );
         }
-        for (kind, outcomes) in KINDS.iter().zip(&counters.tried) {
-            for (outcome, &count) in OUTCOMES.iter().zip(outcomes) {
+        for (kind, outcomes) in Transition::ALL.iter().zip(&counters.tried) {
+            for (outcome, &count) in Outcome::ALL.iter().zip(outcomes) {
                 let labels = json!({"transition": kind.name(), "outcome": outcome.name()});
                 self.add("transitions_total", labels, count as f64);
             }

@@ -7,18 +7,8 @@ use crate::sqlstate::SqlState;
 
 use super::attempt::{Attempt, Outcome};
 
-/// The kinds of transitions, in the order in which [`TickReport::tried`] counts them.
-pub const KINDS: [Transition; 4] = [
-    Transition::Start,
-    Transition::Stop,
-    Transition::Delete,
-    Transition::Dormant,
-];
-/// The outcomes, in the order in which [`TickReport::tried`] counts them.
-pub const OUTCOMES: [Outcome; 5] = Outcome::ALL;
-
-/// Transitions by kind and outcome.
-pub type Tried<N> = [[N; OUTCOMES.len()]; KINDS.len()];
+/// Transitions by kind and outcome, in the orders of their lists.
+pub type Tried<N> = [[N; Outcome::ALL.len()]; Transition::ALL.len()];
 
 /// Workspaces that were left out of which is told which they are.
 pub const LEFT_OUT: usize = 8;
@@ -45,8 +35,8 @@ pub struct TickReport {
 impl TickReport {
     /// Transitions that ended so.
     pub fn ended(&self, outcome: Outcome) -> i32 {
-        let of_kind = |outcomes: &[i32; OUTCOMES.len()]| {
-            let place = OUTCOMES.iter().position(|known| *known == outcome);
+        let of_kind = |outcomes: &[i32; Outcome::ALL.len()]| {
+            let place = Outcome::ALL.iter().position(|known| *known == outcome);
             place.and_then(|place| outcomes.get(place).copied())
         };
         self.tried.iter().filter_map(of_kind).sum()
@@ -60,8 +50,12 @@ impl TickReport {
     /// Adds attempts.
     pub fn count(&mut self, attempts: &[Attempt]) {
         for attempt in attempts {
-            let kind = KINDS.iter().position(|known| *known == attempt.transition);
-            let outcome = OUTCOMES.iter().position(|known| *known == attempt.outcome);
+            let kind = Transition::ALL
+                .iter()
+                .position(|known| *known == attempt.transition);
+            let outcome = Outcome::ALL
+                .iter()
+                .position(|known| *known == attempt.outcome);
             if let (Some(kind), Some(outcome)) = (kind, outcome)
                 && let Some(count) = self.tried.get_mut(kind).and_then(|k| k.get_mut(outcome))
             {

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::decision::attempt::{Attempt, Outcome};
-use crate::decision::report::KINDS;
 use crate::instant::Instant;
 use crate::lifecycle::transition::Transition;
 use crate::new_build::codes::BlockCode;
@@ -38,7 +37,7 @@ pub(crate) fn read(extension: &Extension) -> Result<HashMap<Uuid, LastAttempt>, 
                 id,
                 LastAttempt {
                     build_number: row.int(1)?.unwrap_or(0),
-                    transition: named(row.text(2)?, &KINDS, Transition::name),
+                    transition: named(row.text(2)?, &Transition::ALL, Transition::name),
                     outcome: named(row.text(3)?, &Outcome::ALL, Outcome::name),
                     code: named(row.text(4)?, BlockCode::ALL, BlockCode::code),
                     since: Row::required(row.time(5)?, "autobuild_attempts.since")?,

@@ -14,6 +14,14 @@ pub enum Transition {
 }
 
 impl Transition {
+    /// All of them.
+    pub const ALL: [Transition; 4] = [
+        Transition::Start,
+        Transition::Stop,
+        Transition::Delete,
+        Transition::Dormant,
+    ];
+
     /// Its name in SQL.
     pub fn name(self) -> &'static str {
         match self {
