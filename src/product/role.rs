@@ -5,7 +5,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::columns::{COLUMNS, Column, NeededFor, Use};
 use crate::server::error::Error;
 use crate::server::identity::{is_superuser, role_by_name, role_name};
-use crate::server::query::{Access, Arg, for_each_row};
+use crate::server::query::{Access, Arg, exists, fetch_all, for_each_row};
 use crate::settings::Settings;
 
 use super::inputs::has_legacy_values;
@@ -152,38 +152,32 @@ pub(crate) fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Opt
     let name = role_name(role).unwrap_or_default();
     let mut lacks = Vec::new();
     let mut statements = Vec::new();
-    for_each_row(
+    let without_usage = exists(
         "SELECT true WHERE NOT pg_catalog.has_schema_privilege($1, $2, 'USAGE')",
-        Access::Read,
         vec![Arg::Text(Some(&name)), Arg::Text(Some(product.name()))],
-        |_| {
-            lacks.push(format!("USAGE on schema {}", quoted(product.name())));
-            statements.push(format!(
-                "GRANT USAGE ON SCHEMA {} TO {};",
-                quoted(product.name()),
-                quoted(&name)
-            ));
-            Ok(())
-        },
     )?;
+    if without_usage {
+        lacks.push(format!("USAGE on schema {}", quoted(product.name())));
+        statements.push(format!(
+            "GRANT USAGE ON SCHEMA {} TO {};",
+            quoted(product.name()),
+            quoted(&name)
+        ));
+    }
     for need in needs(product, true) {
-        let mut columns = Vec::new();
-        for_each_row(
+        let columns = fetch_all(
             "SELECT c::pg_catalog.text
                FROM pg_catalog.unnest($4) AS c
               WHERE NOT pg_catalog.has_column_privilege($1, $2, c, $3)",
-            Access::Read,
             vec![
                 Arg::Text(Some(&name)),
                 Arg::Text(Some(&product.table(need.table))),
                 Arg::Text(Some(need.privilege)),
                 Arg::Texts(need.columns.iter().map(|c| Some((*c).to_owned())).collect()),
             ],
-            |row| {
-                columns.extend(row.text(0)?);
-                Ok(())
-            },
+            |row| row.text(0),
         )?;
+        let columns: Vec<String> = columns.into_iter().flatten().collect();
         if !columns.is_empty() {
             let what = format!(
                 "{} ({}) ON {}",
