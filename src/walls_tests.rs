@@ -57,9 +57,12 @@ const UNSAFE: &[&str] = &[
     "api/schedules.rs",
 ];
 
-/// A file of `src` without tests: its path from there, and its code.
+/// A file of `src` without its module of tests.
 struct File {
+    /// From `src`.
     path: String,
+    text: String,
+    /// The text without comments and strings.
     code: String,
 }
 
@@ -83,17 +86,21 @@ fn sources() -> Vec<File> {
         let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
         let of_tests = name.contains("tests") || name.starts_with("schedule/test_zones");
         let of_tests = of_tests || name == "api/in_server.rs" || name == "lib.rs";
-        (!of_tests).then(|| File {
-            path: name.to_owned(),
-            code: code(&fs::read_to_string(&path).unwrap()),
+        (!of_tests).then(|| {
+            let text = fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            File {
+                path: name.to_owned(),
+                text: text.to_owned(),
+                code: code(text),
+            }
         })
     });
     files.collect()
 }
 
-/// A text without comments, strings and its module of tests.
+/// A text without comments and strings.
 fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
     let mut code = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -346,14 +353,11 @@ fn what_is_unsafe_stands_where_it_may() {
 
 #[test]
 fn a_sqlstate_is_written_out_in_one_file_only() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for file in sources()
         .into_iter()
         .filter(|file| file.path != "sqlstate.rs")
     {
-        let text = fs::read_to_string(root.join(&file.path)).unwrap();
-        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        for (line, n) in text.lines().zip(1..) {
+        for (line, n) in file.text.lines().zip(1..) {
             let code = line.split("//").next().unwrap();
             for literal in code.split('"').skip(1).step_by(2) {
                 let state = literal.len() == 5
@@ -371,6 +375,7 @@ fn a_sqlstate_is_written_out_in_one_file_only() {
 fn the_walls_are_read_as_rust_reads_them() {
     let file = File {
         path: "a/b/mod.rs".to_owned(),
+        text: String::new(),
         code: code(
             "use crate::x::{y, z::{self, W}}; // crate::no\n use super::c::D;\n \
              let s = \"crate::no\"; super::super::e::f(); crate::g::H",
