@@ -70,10 +70,10 @@ advisories: setup
 bench: setup-build
 	@scripts/bench.sh
 
-demo: setup-build
+demo:
 	@scripts/demo.sh run
 
-demo-keep: setup-build
+demo-keep:
 	@scripts/demo.sh keep
 
 demo-stop:
