@@ -20,7 +20,7 @@ use crate::server::transaction::in_recovery;
 use crate::settings;
 use crate::worker::state::{BUCKETS_MS, Counters, Slot, TickResult};
 
-use super::status;
+use super::status::seen::seen;
 use super::waiting::waiting;
 
 /// The rows, in the making.
@@ -128,7 +128,7 @@ fn seconds(micros: i64) -> f64 {
 
 fn metrics() -> Result<Rows, Error> {
     let extension = Extension::get()?;
-    let seen = status::seen()?;
+    let seen = seen()?;
     let pause = extension.as_owner(|| pauses::find(&extension))?;
     let mut rows = Rows(Vec::new());
     let up = seen.as_ref().is_some_and(|seen| seen.launcher);

@@ -2,7 +2,6 @@
 //! go out. What a function promises stands in its COMMENT (`\df+`) and the README.
 
 pub(crate) mod agenda;
-pub(crate) mod blockers;
 pub(crate) mod control;
 #[cfg(feature = "pg_test")]
 #[allow(unsafe_code, clippy::unwrap_used)]
