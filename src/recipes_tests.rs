@@ -38,9 +38,10 @@ fn name(text: &str) -> &str {
 }
 
 /// The SQL functions that everyone may execute: they read as their caller.
-const FOR_EVERYONE: [&str; 7] = [
+const FOR_EVERYONE: [&str; 8] = [
     "autobuild_explain",
     "autobuild_list_rules",
+    "autobuild_list_unreadable",
     "autobuild_next_transition",
     "autobuild_preview",
     "autobuild_schedule_next",

@@ -13,4 +13,5 @@ pub(crate) mod rules;
 pub(crate) mod schedules;
 pub(crate) mod status;
 pub(crate) mod tick;
+mod unreadable;
 mod waiting;

@@ -2,6 +2,7 @@
 
 use crate::agenda;
 use crate::agenda::state::Agenda;
+use crate::api::unreadable;
 use crate::instant::Instant;
 use crate::ledger::attempts::{self, Stuck};
 use crate::ledger::pauses::{self, Pause};
@@ -37,6 +38,8 @@ pub(super) struct Status {
     pub agenda_problem: Option<String>,
     /// What is wrong between `licensed_rules` and the product's licences.
     pub licence_problem: Option<String>,
+    /// Who is kept from being started by a schedule that can't be read.
+    pub schedule_problem: Option<String>,
     /// Who is in a tick's way.
     pub blockers: Vec<String>,
     /// What is in the way of a dump.
@@ -72,13 +75,17 @@ impl Status {
         };
         // Without the product's tables there is none.
         let found = Product::find(&settings.product_schema).ok();
-        let licence_problem = match &found {
+        let (licence_problem, schedule_problem) = match &found {
             // A migration that holds them is told of by others; it must not be waited for.
             Some(product) if are_free(product, &licence::READ) => {
                 licence::follow(product, &mut settings)?;
-                licence::problem(product, &settings)?
+                (
+                    licence::problem(product, &settings)?,
+                    unreadable::seen_by_ticks(product, &settings)?
+                        .and_then(|seen| unreadable::problem(&seen)),
+                )
             }
-            _ => None,
+            _ => (None, None),
         };
         let agenda = match &found {
             Some(product) => Agenda::find(&extension, product, &settings, Access::Read)?,
@@ -98,6 +105,7 @@ impl Status {
                 None => None,
             },
             licence_problem,
+            schedule_problem,
             agenda,
             blockers,
             settings,
