@@ -34,7 +34,7 @@ pub(crate) enum Selection {
     Candidates,
     /// So many of these, in the order of ids, after this id.
     CandidatesAfter(Uuid, i64),
-    /// Every one that is not deleted and has one of these schedules.
+    /// Every one that is not deleted and has one of these schedules, as if it had no build.
     Scheduled(Vec<String>),
 }
 
@@ -110,11 +110,14 @@ pub(crate) fn read(
             ),
             vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
         ),
-        Selection::Scheduled(texts) => (
-            table(),
-            "NOT w.deleted AND w.autostart_schedule = ANY ($1)".to_owned(),
-            vec![Arg::Texts(texts.into_iter().map(Some).collect())],
-        ),
+        Selection::Scheduled(texts) => {
+            builds = "false";
+            (
+                table(),
+                "NOT w.deleted AND w.autostart_schedule = ANY ($1)".to_owned(),
+                vec![Arg::Texts(texts.into_iter().map(Some).collect())],
+            )
+        }
     };
     let sql = format!(
         "{} WHERE {condition}",
