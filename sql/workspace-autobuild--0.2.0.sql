@@ -186,6 +186,14 @@ AS 'MODULE_PATHNAME', 'autobuild_attach_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
+CREATE  FUNCTION "autobuild_count_unreadable"() RETURNS SETOF double precision /* f64 */
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_count_unreadable_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 CREATE  FUNCTION "autobuild_detach"() RETURNS bool /* bool */
 STRICT VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
@@ -231,6 +239,35 @@ STRICT STABLE PARALLEL RESTRICTED
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'autobuild_list_rules_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE  FUNCTION "autobuild_list_unreadable"() RETURNS TABLE (
+	"workspace_id" uuid,  /* pgrx :: Uuid */
+	"schedule" TEXT,  /* String */
+	"error" TEXT  /* String */
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_list_unreadable_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- requires:
+--   autobuild_list_unreadable
+
+CREATE VIEW @extschema@.autobuild_unreadable AS
+SELECT u.workspace_id, u.schedule, u.error
+FROM @extschema@.autobuild_list_unreadable() AS u;
+COMMENT ON VIEW @extschema@.autobuild_unreadable IS
+    'Workspaces that their schedule would start if it could be read. Whether a workspace is running at the moment does not matter.';
+COMMENT ON COLUMN @extschema@.autobuild_unreadable.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_unreadable.schedule IS 'Its autostart_schedule.';
+COMMENT ON COLUMN @extschema@.autobuild_unreadable.error IS 'Why it can''t be read.';
+GRANT SELECT ON @extschema@.autobuild_unreadable TO PUBLIC;
+COMMENT ON FUNCTION @extschema@.autobuild_list_unreadable() IS
+    'The rows of the view autobuild_unreadable.';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -568,11 +605,16 @@ AS 'MODULE_PATHNAME', 'autobuild_worker_metrics_wrapper';
 
 /* <begin connected objects> */
 -- requires:
+--   autobuild_count_unreadable
 --   autobuild_worker_metrics
 
 CREATE VIEW @extschema@.autobuild_metrics AS
 SELECT m.metric, m.labels, m.value
-FROM @extschema@.autobuild_worker_metrics() AS m;
+FROM @extschema@.autobuild_worker_metrics() AS m
+-- Whoever asks for other metrics by their names does not pay for this one: the planner sees it.
+UNION ALL
+SELECT 'workspace_autobuild_unreadable_schedules'::pg_catalog.text, '{}'::pg_catalog.jsonb, u.unreadable
+FROM @extschema@.autobuild_count_unreadable() AS u (unreadable);
 COMMENT ON VIEW @extschema@.autobuild_metrics IS
     'Counters since the server started, and gauges, of the worker''s ticks in this database, for an exporter.';
 COMMENT ON COLUMN @extschema@.autobuild_metrics.metric IS 'The name, which begins with workspace_autobuild_.';
@@ -581,9 +623,13 @@ COMMENT ON COLUMN @extschema@.autobuild_metrics.value IS 'The value: a counter s
 REVOKE ALL ON @extschema@.autobuild_metrics FROM PUBLIC;
 GRANT SELECT ON @extschema@.autobuild_metrics TO pg_monitor;
 COMMENT ON FUNCTION @extschema@.autobuild_worker_metrics() IS
-    'The rows of the view autobuild_metrics.';
+    'The rows of the view autobuild_metrics but one.';
+COMMENT ON FUNCTION @extschema@.autobuild_count_unreadable() IS
+    'The value of workspace_autobuild_unreadable_schedules in the view autobuild_metrics; no row while the product''s tables can''t be read.';
 REVOKE ALL ON FUNCTION @extschema@.autobuild_worker_metrics() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.autobuild_worker_metrics() TO pg_monitor;
+REVOKE ALL ON FUNCTION @extschema@.autobuild_count_unreadable() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_count_unreadable() TO pg_monitor;
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -741,6 +787,8 @@ ALTER FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) R
 ALTER FUNCTION @extschema@.autobuild_schedule_check(text) COST 1000;
 ALTER FUNCTION @extschema@.autobuild_list_rules() ROWS 30 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_list_waiting() ROWS 50 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_list_unreadable() ROWS 10 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_count_unreadable() ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;
