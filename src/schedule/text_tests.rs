@@ -6,7 +6,7 @@ use super::vector_tests::instant;
 use super::*;
 
 pub(super) fn parse(text: &str) -> Result<Schedule<BundledZone>, ScheduleError> {
-    Schedule::parse(text, &BundledZones::new())
+    Schedule::parse(text, &BundledZones)
 }
 
 fn sets(text: &str) -> Sets {
