@@ -19,6 +19,7 @@ use crate::product::licence;
 use crate::product::locks::are_free;
 use crate::product::role::executor_role;
 use crate::product::schema::Product;
+use crate::product::zones;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::{Extension, database_name};
 use crate::server::identity::role_name;
@@ -127,6 +128,8 @@ struct Status {
     agenda_problem: Option<String>,
     /// What is wrong between `licensed_rules` and the product's licences.
     licence_problem: Option<String>,
+    /// Which zones of schedules the server has no file of.
+    zone_problem: Option<String>,
     /// Who is in a tick's way.
     blockers: Vec<String>,
     /// What is in the way of a dump.
@@ -170,6 +173,10 @@ impl Status {
             }
             _ => None,
         };
+        let zone_problem = match &found {
+            Some(product) if are_free(product, &zones::READ) => zones::problem(product, &settings)?,
+            _ => None,
+        };
         let agenda = match &found {
             Some(product) => Agenda::find(&extension, product, &settings, Access::Read)?,
             None => Agenda::Detached,
@@ -188,6 +195,7 @@ impl Status {
                 None => None,
             },
             licence_problem,
+            zone_problem,
             agenda,
             blockers,
             settings,
@@ -245,6 +253,7 @@ impl Status {
         problems.extend(self.dump_problem.clone());
         problems.extend(self.collation_problem.clone());
         problems.extend(self.licence_problem.clone());
+        problems.extend(self.zone_problem.clone());
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 

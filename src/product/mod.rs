@@ -19,3 +19,4 @@ pub(crate) mod schema;
 mod select;
 pub(crate) mod waiting;
 pub(crate) mod write;
+pub(crate) mod zones;

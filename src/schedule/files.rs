@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt;
 
 use super::iana;
 use super::tzif::TzifZone;
+use super::zone::may_be_iana_name;
 
 /// No zone file is nearly as long; what is longer is not read.
 const LONGEST_FILE: u64 = 1 << 18;
@@ -55,7 +56,11 @@ pub struct Look<'a> {
 impl<'a> Look<'a> {
     /// Opens them.
     pub fn new(name: &'a str, files: &impl ZoneFiles) -> Look<'a> {
+        // What no name of a zone can be is not even opened: a path, a pipe.
         let open = |name: &str| {
+            if !may_be_iana_name(name) {
+                return None;
+            }
             let file = files.open(name)?;
             let metadata = file.metadata().ok()?;
             metadata.is_file().then_some((file, metadata))
@@ -68,7 +73,7 @@ impl<'a> Look<'a> {
     }
 
     /// A number that changes when any of the files does, comes or goes.
-    pub fn print(&self) -> u64 {
+    pub fn print(&self) -> i64 {
         let target = self.target.as_ref().and_then(|(_, file)| file.as_ref());
         let mut hasher = DefaultHasher::new();
         self.name.hash(&mut hasher);
@@ -80,7 +85,7 @@ impl<'a> Look<'a> {
             });
             stat.hash(&mut hasher);
         }
-        hasher.finish()
+        hasher.finish().cast_signed()
     }
 
     /// Reads the zone; none for a name that is no zone's.
@@ -170,7 +175,7 @@ mod tests {
             self.find(name).map(|found| found.source)
         }
 
-        fn print(&self, name: &str) -> u64 {
+        fn print(&self, name: &str) -> i64 {
             Look::new(name, self).print()
         }
     }
@@ -210,12 +215,16 @@ mod tests {
         let folder = Folder::with(["Europe/Berlin"].into_iter());
         folder.write("zone.tab", b"# tzdb timezone descriptions");
         folder.write("Europe/Broken", b"TZif2");
+        folder.write("posix/Europe/Berlin", iana::data("Europe/Berlin").unwrap());
         for name in [
             "zone.tab",
             "Europe",
+            "posix/Europe/Berlin",
             "Europe/Broken",
             "Mars/Olympus",
             "us/central",
+            "../outside",
+            "Europe/../Europe/Berlin",
         ] {
             assert_eq!(folder.source(name), None, "{name}");
         }

@@ -16,6 +16,7 @@ mod describe;
 mod error;
 pub mod files;
 pub mod iana;
+pub mod lacking;
 mod sets;
 mod text;
 mod tzif;
