@@ -82,6 +82,10 @@ impl Agenda {
         settings: &Settings,
         access: Access,
     ) -> Result<Agenda, Error> {
+        // Another version's state has other columns; its ticks wait for the update.
+        if !extension.is_current() {
+            return Ok(Agenda::Detached);
+        }
         let triggers = Triggers::find(product)?;
         let state = State::read(extension, access)?;
         if !triggers.missing.is_empty() {
