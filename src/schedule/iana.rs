@@ -57,6 +57,12 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_documentation_names_the_release_that_is_bundled() {
+        let named = format!("zone data in this extension, of IANA's release {}", release());
+        assert!(include_str!("../../docs/ZONES.md").contains(&named));
+    }
+
     /// No link is missing, and none is wrong: the links share their target's data, and no
     /// two zones share theirs.
     #[test]

@@ -40,75 +40,64 @@ pub fn problem<'a>(
     keeper: &Keeper,
     os_release: &str,
 ) -> Option<String> {
-    let (mut links, mut others, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+    let has_legacy = has_legacy_package(os_release);
+    let (mut legacy, mut others, mut broken) = (Vec::new(), Vec::new(), Vec::new());
     for (name, found) in zones {
-        match (&found.fault, found.source) {
-            (Some(fault), _) => broken.push(format!("{name} ({fault})")),
-            (None, Source::File) => {}
-            (None, Source::Target(target)) => links.push(format!("{name} ({target})")),
-            // The zone that it is a link to may be lacking, too.
-            (None, Source::Bundled) => others.push(name.to_owned()),
+        let stands_in = match found.source {
+            Source::File => continue,
+            Source::Target(target) => format!("{target} stands in"),
+            Source::Bundled => {
+                format!("this extension's zone data {} stands in", iana::release())
+            }
+        };
+        if let Some(fault) = &found.fault {
+            broken.push(format!("{name} ({fault}; {stands_in})"));
+        } else if has_legacy && is_legacy(name) {
+            legacy.push(format!("{name} ({stands_in})"));
+        } else {
+            others.push(format!("{name} ({stands_in})"));
         }
     }
-    let own = |package: &str| match keeper {
-        Keeper::System => format!("the package {package}"),
-        Keeper::Server(folder) => format!(
-            "the latest minor release of this PostgreSQL, or copy the files of the package \
-             {package} into {folder}"
-        ),
-    };
-    let legacy = if has_legacy_package(os_release) {
-        "tzdata-legacy"
-    } else {
-        "tzdata"
-    };
-    let bundled = format!(
-        "the zone data of this extension (release {})",
-        iana::release()
-    );
+    let missing = "time zones that schedules name have no file on the server";
+    let unreadable = "the server's files of time zones that schedules name can't be read";
     let sentences = [
-        (!links.is_empty()).then(|| {
-            format!(
-                "the server has no file of {}, which schedules name: the zones in parentheses, \
-                 of which they are other names, stand in; install {}",
-                counted(&links),
-                own(legacy)
-            )
-        }),
-        (!others.is_empty()).then(|| {
-            format!(
-                "the server has no file of {}, which schedules name: {bundled} stands in; \
-                 install or upgrade to {}",
-                counted(&others),
-                own("tzdata")
-            )
-        }),
-        (!broken.is_empty()).then(|| {
-            format!(
-                "the server's file of {} can't be read, and schedules name it: {bundled} or the \
-                 zone of which it is another name stands in; reinstall {}",
-                counted(&broken),
-                own("tzdata")
-            )
-        }),
+        (legacy, missing, "install", "tzdata-legacy"),
+        (others, missing, "install or upgrade", "tzdata"),
+        (broken, unreadable, "reinstall", "tzdata"),
     ];
-    let sentences: Vec<String> = sentences.into_iter().flatten().collect();
+    let sentences = sentences
+        .into_iter()
+        .filter(|(zones, ..)| !zones.is_empty());
+    let sentences: Vec<String> = sentences
+        .map(|(zones, what, install, package)| {
+            let advice = match keeper {
+                Keeper::System => format!("{install} the package {package}"),
+                Keeper::Server(folder) => format!(
+                    "install the latest minor release of this PostgreSQL, or copy the files of \
+                     the package {package} into {folder}"
+                ),
+            };
+            format!("{what}: {}; {advice}", counted(&zones))
+        })
+        .collect();
     (!sentences.is_empty()).then(|| sentences.join("; "))
 }
 
+/// Is it in the package `tzdata-legacy`, where there is one? Most links are.
+fn is_legacy(name: &str) -> bool {
+    /// These are no links of IANA's.
+    const ZONES: [&str; 4] = ["CST6CDT", "EST5EDT", "MST7MDT", "PST8PDT"];
+    iana::target(name).is_some() || ZONES.contains(&name)
+}
+
 /// The first names, and how many there are beside them.
-fn counted(names: &[String]) -> String {
-    let zones = if names.len() == 1 {
-        "time zone"
-    } else {
-        "time zones"
-    };
-    let (first, rest) = names.split_at(names.len().min(NAMED));
+fn counted(zones: &[String]) -> String {
+    let (first, rest) = zones.split_at(zones.len().min(NAMED));
     let more = match rest.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("the {zones} {}{more}", first.join(", "))
+    format!("{}{more}", first.join(", "))
 }
 
 #[cfg(test)]
@@ -163,20 +152,36 @@ mod tests {
         let zones = [
             found("US/Central", Source::Target("America/Chicago"), None),
             found("Europe/Berlin", Source::File, None),
+            found("EST5EDT", Source::Bundled, None),
             found("Asia/Tokyo", Source::Bundled, None),
         ];
-        let said = say(&zones, &Keeper::System, TRIXIE).unwrap();
-        let links = "the server has no file of the time zone US/Central (America/Chicago), which \
-                     schedules name: the zones in parentheses, of which they are other names, \
-                     stand in; install the package tzdata-legacy; ";
-        assert!(said.starts_with(links), "{said}");
-        assert!(said.contains("time zone Asia/Tokyo, which"), "{said}");
-        assert!(said.ends_with("upgrade to the package tzdata"), "{said}");
+        let bundled = format!("this extension's zone data {} stands in", iana::release());
+        assert_eq!(
+            say(&zones, &Keeper::System, TRIXIE).unwrap(),
+            format!(
+                "time zones that schedules name have no file on the server: US/Central \
+                 (America/Chicago stands in), EST5EDT ({bundled}); install the package \
+                 tzdata-legacy; time zones that schedules name have no file on the server: \
+                 Asia/Tokyo ({bundled}); install or upgrade the package tzdata"
+            )
+        );
         let said = say(&zones, &Keeper::System, BOOKWORM).unwrap();
         assert!(!said.contains("legacy"), "{said}");
         let own = Keeper::Server("/opt/pg/share/timezone".to_owned());
         let said = say(&zones, &own, BOOKWORM).unwrap();
-        assert!(said.contains("into /opt/pg/share/timezone"), "{said}");
+        assert!(said.ends_with("into /opt/pg/share/timezone"), "{said}");
+    }
+
+    /// As the package has them in Debian 13.
+    #[test]
+    fn what_the_legacy_package_has_is_advised_to_be_had_from_there() {
+        let package = include_str!("../../tests/data/tzdata-legacy.txt");
+        let names: Vec<&str> = package.lines().skip(1).collect();
+        assert_eq!(names.len(), 113);
+        for name in names {
+            assert!(iana::is_name(name) && is_legacy(name), "{name}");
+        }
+        assert!(!is_legacy("Europe/Berlin") && !is_legacy("Factory"));
     }
 
     #[test]
@@ -186,7 +191,7 @@ mod tests {
             .map(|name| found(name, Source::Target("Etc/UTC"), None))
             .collect();
         let said = say(&zones, &Keeper::System, TRIXIE).unwrap();
-        assert!(said.contains(" and 248 more, which"), "{said}");
+        assert!(said.contains(" and 248 more; install"), "{said}");
         assert!(said.len() < 400, "{said}");
     }
 
@@ -195,7 +200,7 @@ mod tests {
         let zones = [found("Europe/Berlin", Source::Bundled, Some("it is empty"))];
         let said = say(&zones, &Keeper::System, TRIXIE).unwrap();
         assert!(
-            said.contains("Europe/Berlin (it is empty) can't be read"),
+            said.contains("Europe/Berlin (it is empty; this ext"),
             "{said}"
         );
         assert!(said.ends_with("reinstall the package tzdata"), "{said}");
