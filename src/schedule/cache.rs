@@ -108,23 +108,24 @@ impl<S: ZoneSource> ScheduleCache<S> {
 mod tests {
     use std::cell::Cell;
 
-    use super::super::test_zones::{BundledZone, BundledZones};
+    use super::super::files::Bundled;
+    use super::super::tzif::TzifZone;
     use super::super::zone::{Span, Zone};
     use super::*;
 
     /// Counts how often a zone is looked up.
-    struct Counted(BundledZones, Cell<usize>);
+    struct Counted(Bundled, Cell<usize>);
 
     impl ZoneSource for Counted {
-        type Zone = BundledZone;
-        fn zone(&self, name: &str) -> Option<BundledZone> {
+        type Zone = TzifZone;
+        fn zone(&self, name: &str) -> Option<TzifZone> {
             self.1.set(self.1.get() + 1);
             self.0.zone(name)
         }
     }
 
     fn cache(capacity: usize) -> ScheduleCache<Counted> {
-        ScheduleCache::new(Counted(BundledZones, Cell::new(0)), capacity)
+        ScheduleCache::new(Counted(Bundled, Cell::new(0)), capacity)
     }
 
     fn held(cache: &ScheduleCache<Counted>) -> usize {

@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 
 use super::iana;
 use super::tzif::TzifZone;
-use super::zone::may_be_iana_name;
+use super::zone::{ZoneSource, may_be_iana_name};
 
 /// No zone file is nearly as long; what is longer is not read.
 const LONGEST_FILE: u64 = 1 << 18;
@@ -21,6 +21,24 @@ const LONGEST_FILE: u64 = 1 << 18;
 pub trait ZoneFiles {
     /// The file of a name that is spelled exactly so.
     fn open(&self, name: &str) -> Option<File>;
+}
+
+/// No file at all: every zone is as it is bundled, the same on every machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Bundled;
+
+impl ZoneFiles for Bundled {
+    fn open(&self, _name: &str) -> Option<File> {
+        None
+    }
+}
+
+impl ZoneSource for Bundled {
+    type Zone = TzifZone;
+
+    fn zone(&self, name: &str) -> Option<TzifZone> {
+        Look::new(name, self).read().map(|found| found.zone)
+    }
 }
 
 /// Where a zone was taken from.

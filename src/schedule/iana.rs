@@ -59,7 +59,10 @@ mod tests {
 
     #[test]
     fn the_documentation_names_the_release_that_is_bundled() {
-        let named = format!("zone data in this extension, of IANA's release {}", release());
+        let named = format!(
+            "zone data in this extension, of IANA's release {}",
+            release()
+        );
         assert!(include_str!("../../docs/ZONES.md").contains(&named));
     }
 

@@ -36,6 +36,7 @@ mod vector_tests;
 
 pub use cache::ScheduleCache;
 pub use error::{Field, Problem, ScheduleError};
+pub use files::Bundled;
 pub use tzif::TzifZone;
 pub use weekly::Schedule;
 pub use zone::{Span, Zone, ZoneSource};

@@ -1,28 +1,6 @@
-//! Zone sources for tests: a real zone database compiled in, and made-up zones.
+//! Zone sources for tests: made-up zones.
 
-use super::files::{Look, ZoneFiles};
-use super::tzif::TzifZone;
 use super::{Span, Zone, ZoneSource};
-
-/// What is bundled; the machine's own zones aren't looked at.
-pub(crate) struct BundledZones;
-
-/// A zone of [`BundledZones`].
-pub(crate) type BundledZone = TzifZone;
-
-impl ZoneFiles for BundledZones {
-    fn open(&self, _name: &str) -> Option<std::fs::File> {
-        None
-    }
-}
-
-impl ZoneSource for BundledZones {
-    type Zone = BundledZone;
-
-    fn zone(&self, name: &str) -> Option<BundledZone> {
-        Look::new(name, self).read().map(|found| found.zone)
-    }
-}
 
 /// A made-up zone: an offset from the start and the shifts after it, in order.
 #[derive(Clone, Debug)]
