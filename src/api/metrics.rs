@@ -159,8 +159,8 @@ fn unreadable_schedules() -> Result<Option<f64>, Error> {
     match Product::find(&settings.product_schema) {
         Ok(product) if are_free(&product, &licence::READ) => {
             licence::follow(&product, &mut settings)?;
-            let unreadable = unreadable::seen_by_ticks(&product, &settings)?;
-            Ok(unreadable.map(|unreadable| unreadable.len() as f64))
+            let schedules = unreadable::seen_by_ticks(&product, &settings)?;
+            Ok(schedules.map(|schedules| schedules.unreadable.len() as f64))
         }
         _ => Ok(None),
     }

@@ -7,7 +7,7 @@
 use pgrx::iter::TableIterator;
 use pgrx::{extension_sql_file, name, pg_extern, search_path};
 
-use crate::decision::unreadable::{self, Unreadable};
+use crate::decision::unreadable::{self, Schedules, Unreadable};
 use crate::product::facts;
 use crate::product::licence;
 use crate::product::locks::{are_free, hold_for_preview};
@@ -19,12 +19,12 @@ use crate::server::query::sql_uuid;
 use crate::server::subtransaction::in_subtransaction;
 use crate::settings::Settings;
 
-/// As ticks see them. `None` where they can't be read now: a migration is at the tables, or
+/// Schedules as ticks see them. `None` where they can't be read now: a migration is at the tables, or
 /// the role can't be, or lacks a right, which ticks tell of.
 pub(super) fn seen_by_ticks(
     product: &Product,
     settings: &Settings,
-) -> Result<Option<Vec<Unreadable>>, Error> {
+) -> Result<Option<Schedules>, Error> {
     if !are_free(product, &facts::READ) {
         return Ok(None);
     }
@@ -33,7 +33,7 @@ pub(super) fn seen_by_ticks(
         acting_as(role, || unreadable::read(product, &settings.policy))
     });
     match read {
-        Ok(unreadable) => Ok(Some(unreadable)),
+        Ok(schedules) => Ok(Some(schedules)),
         // A cancel request is for the whole statement.
         Err(error) if error.sqlstate().is_intervention() => Err(error),
         Err(_) => Ok(None),
@@ -76,8 +76,8 @@ fn autobuild_list_unreadable() -> TableIterator<
 > {
     let settings = licence::settings().or_raise();
     let product = hold_for_preview(&settings.product_schema).or_raise();
-    let unreadable = unreadable::read(&product, &settings.policy).or_raise();
-    TableIterator::new(unreadable.into_iter().map(|one| {
+    let schedules = unreadable::read(&product, &settings.policy).or_raise();
+    TableIterator::new(schedules.unreadable.into_iter().map(|one| {
         (
             sql_uuid(one.workspace_id),
             one.schedule,

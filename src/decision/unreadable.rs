@@ -1,7 +1,10 @@
-//! The workspaces that only a schedule that can't be read keeps from being started.
+//! What schedules are told of: the workspaces that only a schedule that can't be read keeps
+//! from being started, and the zones of the others.
 //!
 //! Workspaces share few texts: each is parsed once, and only the workspaces of those that
 //! are refused are looked at, which are few or none.
+
+use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
@@ -14,6 +17,15 @@ use crate::server::error::Error;
 
 use super::judge::with_schedules;
 
+/// The schedules of all workspaces, as far as they are told of.
+#[derive(Default)]
+pub(crate) struct Schedules {
+    /// By schedule and id.
+    pub unreadable: Vec<Unreadable>,
+    /// The zones that the others name.
+    pub zones: BTreeSet<String>,
+}
+
 /// A workspace and its schedule.
 pub(crate) struct Unreadable {
     /// `workspaces.id`.
@@ -24,16 +36,20 @@ pub(crate) struct Unreadable {
     pub error: Box<str>,
 }
 
-/// All of them, by schedule and id.
-pub(crate) fn read(product: &Product, policy: &Policy) -> Result<Vec<Unreadable>, Error> {
-    let mut found = Vec::new();
+/// Reads them, where they start anything.
+pub(crate) fn read(product: &Product, policy: &Policy) -> Result<Schedules, Error> {
+    let mut found = Schedules::default();
     if !policy.allows(ActingRule::Autostart) {
         return Ok(found);
     }
     let mut refused = Vec::new();
     facts::schedules(product, |text| {
-        if with_schedules(|schedules| schedules.get(&text).is_err()) {
-            refused.push(text);
+        let schedule = with_schedules(|schedules| schedules.get(&text));
+        match schedule {
+            Ok(schedule) => found
+                .zones
+                .extend(schedule.zone().map(|zone| zone.name().to_owned())),
+            Err(_) => refused.push(text),
         }
     })?;
     if refused.is_empty() {
@@ -44,7 +60,7 @@ pub(crate) fn read(product: &Product, policy: &Policy) -> Result<Vec<Unreadable>
             unreadable_schedule(&facts, &product.signs, policy, schedules)
         });
         if let Some((error, schedule)) = error.zip(facts.schedule) {
-            found.push(Unreadable {
+            found.unreadable.push(Unreadable {
                 workspace_id: facts.workspace_id,
                 schedule,
                 error,
@@ -52,6 +68,7 @@ pub(crate) fn read(product: &Product, policy: &Policy) -> Result<Vec<Unreadable>
         }
         Ok(())
     })?;
-    found.sort_by(|a, b| (&a.schedule, a.workspace_id).cmp(&(&b.schedule, b.workspace_id)));
+    let by = |one: &Unreadable| (one.schedule.clone(), one.workspace_id);
+    found.unreadable.sort_by_cached_key(by);
     Ok(found)
 }

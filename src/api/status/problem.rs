@@ -29,7 +29,7 @@ impl Status {
         problems.extend(self.dump_problem.clone());
         problems.extend(self.collation_problem.clone());
         problems.extend(self.licence_problem.clone());
-        problems.extend(self.schedule_problem.clone());
+        problems.extend(self.schedule_problems.clone());
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 

@@ -17,6 +17,7 @@ use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::identity::role_name;
 use crate::server::query::{Access, fetch_one};
+use crate::server::zones;
 use crate::settings::Settings;
 use crate::worker::configured::workers_settings;
 use crate::worker::state::{LastTick, Slot};
@@ -38,8 +39,9 @@ pub(super) struct Status {
     pub agenda_problem: Option<String>,
     /// What is wrong between `licensed_rules` and the product's licences.
     pub licence_problem: Option<String>,
-    /// Who is kept from being started by a schedule that can't be read.
-    pub schedule_problem: Option<String>,
+    /// Who is kept from being started by a schedule that can't be read, and which zones of
+    /// schedules the server has no file of.
+    pub schedule_problems: Vec<String>,
     /// Who is in a tick's way.
     pub blockers: Vec<String>,
     /// What is in the way of a dump.
@@ -75,14 +77,13 @@ impl Status {
         };
         // Without the product's tables there is none.
         let found = Product::find(&settings.product_schema).ok();
-        let (licence_problem, schedule_problem) = match &found {
+        let (licence_problem, schedules) = match &found {
             // A migration that holds them is told of by others; it must not be waited for.
             Some(product) if are_free(product, &licence::READ) => {
                 licence::follow(product, &mut settings)?;
                 (
                     licence::problem(product, &settings)?,
-                    unreadable::seen_by_ticks(product, &settings)?
-                        .and_then(|seen| unreadable::problem(&seen)),
+                    unreadable::seen_by_ticks(product, &settings)?,
                 )
             }
             _ => (None, None),
@@ -105,7 +106,11 @@ impl Status {
                 None => None,
             },
             licence_problem,
-            schedule_problem,
+            schedule_problems: schedules.map_or_else(Vec::new, |schedules| {
+                let unreadable = unreadable::problem(&schedules.unreadable);
+                let lacking = zones::problem(&schedules.zones);
+                unreadable.into_iter().chain(lacking).collect()
+            }),
             agenda,
             blockers,
             settings,

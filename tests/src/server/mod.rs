@@ -8,6 +8,7 @@ pub mod clock;
 mod guard;
 pub mod installation;
 pub mod standby;
+pub mod zone_files;
 
 use std::fs;
 use std::net::TcpListener;
