@@ -1,7 +1,7 @@
 # What a newcomer runs: `make demo` and `make test`. Both install what this machine
 # lacks first (as root or with sudo), and a second run finds it there.
 
-.PHONY: help setup build install test test-16 test-18 test-versions test-faults test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop clean
+.PHONY: help setup build install test test-16 test-18 test-versions test-faults test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop docs pictures clean
 
 help:
 	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
@@ -20,6 +20,8 @@ help:
 	@echo "make build      only build the extension"
 	@echo "make lint       only formatting, spelling, licences, lints and documentation"
 	@echo "make advisories known vulnerabilities of the crates we depend on; fetches their list"
+	@echo "make docs       the pages as a site: target/docs/index.html"
+	@echo "make pictures   draw docs/pictures anew, from real runs; a quarter of an hour"
 	@echo "make clean      remove what was built and the private server"
 
 setup:
@@ -71,6 +73,12 @@ demo-keep: setup
 
 demo-stop:
 	@scripts/demo.sh stop
+
+docs:
+	@scripts/docs.sh
+
+pictures: setup
+	@scripts/pictures.sh
 
 clean:
 	@scripts/clean.sh
