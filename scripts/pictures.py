@@ -67,7 +67,7 @@ def save(figure, name):
     figure.savefig(path, metadata={"Date": None, "Creator": None})
     plt.close(figure)
     text = path.read_text().replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, Arial, sans-serif")
-    text = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", text)
+    text = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.1f}", text)
     path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n")
     print(f"{path.relative_to(PROJECT)}: {path.stat().st_size // 1024} kB")
 
