@@ -239,7 +239,9 @@ def live(record, folder):
                 **quiet,
             )
         )
-        while not ask(prometheus, "query", query="workspace_autobuild_up == 1"):
+        while life.poll() is None and not ask(
+            prometheus, "query", query="workspace_autobuild_up == 1"
+        ):
             time.sleep(1)
         begun = time.time()
         life.wait()
