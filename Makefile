@@ -1,12 +1,13 @@
 # What a newcomer runs: `make demo` and `make test`. Both install what this machine
 # lacks first (as root or with sudo), and a second run finds it there.
 
-.PHONY: help setup setup-build build install test test-16 test-18 test-versions test-faults test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop clean
+.PHONY: help setup setup-build build install test test-16 test-18 test-versions test-upgrade test-faults test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop clean
 
 help:
 	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
 	@echo "make demo-keep  the same, and leave the server up to look around; make demo-stop ends it"
 	@echo "make test       everything: formatting, lints, unit, property, in-server and whole-server tests"
+	@echo "make test-upgrade  upgrade from the library of 0.1.0, which is built for it"
 	@echo "make test-faults  break servers many times over (FAULTS_ROUNDS, default 100; FAULTS_SEED)"
 	@echo "make test-asserted   build and test on a PostgreSQL with assertions, from Debian's source"
 	@echo "make test-sanitized  a storm and every SQL function under valgrind; a quarter of an hour or more"
@@ -44,6 +45,9 @@ test-16 test-18: setup
 
 test-versions: test-16 test-18
 
+test-upgrade: setup
+	@scripts/upgrade.sh
+
 test-faults: setup
 	@scripts/faults.sh
 
@@ -68,10 +72,10 @@ advisories: setup
 bench: setup-build
 	@scripts/bench.sh
 
-demo: setup-build
+demo:
 	@scripts/demo.sh run
 
-demo-keep: setup-build
+demo-keep:
 	@scripts/demo.sh keep
 
 demo-stop:

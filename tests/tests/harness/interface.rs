@@ -69,8 +69,9 @@ fn generated() -> String {
     })
 }
 
-#[test]
-fn the_install_script_is_what_the_code_generates() {
+/// The script that CREATE EXTENSION runs here is the one that is checked in: written anew,
+/// it is put there, too.
+fn check_install_script() {
     let version = &texts(
         &mut Server::shared().client(SUPERUSER),
         "SELECT default_version FROM pg_available_extensions WHERE name = 'workspace-autobuild'",
@@ -90,11 +91,19 @@ fn the_install_script_is_what_the_code_generates() {
             .map(|piece| piece.trim().to_owned())
             .collect()
     };
-    check(
-        &format!("sql/workspace-autobuild--{version}.sql"),
-        &made,
-        |found, wanted| pieces(found) == pieces(wanted),
-    );
+    let name = format!("workspace-autobuild--{version}.sql");
+    check(&format!("sql/{name}"), &made, |found, wanted| {
+        pieces(found) == pieces(wanted)
+    });
+    if std::env::var_os("UPDATE_DOCUMENTATION").is_some() {
+        let installed = Installation::find().extension_dir().join(&name);
+        fs::write(&installed, &made).unwrap_or_else(|e| panic!("{}: {e}", installed.display()));
+    }
+}
+
+#[test]
+fn the_install_script_is_what_the_code_generates() {
+    check_install_script();
 }
 
 /// The catalog's part of the register.
@@ -152,6 +161,9 @@ fn codes(list: &str) -> Vec<String> {
 
 #[test]
 fn the_register_of_the_sql_interface_is_what_the_catalog_has() {
+    if std::env::var_os("UPDATE_DOCUMENTATION").is_some() {
+        check_install_script();
+    }
     let product = Product::with_extension(Server::shared(), Version::NEWEST);
     let mut client = product.superuser();
     let mut register =
