@@ -21,6 +21,8 @@ help:
 	@echo "make build      only build the extension"
 	@echo "make lint       only formatting, spelling, licences, lints and documentation"
 	@echo "make advisories known vulnerabilities of the crates we depend on; fetches their list"
+	@echo "make docs       the pages as a site: target/docs/index.html"
+	@echo "make pictures   draw docs/pictures anew, from real runs; a quarter of an hour"
 	@echo "make clean      remove what was built and the private server"
 
 setup:
@@ -78,6 +80,14 @@ demo-keep:
 
 demo-stop:
 	@scripts/demo.sh stop
+
+# There is a folder of that name.
+.PHONY: docs pictures
+docs:
+	@scripts/docs.sh
+
+pictures: setup
+	@scripts/pictures.sh
 
 clean:
 	@scripts/clean.sh

@@ -81,9 +81,9 @@ fn an_sql_function_pins_its_path_and_is_not_for_everyone_unless_that_is_meant() 
 }
 
 #[test]
-fn the_readme_lists_every_setting() {
-    let readme = text("README.md");
-    let (_, list) = readme.split_once("\n## Settings\n").expect("the list");
+fn the_reference_lists_every_setting() {
+    let reference = text("docs/REFERENCE.md");
+    let (_, list) = reference.split_once("\n## Settings\n").expect("the list");
     let (list, _) = list.split_once("\n## ").expect("its end");
     let listed: String = list
         .lines()
@@ -95,7 +95,7 @@ fn the_readme_lists_every_setting() {
         count += 1;
         assert!(
             listed.contains(&format!("`{setting}`")),
-            "README.md does not list {setting}"
+            "docs/REFERENCE.md does not list {setting}"
         );
     }
     assert!(count >= 18, "only {count} settings were found");

@@ -1,5 +1,5 @@
 //! The SQL functions, thin: arguments are checked, a module below does the work, rows
-//! go out. What a function promises stands in its COMMENT (`\df+`) and the README.
+//! go out. What a function promises stands in its COMMENT (`\df+`) and docs/REFERENCE.md.
 
 pub(crate) mod agenda;
 pub(crate) mod control;
