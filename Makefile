@@ -1,7 +1,7 @@
 # What a newcomer runs: `make demo` and `make test`. Both install what this machine
 # lacks first (as root or with sudo), and a second run finds it there.
 
-.PHONY: help setup build install test test-16 test-18 test-versions test-faults test-ha test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop clean
+.PHONY: help setup build install test test-16 test-18 test-versions test-faults test-ha test-beside test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop clean
 
 help:
 	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
@@ -9,7 +9,7 @@ help:
 	@echo "make test       everything: formatting, lints, unit, property, in-server and whole-server tests"
 	@echo "make test-faults  break servers many times over (FAULTS_ROUNDS, default 100; FAULTS_SEED)"
 	@echo "make test-ha      failover and switchover under Patroni, in the midst of a storm (HA_ROUNDS, default 2)"
-	@echo "make  beside pg_cron, pgaudit, pg_stat_statements, auto_explain, pg_repack, PgBouncer, exporters"
+	@echo "make test-beside  beside pg_cron, pgaudit, pg_stat_statements, auto_explain, pg_repack, PgBouncer, exporters"
 	@echo "make test-asserted   build and test on a PostgreSQL with assertions, from Debian's source"
 	@echo "make test-sanitized  a storm and every SQL function under valgrind; a quarter of an hour or more"
 	@echo "make fuzz       fuzz the pure parts (FUZZ_SECONDS for each target, default 60)"
@@ -46,6 +46,9 @@ test-faults: setup
 
 test-ha: setup
 	@scripts/ha.sh
+
+test-beside: setup
+	@scripts/beside.sh
 
 test-asserted: setup
 	@scripts/asserted.sh
