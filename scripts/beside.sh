@@ -15,7 +15,11 @@ cd "$project"
 # can read them.
 export AUTOBUILD_BESIDE=$private/beside
 bouncer=$AUTOBUILD_BESIDE/pgbouncer
-[ -x "$bouncer/usr/sbin/pgbouncer" ] || unpack_packages "$bouncer" pgbouncer libc-ares2 libevent-2.1-7
+[ -x "$bouncer/usr/sbin/pgbouncer" ] || {
+  # Libraries that a server's machine need not have; their names differ by release.
+  mapfile -t needed < <(apt-cache depends pgbouncer | sed -n 's/.*Depends: \(libc-\?ares.*\|libevent.*\)/\1/p')
+  unpack_packages "$bouncer" pgbouncer "${needed[@]}"
+}
 
 library=$private_server/lib/postgresql/$PG_MAJOR
 [ -x "$library/bin/pg_repack" ] || {

@@ -8,11 +8,14 @@ set -euo pipefail
 cd "$project"
 
 # Unpacked, since the installed packages would start services; where the servers' user
-# can read them.
+# can read them. Python and libpq are the machine's.
 export AUTOBUILD_PATRONI=$private/patroni
-[ -x "$AUTOBUILD_PATRONI/usr/bin/etcd" ] ||
-  unpack_packages "$AUTOBUILD_PATRONI" patroni etcd-server \
-    python3-{cdiff,click,dateutil,dnspython,etcd,prettytable,psutil,psycopg2,six,urllib3,wcwidth,yaml}
+[ -x "$AUTOBUILD_PATRONI/usr/bin/etcd" ] || {
+  mapfile -t needed < <(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts \
+    --no-breaks --no-replaces --no-enhances patroni |
+    grep -xE 'python3-(cdiff|ydiff|click|dateutil|dnspython|etcd|prettytable|psutil|psycopg2|six|urllib3|wcwidth|yaml)')
+  unpack_packages "$AUTOBUILD_PATRONI" patroni etcd-server "${needed[@]}"
+}
 
 export FAULTS_ROUNDS=${HA_ROUNDS:-2}
 scripts/install.sh private
