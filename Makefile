@@ -1,7 +1,7 @@
 # What a newcomer runs: `make demo` and `make test`. Both install what this machine
 # lacks first (as root or with sudo), and a second run finds it there.
 
-.PHONY: help setup build install test test-16 test-18 test-versions test-faults test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop clean
+.PHONY: help setup build install test test-16 test-18 test-versions test-faults test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop dist clean
 
 help:
 	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-16    build and test on PostgreSQL 16, a smaller suite; make test-18 likewise (it is part of make test)"
 	@echo "make test-versions  both"
 	@echo "make install    build, optimized, and put the extension into this machine's PostgreSQL (or PG_CONFIG's)"
+	@echo "make dist       the archive for PGXN, from what is committed, in target/dist"
 	@echo "make setup      only install what building and testing need"
 	@echo "make build      only build the extension"
 	@echo "make lint       only formatting, spelling, licences, lints and documentation"
@@ -62,6 +63,9 @@ advisories: setup
 
 bench: setup
 	@scripts/bench.sh
+
+dist:
+	@scripts/dist.sh
 
 demo: setup
 	@scripts/demo.sh run
