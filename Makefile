@@ -1,7 +1,7 @@
 # What a newcomer runs: `make demo` and `make test`. Both install what this machine
 # lacks first (as root or with sudo), and a second run finds it there.
 
-.PHONY: help setup build install test test-16 test-18 test-versions test-faults test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop dist clean
+.PHONY: help setup setup-build build install test test-16 test-18 test-versions test-faults test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop dist clean
 
 help:
 	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
@@ -17,19 +17,22 @@ help:
 	@echo "make test-versions  both"
 	@echo "make install    build, optimized, and put the extension into this machine's PostgreSQL (or PG_CONFIG's)"
 	@echo "make dist       the archive for PGXN, from what is committed, in target/dist"
-	@echo "make setup      only install what building and testing need"
+	@echo "make setup      only install what building and testing need; make setup-build only for building"
 	@echo "make build      only build the extension"
 	@echo "make lint       only formatting, spelling, licences, lints and documentation"
 	@echo "make advisories known vulnerabilities of the crates we depend on; fetches their list"
 	@echo "make clean      remove what was built and the private server"
 
 setup:
-	@scripts/setup.sh
+	@scripts/setup.sh test
 
-build: setup
+setup-build:
+	@scripts/setup.sh build
+
+build: setup-build
 	@scripts/install.sh private
 
-install: setup
+install: setup-build
 	@scripts/install.sh system
 
 test: setup
@@ -61,16 +64,16 @@ lint: setup
 advisories: setup
 	@scripts/advisories.sh
 
-bench: setup
+bench: setup-build
 	@scripts/bench.sh
 
 dist:
 	@scripts/dist.sh
 
-demo: setup
+demo: setup-build
 	@scripts/demo.sh run
 
-demo-keep: setup
+demo-keep: setup-build
 	@scripts/demo.sh keep
 
 demo-stop:

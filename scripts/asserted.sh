@@ -59,10 +59,6 @@ fi
 export PG_CONFIG=$asserted/installed/bin/pg_config
 [ "${1:-}" = --build-only ] && exit
 . "$(dirname "$0")/env.sh"
-grep -qs "\"$PG_CONFIG\"" "$PGRX_HOME/config.toml" || {
-  mkdir -p "$PGRX_HOME"
-  cargo pgrx init "--pg$PG_MAJOR" "$PG_CONFIG" --no-run
-}
 say "building for $("$PG_CONFIG" --version) with assertions"
 scripts/install.sh private
 say "testing"

@@ -52,13 +52,13 @@ MESSAGE
 install_into() {
   PG_CONFIG=$(pg_config_of "$1")
   export PG_CONFIG
-  scripts/setup.sh
+  scripts/setup.sh test
   say "building for $("$PG_CONFIG" --version)"
   scripts/install.sh private
 }
 
 # What Debian has: python3 and its venv, which the wheel needs, and the rest.
-(unset PG_CONFIG && scripts/setup.sh)
+(unset PG_CONFIG && scripts/setup.sh test)
 unpack
 options=()
 if [ "$major" = 18 ]; then

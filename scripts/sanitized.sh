@@ -38,10 +38,6 @@ chmod -R go+rX "$watched"
 
 export PG_CONFIG=$installed/bin/pg_config
 . "$(dirname "$0")/env.sh"
-grep -qs "\"$PG_CONFIG\"" "$PGRX_HOME/config.toml" || {
-  mkdir -p "$PGRX_HOME"
-  cargo pgrx init "--pg$PG_MAJOR" "$PG_CONFIG" --no-run
-}
 say "building for $("$PG_CONFIG" --version) with assertions"
 scripts/install.sh private
 # Links to what was there before it was installed do not show what came since.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and this machine lacks: PostgreSQL with its
-# headers, libclang, cargo-pgrx, linters; then makes the private copy of the server. A
-# second run finds everything there and changes nothing.
+# Installs what this machine lacks, then makes the private copy of the server: `setup.sh
+# build` what building and running need, PostgreSQL with its headers and libclang; `setup.sh
+# test` also what testing needs, cargo-pgrx, linters, other extensions. A second run finds
+# everything there and changes nothing.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$project"
@@ -21,10 +22,16 @@ missing() {
 }
 
 packages() {
-  local wanted=(libclang-dev pkg-config libssl-dev python3-venv shellcheck)
+  # libclang1 is what bindgen loads; the headers that it reads come with the server's.
+  local wanted=(libclang1)
   on_private_copy && wanted+=(postgresql-"$PG_MAJOR" postgresql-server-dev-"$PG_MAJOR")
-  # Root's tests become the user postgres by sudo.
-  [ "$(id -u)" = 0 ] && wanted+=(sudo)
+  # Else those are clang's own, unless they are there.
+  on_private_copy || compgen -G '/usr/lib/llvm-*/lib/clang/*/include/stddef.h' >/dev/null || wanted+=(libclang-dev)
+  if [ "$1" = test ]; then
+    wanted+=(pkg-config libssl-dev python3-venv shellcheck)
+    # Root's in-server tests become the user postgres by sudo.
+    [ "$(id -u)" = 0 ] && wanted+=(sudo)
+  fi
   local lacking
   mapfile -t lacking < <(missing "${wanted[@]}")
   [ ${#lacking[@]} = 0 ] && return
@@ -64,13 +71,6 @@ private_copy() {
   ln -s /usr/include "$private_server/include"
   ln -s "$("$system_pg_config" --libdir)" "$private_server/lib/"
   echo "$source" >"$made_from"
-}
-
-pgrx_home() {
-  grep -qs "\"$PG_CONFIG\"" "$PGRX_HOME/config.toml" && return
-  say "telling pgrx of $PG_CONFIG"
-  mkdir -p "$PGRX_HOME"
-  cargo pgrx init "--pg$PG_MAJOR" "$PG_CONFIG" --no-run
 }
 
 linters() {
@@ -119,10 +119,19 @@ pg_cron() {
   fi
 }
 
-packages
-cargo_pgrx
-private_copy
-pgrx_home
-linters
-monitoring
-pg_cron
+case ${1:-} in
+  build)
+    packages build
+    private_copy
+    ;;
+  test)
+    packages test
+    cargo_pgrx
+    private_copy
+    mkdir -p "$PGRX_HOME"
+    linters
+    monitoring
+    pg_cron
+    ;;
+  *) sed -n '2,5p' "$0" && exit 2 ;;
+esac

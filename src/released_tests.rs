@@ -25,6 +25,14 @@ fn a_released_script_never_changes() {
 }
 
 #[test]
+fn the_control_file_names_the_version_that_the_code_is_of() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/workspace-autobuild.control");
+    let control = fs::read_to_string(file).unwrap_or_else(|e| panic!("{file}: {e}"));
+    let version = concat!("default_version = '", env!("CARGO_PKG_VERSION"), "'");
+    assert!(control.lines().any(|line| line == version), "{control}");
+}
+
+#[test]
 fn an_upgrade_script_leads_to_the_version_that_the_code_is_of() {
     let current = env!("CARGO_PKG_VERSION");
     for &(name, _) in RELEASED {

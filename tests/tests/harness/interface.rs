@@ -7,8 +7,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use postgres::Client;
+use tempfile::TempDir;
 use workspace_autobuild_tests::product::texts;
 use workspace_autobuild_tests::server::SUPERUSER;
 use workspace_autobuild_tests::server::installation::Installation;
@@ -40,19 +42,42 @@ fn check(path: &str, wanted: &str, same: impl Fn(&str, &str) -> bool) {
     );
 }
 
+/// What the code that is installed generates.
+fn generated() -> String {
+    let file = TempDir::with_prefix("autobuild-").expect("a folder");
+    let file = file.path().join("generated.sql");
+    let major = format!("pg{}", Installation::find().major());
+    let output = Command::new("cargo")
+        .current_dir(project("."))
+        .args([
+            "pgrx",
+            "schema",
+            &major,
+            "--skip-build",
+            "--no-default-features",
+        ])
+        .args(["--features", &major, "--out"])
+        .arg(&file)
+        .output()
+        .expect("cargo runs");
+    fs::read_to_string(&file).unwrap_or_else(|e| {
+        panic!(
+            "{e}: cargo pgrx schema said: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
+}
+
 #[test]
-fn the_install_script_is_what_the_code_makes() {
-    let server = Server::shared();
+fn the_install_script_is_what_the_code_generates() {
     let version = &texts(
-        &mut server.client(SUPERUSER),
+        &mut Server::shared().client(SUPERUSER),
         "SELECT default_version FROM pg_available_extensions WHERE name = 'workspace-autobuild'",
     )[0][0];
     let version = version.as_deref().expect("a version");
-    let name = format!("workspace-autobuild--{version}.sql");
-    let made = Installation::find().extension_dir().join(&name);
-    let made = fs::read_to_string(&made).unwrap_or_else(|e| panic!("{}: {e}", made.display()));
     // Where in the code a piece stands is of no interest.
-    let made: String = made
+    let made: String = generated()
         .lines()
         .filter(|line| {
             !line.starts_with("-- src/") && !line.starts_with("-- workspace_autobuild::")
@@ -65,9 +90,11 @@ fn the_install_script_is_what_the_code_makes() {
             .map(|piece| piece.trim().to_owned())
             .collect()
     };
-    check(&format!("sql/{name}"), &made, |found, wanted| {
-        pieces(found) == pieces(wanted)
-    });
+    check(
+        &format!("sql/workspace-autobuild--{version}.sql"),
+        &made,
+        |found, wanted| pieces(found) == pieces(wanted),
+    );
 }
 
 /// The catalog's part of the register.
