@@ -20,6 +20,7 @@ help:
 	@echo "make test-16    build and test on PostgreSQL 16, a smaller suite; make test-18 likewise (it is part of make test)"
 	@echo "make test-versions  both"
 	@echo "make install    build, optimized, and put the extension into this machine's PostgreSQL (or PG_CONFIG's)"
+	@echo "make dist       the archive for PGXN, from what is committed, in target/dist"
 	@echo "make setup      only install what building and testing need; make setup-build only for building"
 	@echo "make build      only build the extension"
 	@echo "make lint       only formatting, spelling, licences, lints and documentation"
@@ -81,6 +82,9 @@ advisories: setup
 bench: setup-build
 	@scripts/bench.sh
 
+dist:
+	@scripts/dist.sh
+
 demo:
 	@scripts/demo.sh run
 
@@ -90,8 +94,6 @@ demo-keep:
 demo-stop:
 	@scripts/demo.sh stop
 
-# There is a folder of that name.
-.PHONY: docs pictures
 docs:
 	@scripts/docs.sh
 
