@@ -20,6 +20,8 @@ help:
 	@echo "make test-16    build and test on PostgreSQL 16, a smaller suite; make test-18 likewise (it is part of make test)"
 	@echo "make test-versions  both"
 	@echo "make install    build, optimized, and put the extension into this machine's PostgreSQL (or PG_CONFIG's)"
+	@echo "make deb        Debian packages for this release's PostgreSQL, into target/deb"
+	@echo "make test-deb   try these packages, on a machine that may be changed: installs, upgrades, removes (as root)"
 	@echo "make dist       the archive for PGXN, from what is committed, in target/dist"
 	@echo "make setup      only install what building and testing need; make setup-build only for building"
 	@echo "make build      only build the extension"
@@ -99,6 +101,12 @@ docs:
 
 pictures: setup
 	@scripts/pictures.sh
+
+deb:
+	@scripts/deb.sh
+
+test-deb:
+	@scripts/deb-check.sh lint
 
 clean:
 	@scripts/clean.sh

@@ -85,4 +85,5 @@ def main():
         print(f"\n{'=' * 100}\n{', '.join(names)}\n{'-' * 100}\n\n{text}", end="")
 
 
-main()
+if __name__ == "__main__":
+    main()

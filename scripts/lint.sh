@@ -28,7 +28,11 @@ documentation() {
 gate "Run: cargo fmt --all" cargo fmt --all --check
 gate "Run: $linters/bin/taplo fmt" env RUST_LOG=error "$linters/bin/taplo" fmt --check --diff
 gate "Mend the word; one that is right is added to _typos.toml." "$linters/bin/typos"
-gate "Run: shellcheck scripts/*.sh" shellcheck scripts/*.sh .ci/run
+gate "Run: shellcheck scripts/*.sh" shellcheck scripts/*.sh .ci/run debian/tests/tick
+for script in prerm postinst; do
+  gate "Mend debian/$script.in or debian/clusters.bash." \
+    shellcheck <(debian/assemble "debian/$script.in")
+done
 gate "Take another crate, or say in deny.toml why this one is right." \
   "$linters/bin/cargo-deny" --workspace check bans licenses sources
 clippy --no-default-features
