@@ -46,9 +46,9 @@ pub(crate) fn read(product: &Product, policy: &Policy) -> Result<Schedules, Erro
     facts::schedules(product, |text| {
         let schedule = with_schedules(|schedules| schedules.get(&text));
         match schedule {
-            Ok(schedule) => found
-                .zones
-                .extend(schedule.zone().map(|zone| zone.name().to_owned())),
+            Ok(schedule) => {
+                found.zones.insert(schedule.timezone().to_owned());
+            }
             Err(_) => refused.push(text),
         }
     })?;

@@ -68,13 +68,6 @@ struct Held {
     checked: Cell<i64>,
 }
 
-impl ServerZone {
-    /// The name under which it was asked for.
-    pub(crate) fn name(&self) -> &str {
-        &self.0.name
-    }
-}
-
 impl Zone for ServerZone {
     fn span_at(&self, unix_seconds: i64) -> Span {
         self.0.found.zone.span_at(unix_seconds)
