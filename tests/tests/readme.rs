@@ -1,5 +1,5 @@
 //! Every command in the README runs, and gives the output that the README shows; so do
-//! those for operators in docs/OPERATIONS.md.
+//! those for operators in docs/OPERATIONS.md, docs/FAILOVER.md and docs/BESIDE.md.
 //!
 //! The blocks of a page run in order against one private server, which starts with the
 //! product's newest tables and the scene of the demo; for the README without the
@@ -264,6 +264,23 @@ fn every_command_of_the_operations_page_runs() {
     let database = product.database().to_owned();
     drop(product);
     run_page("docs/OPERATIONS.md", &mut Reader { server, database });
+}
+
+#[test]
+fn every_command_of_the_pages_on_failover_and_on_others_runs() {
+    let server = Server::options()
+        .preload("workspace-autobuild, pg_stat_statements")
+        .start();
+    let product = Product::with_extension(&server, Version::NEWEST);
+    product
+        .superuser()
+        .batch_execute("CREATE EXTENSION pg_stat_statements")
+        .expect("it comes with the server");
+    let database = product.database().to_owned();
+    drop(product);
+    let mut reader = Reader { server, database };
+    run_page("docs/FAILOVER.md", &mut reader);
+    run_page("docs/BESIDE.md", &mut reader);
 }
 
 /// Here the job runs once at each start of the server, so that nobody waits for a minute.
