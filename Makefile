@@ -1,12 +1,14 @@
 # What a newcomer runs: `make demo` and `make test`. Both install what this machine
 # lacks first (as root or with sudo), and a second run finds it there.
 
-.PHONY: help setup setup-build build install test test-16 test-18 test-versions test-faults test-ha test-beside test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop clean
+# No target is a file, whatever lies about under its name.
+.PHONY: $(shell sed -n 's/^\([a-z0-9 -]*\):.*/\1/p' Makefile)
 
 help:
 	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
 	@echo "make demo-keep  the same, and leave the server up to look around; make demo-stop ends it"
 	@echo "make test       everything: formatting, lints, unit, property, in-server and whole-server tests"
+	@echo "make test-upgrade  upgrade from the library of 0.1.0, which is built for it"
 	@echo "make test-faults  break servers many times over (FAULTS_ROUNDS, default 100; FAULTS_SEED)"
 	@echo "make test-ha      failover and switchover under Patroni, in the midst of a storm (HA_ROUNDS, default 2)"
 	@echo "make test-beside  beside pg_cron, pgaudit, pg_stat_statements, auto_explain, pg_repack, PgBouncer, exporters"
@@ -18,10 +20,13 @@ help:
 	@echo "make test-16    build and test on PostgreSQL 16, a smaller suite; make test-18 likewise (it is part of make test)"
 	@echo "make test-versions  both"
 	@echo "make install    build, optimized, and put the extension into this machine's PostgreSQL (or PG_CONFIG's)"
+	@echo "make dist       the archive for PGXN, from what is committed, in target/dist"
 	@echo "make setup      only install what building and testing need; make setup-build only for building"
 	@echo "make build      only build the extension"
 	@echo "make lint       only formatting, spelling, licences, lints and documentation"
 	@echo "make advisories known vulnerabilities of the crates we depend on; fetches their list"
+	@echo "make docs       the pages as a site: target/docs/index.html"
+	@echo "make pictures   draw docs/pictures anew, from real runs; a quarter of an hour"
 	@echo "make clean      remove what was built and the private server"
 
 setup:
@@ -43,6 +48,9 @@ test-16 test-18: setup
 	@scripts/other-version.sh $(@:test-%=%)
 
 test-versions: test-16 test-18
+
+test-upgrade: setup
+	@scripts/upgrade.sh
 
 test-faults: setup
 	@scripts/faults.sh
@@ -74,14 +82,23 @@ advisories: setup
 bench: setup-build
 	@scripts/bench.sh
 
-demo: setup-build
+dist:
+	@scripts/dist.sh
+
+demo:
 	@scripts/demo.sh run
 
-demo-keep: setup-build
+demo-keep:
 	@scripts/demo.sh keep
 
 demo-stop:
 	@scripts/demo.sh stop
+
+docs:
+	@scripts/docs.sh
+
+pictures: setup
+	@scripts/pictures.sh
 
 clean:
 	@scripts/clean.sh

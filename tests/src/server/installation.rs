@@ -71,11 +71,23 @@ impl Installation {
         &self.bin
     }
 
+    /// The same with its programs in another folder.
+    pub(super) fn with_bin(&self, bin: PathBuf) -> Installation {
+        Installation {
+            bin,
+            user: self.user.clone(),
+        }
+    }
+
+    /// The folder of what doesn't depend on the machine.
+    pub fn share_dir(&self) -> PathBuf {
+        let pg_config = self.bin.join("pg_config");
+        PathBuf::from(pg_config_says(&pg_config.to_string_lossy(), "--sharedir"))
+    }
+
     /// The folder of its extensions' control files and scripts.
     pub fn extension_dir(&self) -> PathBuf {
-        let pg_config = self.bin.join("pg_config");
-        let share = pg_config_says(&pg_config.to_string_lossy(), "--sharedir");
-        PathBuf::from(share).join("extension")
+        self.share_dir().join("extension")
     }
 
     /// One of its programs, run as the user that may run a server. None of our own

@@ -9,6 +9,7 @@ mod guard;
 pub mod installation;
 pub mod patroni;
 pub mod standby;
+pub mod zone_files;
 
 use std::fs;
 use std::net::TcpListener;
