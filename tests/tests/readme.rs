@@ -278,7 +278,9 @@ fn all_sql_of_the_pages_runs() {
     assert!(pages.len() >= 8, "{pages:?}");
     // A page may change what holds for the whole server.
     let read = |page: &str| {
-        let server = Server::options().preload("workspace-autobuild").start();
+        let server = Server::options()
+            .preload("workspace-autobuild, pg_stat_statements")
+            .start();
         let product = Product::install(&server, Version::NEWEST);
         scene::set(&product);
         product.create_extension();
