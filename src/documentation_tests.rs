@@ -208,12 +208,11 @@ fn pages() -> Vec<PathBuf> {
 }
 
 /// Pages that other branches bring, until they are merged.
-const COMING: [&str; 5] = [
+const COMING: [&str; 4] = [
     "docs/BESIDE.md",
     "docs/FAILOVER.md",
     "docs/INSTALL.md",
     "docs/KUBERNETES.md",
-    "docs/ZONES.md",
 ];
 /// What they take apart.
 const GOING: &str = "docs/OPERATIONS.md";

@@ -50,3 +50,22 @@ fn an_upgrade_script_leads_to_the_version_that_the_code_is_of() {
         );
     }
 }
+
+/// PGXN shows and installs what META.json says.
+#[test]
+fn the_metadata_for_pgxn_is_of_the_version_that_the_code_is_of() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let text = fs::read_to_string(format!("{root}/META.json")).unwrap();
+    let metadata: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let current = env!("CARGO_PKG_VERSION");
+    assert_eq!(metadata["version"], current, "META.json");
+    let provided = &metadata["provides"]["workspace-autobuild"];
+    assert_eq!(provided["version"], current, "META.json, provides");
+    let script = format!("sql/workspace-autobuild--{current}.sql");
+    assert_eq!(provided["file"], script, "META.json, provides");
+    for file in [&provided["file"], &provided["docfile"]] {
+        let file = file.as_str().unwrap();
+        let found = fs::exists(format!("{root}/{file}")).unwrap_or(false);
+        assert!(found, "META.json names {file}, which is not there");
+    }
+}

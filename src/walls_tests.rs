@@ -371,6 +371,40 @@ fn a_sqlstate_is_written_out_in_one_file_only() {
     }
 }
 
+/// What holds from a version on is written as "none of the older ones": a list of the newer
+/// ones would silently leave out the next.
+#[test]
+fn a_condition_on_the_servers_version_names_all_up_to_one_and_never_the_newest() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let manifest = fs::read_to_string(manifest).unwrap();
+    let features = manifest.lines().filter_map(|line| line.split_once(" = ["));
+    let versions: Vec<&str> = features.filter_map(|(name, _)| version(name)).collect();
+    let (newest, older) = versions.split_last().unwrap();
+    let mut faults = Vec::new();
+    for file in sources() {
+        for condition in file.text.split("cfg").skip(1) {
+            let condition = condition.split([']', ';', '{']).next().unwrap();
+            let named: Vec<&str> = condition.split('"').filter_map(version).collect();
+            if !older.starts_with(&named) {
+                faults.push(format!(
+                    "src/{} asks for PostgreSQL {}: name all versions from {older:?} up to the \
+                     last without it, in `not(any(...))` where newer ones are meant, and not {newest}",
+                    file.path,
+                    named.join(", ")
+                ));
+            }
+        }
+    }
+    none(&faults);
+}
+
+/// The number in `pg15`.
+fn version(feature: &str) -> Option<&str> {
+    let number = feature.strip_prefix("pg")?;
+    let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    digits.then_some(number)
+}
+
 #[test]
 fn the_walls_are_read_as_rust_reads_them() {
     let file = File {

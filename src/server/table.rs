@@ -138,11 +138,11 @@ pub(crate) unsafe fn attribute(
     // SAFETY: see above. From 18 on the attributes stand behind the compact ones, of which
     // there are as many: what TupleDescAttr does, which is no function that could be called.
     unsafe {
-        #[cfg(not(feature = "pg18"))]
+        #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
         {
             (*descriptor).attrs.as_ptr().add(index)
         }
-        #[cfg(feature = "pg18")]
+        #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17")))]
         {
             let all = (*descriptor).compact_attrs.as_ptr().add(width(descriptor));
             all.cast::<pg_sys::FormData_pg_attribute>().add(index)

@@ -36,9 +36,9 @@ fn install(signal: i32, handler: unsafe extern "C-unwind" fn(i32)) {
     // SAFETY: the handlers above are the server's own, made for backends such as this one,
     // or end in one.
     unsafe {
-        #[cfg(not(feature = "pg18"))]
+        #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
         pg_sys::pqsignal(signal, Some(handler));
-        #[cfg(feature = "pg18")]
+        #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17")))]
         pg_sys::pqsignal_be(signal, Some(handler));
     }
 }

@@ -116,7 +116,7 @@ pub extern "C-unwind" fn workspace_autobuild_worker(argument: pg_sys::Datum) {
     }
     process::set("search_path", "pg_catalog, pg_temp");
     // For sessions, as the server's other timeouts are; this one would act on us, too.
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     process::set("transaction_timeout", "0");
     process::show_application();
     match orders.errand {
