@@ -47,3 +47,15 @@ export PG_MAJOR PG_CONFIG PGRX_PG_CONFIG_PATH PGRX_HOME CARGO_PGRX_DISABLE_GC_SE
 say() { printf '\n== %s\n' "$*"; }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# Installs those of the packages that this machine lacks.
+install_packages() {
+  local lacking=() package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || lacking+=("$package")
+  done
+  [ ${#lacking[@]} = 0 ] && return
+  say "installing ${lacking[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}"
+}
