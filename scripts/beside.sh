@@ -38,13 +38,14 @@ exporter() {
   # shellcheck disable=SC2016 # apt's own words
   from=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Component: main' |
     head -n 1)
+  # apt throws away what it does not know in the folder of its lists.
   lists=$AUTOBUILD_BESIDE/lists-$suite
   mkdir -p "$lists/partial"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $from $suite main" >"$lists/sources"
-  echo "Dir::Etc::SourceList \"$lists/sources\"; Dir::Etc::SourceParts \"/dev/null\";
-    Dir::State::Lists \"$lists\"; Dir::Cache::pkgcache \"\"; Dir::Cache::srcpkgcache \"\";" >"$lists/apt.conf"
-  APT_CONFIG=$lists/apt.conf as_root apt-get update -qq
-  APT_CONFIG=$lists/apt.conf unpack_packages "$unpacked" prometheus-postgres-exporter
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $from $suite main" >"$lists.list"
+  echo "Dir::Etc::SourceList \"$lists.list\"; Dir::Etc::SourceParts \"/dev/null\";
+    Dir::State::Lists \"$lists\"; Dir::Cache::pkgcache \"\"; Dir::Cache::srcpkgcache \"\";" >"$lists.conf"
+  APT_CONFIG=$lists.conf as_root apt-get update -qq
+  APT_CONFIG=$lists.conf unpack_packages "$unpacked" prometheus-postgres-exporter
 }
 exporter bookworm
 exporter trixie

@@ -39,12 +39,18 @@ fn the_exporters_of_two_releases_say_the_same() {
     );
     let said = ["bookworm", "trixie"].map(|release| {
         let port = free_port();
-        let program = format!("exporter-{release}/usr/bin/prometheus-postgres-exporter");
+        let program = unpacked(&format!(
+            "exporter-{release}/usr/bin/prometheus-postgres-exporter"
+        ));
+        let version = Command::new(&program)
+            .arg("--version")
+            .output()
+            .unwrap_or_else(|e| panic!("{}: {e}", program.display()));
         let log = server.folder().join(release);
         let _exporter = Companion::start(
             Command::new("setpriv")
                 .args(["--pdeathsig", "KILL"])
-                .arg(unpacked(&program))
+                .arg(&program)
                 .arg(format!("--web.listen-address=127.0.0.1:{port}"))
                 .arg(format!("--extend.query-path={}", queries.display()))
                 .env("DATA_SOURCE_NAME", &source),
@@ -58,12 +64,15 @@ fn the_exporters_of_two_releases_say_the_same() {
         let errors: Vec<String> = fs::read_to_string(&log)
             .unwrap_or_default()
             .lines()
-            .filter(|line| line.contains("autobuild") && line.contains("level=error"))
+            .filter(|line| {
+                line.contains("autobuild") && line.to_lowercase().contains("level=error")
+            })
             .map(str::to_owned)
             .collect();
         assert_eq!(errors, Vec::<String>::new(), "{release}");
         // Labels but for the buckets' and their values, which change.
-        page.lines()
+        let series = page
+            .lines()
             .filter(|line| line.starts_with("workspace_autobuild_"))
             .filter_map(|line| line.split([' ']).next())
             .map(|series| {
@@ -73,9 +82,13 @@ fn the_exporters_of_two_releases_say_the_same() {
                     .filter_map(|label| label.split('=').next());
                 format!("{name} {}", labels.collect::<Vec<_>>().join(","))
             })
-            .collect::<BTreeSet<String>>()
+            .collect::<BTreeSet<String>>();
+        // One of them says it on the other channel.
+        let version = [version.stdout, version.stderr].concat();
+        (String::from_utf8_lossy(&version).into_owned(), series)
     });
-    let [old, new] = said;
+    let [(old_version, old), (new_version, new)] = said;
+    assert_ne!(old_version, new_version);
     assert!(old.len() > 10, "{old:?}");
     assert_eq!(old, new);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use workspace_autobuild_tests::product::{Value, execute, texts, value};
+use workspace_autobuild_tests::product::{Value, execute, parameter, texts, value};
 use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{
     Product, SOON, Server, StopMode, Transition, Version, await_until, invariants,
@@ -29,6 +29,8 @@ fn crowded() -> Server {
         .set("pgaudit.log", "all")
         .set("auto_explain.log_min_duration", "0")
         .set("auto_explain.log_nested_statements", "on")
+        .set("log_statement", "all")
+        .set("log_min_duration_statement", "0")
         .start()
 }
 
@@ -197,20 +199,51 @@ fn a_ticks_statements_are_counted_as_the_roles_and_are_ever_the_same_few() {
 fn pgaudit_and_auto_explain_log_the_worker_until_it_is_left_out() {
     let server = crowded();
     let product = product_on(&server);
-    let template = product.template("docker").create();
+    let template = product
+        .template("docker")
+        .parameter(parameter("region").default("a secret"))
+        .create();
     template.workspace("dev").create_overdue();
     let mut client = product.superuser();
     await_value(&mut client, STOPS, "1");
+    let entries = || {
+        let mut entries: Vec<String> = Vec::new();
+        for line in server.log().lines() {
+            match entries.last_mut() {
+                // A statement of several lines has the prefix once.
+                Some(entry) if !line.contains(" UTC [") => entry.push_str(line),
+                _ => entries.push(line.to_owned()),
+            }
+        }
+        entries.retain(|entry| entry.contains("workspace-autobuild worker"));
+        entries
+    };
     let logged = |what: &str| {
-        let log = server.log();
-        log.lines()
-            .filter(|line| line.contains("workspace-autobuild worker") && line.contains(what))
+        entries()
+            .iter()
+            .filter(|entry| entry.contains(what))
             .count()
     };
     let audited = "WRITE,INSERT,,,\"INSERT INTO \"\"public\"\".workspace_builds";
     await_until("both have logged the build", SOON, || {
         logged(audited) > 0 && logged("duration: ") > 0
     });
+    // The server's own switches are for what comes from a client.
+    assert_eq!(logged("LOG:  statement: "), 0);
+    // Values go from row to row in the server: they are in no log, whoever asks for them.
+    server.set("pgaudit.log_parameter", "on");
+    template.workspace("secret").create_overdue();
+    await_until(
+        "the build's parameters are logged, with what was bound",
+        SOON,
+        || {
+            entries().iter().any(|entry| {
+                entry.contains("workspace_build_parameters (") && !entry.contains("<not logged>")
+            })
+        },
+    );
+    await_value(&mut client, STOPS, "2");
+    assert_eq!(logged("a secret"), 0);
     // The worker is the bootstrap superuser when it connects.
     execute(
         &mut client,
@@ -228,6 +261,6 @@ fn pgaudit_and_auto_explain_log_the_worker_until_it_is_left_out() {
     });
     let before = [logged("AUDIT: "), logged("duration: ")];
     template.workspace("other").create_overdue();
-    await_value(&mut client, STOPS, "2");
+    await_value(&mut client, STOPS, "3");
     assert_eq!([logged("AUDIT: "), logged("duration: ")], before);
 }

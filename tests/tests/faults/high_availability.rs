@@ -234,6 +234,35 @@ fn no_tick_is_made_while_nobody_may_be_the_primary() {
     storm.check(&storm.product);
 }
 
+/// In Patroni's failsafe mode the primary stays one as long as the nodes reach each other.
+#[test]
+#[ignore = "make test-ha"]
+fn in_failsafe_mode_ticks_go_on_without_etcd() {
+    let cluster = Cluster::start(&json!({
+        "failsafe_mode": true,
+        "postgresql": {"parameters": storm_settings()},
+    }));
+    let primary = cluster.await_primary();
+    let address = cluster.address(primary).clone();
+    let mut storm = Storm::at(cluster, &address);
+    storm.gather();
+    let server = &storm.server;
+    server.signal_etcd(Signal::STOP);
+    await_until("Patroni goes on without etcd", TAKEN_OVER, || {
+        server.log_of(primary).contains("failsafe mode is enabled")
+    });
+    storm.release();
+    storm.settle();
+    let recovery = "SELECT pg_is_in_recovery()";
+    assert_eq!(
+        value(&mut storm.superuser(), recovery).as_deref(),
+        Some("f")
+    );
+    storm.server.signal_etcd(Signal::CONT);
+    storm.server.await_both();
+    storm.check(&storm.product);
+}
+
 /// A setting of ours as a new session on each node has it.
 fn shown(cluster: &Cluster, database: &str, setting: &str) -> [Option<String>; 2] {
     [0, 1].map(|node| {
@@ -308,6 +337,12 @@ fn what_patroni_does_to_the_settings() {
     cluster.edit_config(&["workspace_autobuild.action=observe"]);
     await_shown(&cluster, database, "action", ["observe", "observe"]);
     assert_eq!(pending_restart(&cluster), [false, false]);
+    await_state(&cluster, "idle");
+
+    // No database at all, and all of them.
+    cluster.edit_config(&["workspace_autobuild.databases=''"]);
+    await_state(&cluster, "off");
+    cluster.edit_config(&["workspace_autobuild.databases='*'"]);
     await_state(&cluster, "idle");
 
     // What the server rejects keeps the old value until a restart, and is the default after it.
