@@ -1,13 +1,17 @@
 # What a newcomer runs: `make demo` and `make test`. Both install what this machine
 # lacks first (as root or with sudo), and a second run finds it there.
 
-.PHONY: help all setup setup-build build install test test-15 test-16 test-17 test-18 test-versions image test-image test-faults test-asserted test-sanitized soak fuzz lint advisories bench demo demo-keep demo-stop dist clean
+# No target is a file, whatever lies about under its name.
+.PHONY: $(shell sed -n 's/^\([a-z0-9 -]*\):.*/\1/p' Makefile)
 
 help:
 	@echo "make demo       see workspaces start and stop on a private server (DEMO_SECONDS, default 180)"
 	@echo "make demo-keep  the same, and leave the server up to look around; make demo-stop ends it"
 	@echo "make test       everything: formatting, lints, unit, property, in-server and whole-server tests"
+	@echo "make test-upgrade  upgrade from the library of 0.1.0, which is built for it"
 	@echo "make test-faults  break servers many times over (FAULTS_ROUNDS, default 100; FAULTS_SEED)"
+	@echo "make test-ha      failover and switchover under Patroni, in the midst of a storm (HA_ROUNDS, default 2)"
+	@echo "make test-beside  beside pg_cron, pgaudit, pg_stat_statements, auto_explain, pg_repack, PgBouncer, exporters"
 	@echo "make test-asserted   build and test on a PostgreSQL with assertions, from Debian's source"
 	@echo "make test-sanitized  a storm and every SQL function under valgrind; a quarter of an hour or more"
 	@echo "make fuzz       fuzz the pure parts (FUZZ_SECONDS for each target, default 60)"
@@ -22,6 +26,8 @@ help:
 	@echo "make build      only build the extension"
 	@echo "make lint       only formatting, spelling, licences, lints and documentation"
 	@echo "make advisories known vulnerabilities of the crates we depend on; fetches their list"
+	@echo "make docs       the pages as a site: target/docs/index.html"
+	@echo "make pictures   draw docs/pictures anew, from real runs; a quarter of an hour"
 	@echo "make clean      remove what was built and the private server"
 
 setup:
@@ -48,8 +54,17 @@ test-15 test-16 test-17 test-18: setup
 
 test-versions: test-15 test-16 test-17 test-18
 
+test-upgrade: setup
+	@scripts/upgrade.sh
+
 test-faults: setup
 	@scripts/faults.sh
+
+test-ha: setup
+	@scripts/ha.sh
+
+test-beside: setup
+	@scripts/beside.sh
 
 test-asserted: setup
 	@scripts/asserted.sh
@@ -81,14 +96,20 @@ test-image:
 dist:
 	@scripts/dist.sh
 
-demo: setup-build
+demo:
 	@scripts/demo.sh run
 
-demo-keep: setup-build
+demo-keep:
 	@scripts/demo.sh keep
 
 demo-stop:
 	@scripts/demo.sh stop
+
+docs:
+	@scripts/docs.sh
+
+pictures: setup
+	@scripts/pictures.sh
 
 clean:
 	@scripts/clean.sh

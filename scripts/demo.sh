@@ -32,9 +32,13 @@ case ${1:-} in
   *) sed -n '2,3p' "$0" && exit 2 ;;
 esac
 log=$project/target/demo-build.log
-say "building and installing into the private server (details: target/demo-build.log)"
 mkdir -p "$project/target"
-if ! { scripts/install.sh private && cargo build --package workspace-autobuild-tests --bin demo; } >"$log" 2>&1; then
+# The demo's own program needs no PostgreSQL: it is built while that is installed.
+cargo build --package workspace-autobuild-tests --bin demo >"$log" 2>&1 &
+program=$!
+scripts/setup.sh build || { kill "$program" && exit 1; }
+say "building and installing into the private server (details: target/demo-build.log)"
+if ! { wait "$program" && scripts/install.sh private; } >>"$log" 2>&1; then
   tail -40 "$log"
   exit 1
 fi

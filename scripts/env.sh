@@ -48,6 +48,22 @@ say() { printf '\n== %s\n' "$*"; }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
+# Unpacks Debian packages into a folder, without installing them.
+unpack_packages() {
+  local folder=$1
+  shift
+  say "unpacking $* into $folder"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  (
+    cd "$folder" || exit
+    apt-get download -qq "$@" 2>/dev/null ||
+      { as_root apt-get update -qq && apt-get download -qq "$@"; }
+    for package in ./*.deb; do dpkg -x "$package" .; done
+    rm ./*.deb
+  )
+}
+
 # Installs those of the packages that this machine lacks.
 install_packages() {
   local lacking=() package

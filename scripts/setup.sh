@@ -69,41 +69,25 @@ linters() {
   echo "${LINTERS[*]}" >"$linters/version"
 }
 
-# Unpacks Debian packages into a folder, without installing them.
-unpack() {
-  local folder=$1
-  shift
-  say "unpacking $* into $folder"
-  rm -rf "$folder"
-  mkdir -p "$folder"
-  (
-    cd "$folder"
-    apt-get download -qq "$@" 2>/dev/null ||
-      { as_root apt-get update -qq && apt-get download -qq "$@"; }
-    for package in ./*.deb; do dpkg -x "$package" .; done
-    rm ./*.deb
-  )
-}
-
 # Prometheus and its exporter for the test of monitoring/: unpacked into target, since
 # the installed packages would start services. Without them that test says so.
 monitoring() {
   [ -x "$project/target/monitoring/usr/bin/promtool" ] && return
-  unpack "$project/target/monitoring" prometheus prometheus-postgres-exporter ||
+  unpack_packages "$project/target/monitoring" prometheus prometheus-postgres-exporter ||
     say "they are not to be had: the test of monitoring/ will be skipped"
 }
 
-# pg_cron for the test of the README's timer: only into the private server. Without it
+# pg_cron for the test of the timer of docs/RUN.md: only into the private server. Without it
 # that test says so.
 pg_cron() {
   on_private_copy || return 0
   local to=$private_server unpacked=$project/target/pg_cron
   [ -e "$to/lib/postgresql/$PG_MAJOR/lib/pg_cron.so" ] && return
-  if unpack "$unpacked" "postgresql-$PG_MAJOR-cron"; then
+  if unpack_packages "$unpacked" "postgresql-$PG_MAJOR-cron"; then
     cp "$unpacked/usr/lib/postgresql/$PG_MAJOR/lib/pg_cron.so" "$to/lib/postgresql/$PG_MAJOR/lib/"
     cp "$unpacked/usr/share/postgresql/$PG_MAJOR/extension"/pg_cron* "$to/share/postgresql/$PG_MAJOR/extension/"
   else
-    say "it is not to be had: the test of the README's timer with it will be skipped"
+    say "it is not to be had: the test of the timer of docs/RUN.md will be skipped"
   fi
 }
 

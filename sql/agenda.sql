@@ -39,7 +39,9 @@ CREATE UNLOGGED TABLE @extschema@.autobuild_agenda_state (
     begun_at    timestamptz NOT NULL,
     audited_at  timestamptz,
     drift       bigint NOT NULL,
-    turn        bigint NOT NULL DEFAULT 0
+    turn        bigint NOT NULL DEFAULT 0,
+    zones       text NOT NULL DEFAULT '',
+    zone_files  bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE @extschema@.autobuild_agenda_state IS
     'Progress of building or auditing the agenda; no row before the first tick after autobuild_attach().';
@@ -53,6 +55,8 @@ COMMENT ON COLUMN @extschema@.autobuild_agenda_state.begun_at IS 'Start of the l
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.audited_at IS 'End of the last pass.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.drift IS 'Entries that the last audit found late or missing, and corrected.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.turn IS 'Number of transactions that took marks or wrote entries.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.zones IS 'The time zones with which the entries were computed, separated by spaces.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.zone_files IS 'Hash of what the files of these zones were then: size, times, inode.';
 
 CREATE VIEW @extschema@.autobuild_agenda_progress AS
     SELECT ready, passed, repaired, begun_at, audited_at, drift, entries, marks

@@ -1,6 +1,10 @@
 CREATE VIEW @extschema@.autobuild_metrics AS
 SELECT m.metric, m.labels, m.value
-FROM @extschema@.autobuild_worker_metrics() AS m;
+FROM @extschema@.autobuild_worker_metrics() AS m
+-- Whoever asks for other metrics by their names does not pay for this one: the planner sees it.
+UNION ALL
+SELECT 'workspace_autobuild_unreadable_schedules'::pg_catalog.text, '{}'::pg_catalog.jsonb, u.unreadable
+FROM @extschema@.autobuild_count_unreadable() AS u (unreadable);
 COMMENT ON VIEW @extschema@.autobuild_metrics IS
     'Counters since the server started, and gauges, of the worker''s ticks in this database, for an exporter.';
 COMMENT ON COLUMN @extschema@.autobuild_metrics.metric IS 'The name, which begins with workspace_autobuild_.';
@@ -9,6 +13,10 @@ COMMENT ON COLUMN @extschema@.autobuild_metrics.value IS 'The value: a counter s
 REVOKE ALL ON @extschema@.autobuild_metrics FROM PUBLIC;
 GRANT SELECT ON @extschema@.autobuild_metrics TO pg_monitor;
 COMMENT ON FUNCTION @extschema@.autobuild_worker_metrics() IS
-    'The rows of the view autobuild_metrics.';
+    'The rows of the view autobuild_metrics but one.';
+COMMENT ON FUNCTION @extschema@.autobuild_count_unreadable() IS
+    'The value of workspace_autobuild_unreadable_schedules in the view autobuild_metrics; no row while the product''s tables can''t be read.';
 REVOKE ALL ON FUNCTION @extschema@.autobuild_worker_metrics() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.autobuild_worker_metrics() TO pg_monitor;
+REVOKE ALL ON FUNCTION @extschema@.autobuild_count_unreadable() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_count_unreadable() TO pg_monitor;

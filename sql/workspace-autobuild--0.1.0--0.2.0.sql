@@ -344,6 +344,30 @@ COMMENT ON FUNCTION @extschema@.autobuild_list_waiting() IS
 REVOKE ALL ON FUNCTION @extschema@.autobuild_list_waiting() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.autobuild_list_waiting() TO pg_monitor;
 
+-- Schedules that can't be read: new.
+
+CREATE FUNCTION @extschema@.autobuild_list_unreadable() RETURNS TABLE (
+    workspace_id uuid,
+    "schedule" TEXT,
+    error TEXT
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_list_unreadable_wrapper';
+
+CREATE VIEW @extschema@.autobuild_unreadable AS
+SELECT u.workspace_id, u.schedule, u.error
+FROM @extschema@.autobuild_list_unreadable() AS u;
+COMMENT ON VIEW @extschema@.autobuild_unreadable IS
+    'Workspaces that their schedule would start if it could be read. Whether a workspace is running at the moment does not matter.';
+COMMENT ON COLUMN @extschema@.autobuild_unreadable.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_unreadable.schedule IS 'Its autostart_schedule.';
+COMMENT ON COLUMN @extschema@.autobuild_unreadable.error IS 'Why it can''t be read.';
+GRANT SELECT ON @extschema@.autobuild_unreadable TO PUBLIC;
+COMMENT ON FUNCTION @extschema@.autobuild_list_unreadable() IS
+    'The rows of the view autobuild_unreadable.';
+
 -- What is made anew is locked all at once and in short tries, as autobuild_attach() locks:
 -- no writer of the product's stands behind a try for longer than that. Who has left a mark,
 -- or none since the catalog is older than the library, has committed once these locks are held.
@@ -353,7 +377,8 @@ BEGIN
         BEGIN
             SET LOCAL lock_timeout = '20ms';
             LOCK TABLE @extschema@.autobuild_marks, @extschema@.autobuild_agenda, @extschema@.autobuild_agenda_state,
-                @extschema@.autobuild_agenda_progress, @extschema@.autobuild_status, @extschema@.autobuild_pauses
+                @extschema@.autobuild_agenda_progress, @extschema@.autobuild_status, @extschema@.autobuild_pauses,
+                @extschema@.autobuild_metrics
                 IN ACCESS EXCLUSIVE MODE;
             RETURN;
         EXCEPTION WHEN lock_not_available THEN
@@ -405,7 +430,9 @@ CREATE UNLOGGED TABLE @extschema@.autobuild_agenda_state (
     begun_at    timestamptz NOT NULL,
     audited_at  timestamptz,
     drift       bigint NOT NULL,
-    turn        bigint NOT NULL DEFAULT 0
+    turn        bigint NOT NULL DEFAULT 0,
+    zones       text NOT NULL DEFAULT '',
+    zone_files  bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE @extschema@.autobuild_agenda_state IS
     'Progress of building or auditing the agenda; no row before the first tick after autobuild_attach().';
@@ -419,6 +446,8 @@ COMMENT ON COLUMN @extschema@.autobuild_agenda_state.begun_at IS 'Start of the l
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.audited_at IS 'End of the last pass.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.drift IS 'Entries that the last audit found late or missing, and corrected.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.turn IS 'Number of transactions that took marks or wrote entries.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.zones IS 'The time zones with which the entries were computed, separated by spaces.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.zone_files IS 'Hash of what the files of these zones were then: size, times, inode.';
 
 CREATE VIEW @extschema@.autobuild_agenda_progress AS
     SELECT ready, passed, repaired, begun_at, audited_at, drift, entries, marks
@@ -536,6 +565,28 @@ GRANT SELECT ON @extschema@.autobuild_status TO PUBLIC;
 COMMENT ON FUNCTION @extschema@.autobuild_worker_status() IS
     'The row of the view autobuild_status.';
 
+-- The metrics, which have one more.
+
+CREATE FUNCTION @extschema@.autobuild_count_unreadable() RETURNS SETOF double precision
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_count_unreadable_wrapper';
+
+CREATE OR REPLACE VIEW @extschema@.autobuild_metrics AS
+SELECT m.metric, m.labels, m.value
+FROM @extschema@.autobuild_worker_metrics() AS m
+-- Whoever asks for other metrics by their names does not pay for this one: the planner sees it.
+UNION ALL
+SELECT 'workspace_autobuild_unreadable_schedules'::pg_catalog.text, '{}'::pg_catalog.jsonb, u.unreadable
+FROM @extschema@.autobuild_count_unreadable() AS u (unreadable);
+COMMENT ON FUNCTION @extschema@.autobuild_worker_metrics() IS
+    'The rows of the view autobuild_metrics but one.';
+COMMENT ON FUNCTION @extschema@.autobuild_count_unreadable() IS
+    'The value of workspace_autobuild_unreadable_schedules in the view autobuild_metrics; no row while the product''s tables can''t be read.';
+REVOKE ALL ON FUNCTION @extschema@.autobuild_count_unreadable() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_count_unreadable() TO pg_monitor;
+
 -- Pauses, which have another key. Made anew, so that it stands where a fresh install has it.
 
 ALTER EXTENSION "workspace-autobuild" DROP TABLE @extschema@.autobuild_pauses;
@@ -579,6 +630,8 @@ ALTER FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) R
 ALTER FUNCTION @extschema@.autobuild_schedule_check(text) COST 1000;
 ALTER FUNCTION @extschema@.autobuild_list_rules() ROWS 30 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_list_waiting() ROWS 50 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_list_unreadable() ROWS 10 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_count_unreadable() ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;

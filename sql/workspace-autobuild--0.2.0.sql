@@ -159,16 +159,6 @@ GRANT SELECT ON @extschema@.autobuild_ticks, @extschema@.autobuild_transitions,
 
 /* <begin connected objects> */
 
-CREATE FUNCTION @extschema@.autobuild_capture() RETURNS trigger
-    LANGUAGE c
-    AS 'MODULE_PATHNAME', 'autobuild_capture';
-REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_capture() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.autobuild_capture() IS
-    'The capture trigger: leaves a mark where a change may move a transition to an earlier time.';
-/* </end connected objects> */
-
-/* <begin connected objects> */
-
 CREATE FUNCTION @extschema@.autobuild_schedule_check(
     schedule text,
     OUT valid boolean, OUT timezone text, OUT cron text, OUT description text, OUT error text)
@@ -178,11 +168,29 @@ CREATE FUNCTION @extschema@.autobuild_schedule_check(
 /* </end connected objects> */
 
 /* <begin connected objects> */
+
+CREATE FUNCTION @extschema@.autobuild_capture() RETURNS trigger
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'autobuild_capture';
+REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_capture() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.autobuild_capture() IS
+    'The capture trigger: leaves a mark where a change may move a transition to an earlier time.';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 CREATE  FUNCTION "autobuild_attach"() RETURNS bool /* bool */
 STRICT VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'autobuild_attach_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE  FUNCTION "autobuild_count_unreadable"() RETURNS SETOF double precision /* f64 */
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_count_unreadable_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -231,6 +239,35 @@ STRICT STABLE PARALLEL RESTRICTED
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'autobuild_list_rules_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE  FUNCTION "autobuild_list_unreadable"() RETURNS TABLE (
+	"workspace_id" uuid,  /* pgrx :: Uuid */
+	"schedule" TEXT,  /* String */
+	"error" TEXT  /* String */
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_list_unreadable_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- requires:
+--   autobuild_list_unreadable
+
+CREATE VIEW @extschema@.autobuild_unreadable AS
+SELECT u.workspace_id, u.schedule, u.error
+FROM @extschema@.autobuild_list_unreadable() AS u;
+COMMENT ON VIEW @extschema@.autobuild_unreadable IS
+    'Workspaces that their schedule would start if it could be read. Whether a workspace is running at the moment does not matter.';
+COMMENT ON COLUMN @extschema@.autobuild_unreadable.workspace_id IS 'The workspace.';
+COMMENT ON COLUMN @extschema@.autobuild_unreadable.schedule IS 'Its autostart_schedule.';
+COMMENT ON COLUMN @extschema@.autobuild_unreadable.error IS 'Why it can''t be read.';
+GRANT SELECT ON @extschema@.autobuild_unreadable TO PUBLIC;
+COMMENT ON FUNCTION @extschema@.autobuild_list_unreadable() IS
+    'The rows of the view autobuild_unreadable.';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -394,7 +431,9 @@ CREATE UNLOGGED TABLE @extschema@.autobuild_agenda_state (
     begun_at    timestamptz NOT NULL,
     audited_at  timestamptz,
     drift       bigint NOT NULL,
-    turn        bigint NOT NULL DEFAULT 0
+    turn        bigint NOT NULL DEFAULT 0,
+    zones       text NOT NULL DEFAULT '',
+    zone_files  bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE @extschema@.autobuild_agenda_state IS
     'Progress of building or auditing the agenda; no row before the first tick after autobuild_attach().';
@@ -408,6 +447,8 @@ COMMENT ON COLUMN @extschema@.autobuild_agenda_state.begun_at IS 'Start of the l
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.audited_at IS 'End of the last pass.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.drift IS 'Entries that the last audit found late or missing, and corrected.';
 COMMENT ON COLUMN @extschema@.autobuild_agenda_state.turn IS 'Number of transactions that took marks or wrote entries.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.zones IS 'The time zones with which the entries were computed, separated by spaces.';
+COMMENT ON COLUMN @extschema@.autobuild_agenda_state.zone_files IS 'Hash of what the files of these zones were then: size, times, inode.';
 
 CREATE VIEW @extschema@.autobuild_agenda_progress AS
     SELECT ready, passed, repaired, begun_at, audited_at, drift, entries, marks
@@ -568,11 +609,16 @@ AS 'MODULE_PATHNAME', 'autobuild_worker_metrics_wrapper';
 
 /* <begin connected objects> */
 -- requires:
+--   autobuild_count_unreadable
 --   autobuild_worker_metrics
 
 CREATE VIEW @extschema@.autobuild_metrics AS
 SELECT m.metric, m.labels, m.value
-FROM @extschema@.autobuild_worker_metrics() AS m;
+FROM @extschema@.autobuild_worker_metrics() AS m
+-- Whoever asks for other metrics by their names does not pay for this one: the planner sees it.
+UNION ALL
+SELECT 'workspace_autobuild_unreadable_schedules'::pg_catalog.text, '{}'::pg_catalog.jsonb, u.unreadable
+FROM @extschema@.autobuild_count_unreadable() AS u (unreadable);
 COMMENT ON VIEW @extschema@.autobuild_metrics IS
     'Counters since the server started, and gauges, of the worker''s ticks in this database, for an exporter.';
 COMMENT ON COLUMN @extschema@.autobuild_metrics.metric IS 'The name, which begins with workspace_autobuild_.';
@@ -581,9 +627,13 @@ COMMENT ON COLUMN @extschema@.autobuild_metrics.value IS 'The value: a counter s
 REVOKE ALL ON @extschema@.autobuild_metrics FROM PUBLIC;
 GRANT SELECT ON @extschema@.autobuild_metrics TO pg_monitor;
 COMMENT ON FUNCTION @extschema@.autobuild_worker_metrics() IS
-    'The rows of the view autobuild_metrics.';
+    'The rows of the view autobuild_metrics but one.';
+COMMENT ON FUNCTION @extschema@.autobuild_count_unreadable() IS
+    'The value of workspace_autobuild_unreadable_schedules in the view autobuild_metrics; no row while the product''s tables can''t be read.';
 REVOKE ALL ON FUNCTION @extschema@.autobuild_worker_metrics() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.autobuild_worker_metrics() TO pg_monitor;
+REVOKE ALL ON FUNCTION @extschema@.autobuild_count_unreadable() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_count_unreadable() TO pg_monitor;
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -741,6 +791,8 @@ ALTER FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) R
 ALTER FUNCTION @extschema@.autobuild_schedule_check(text) COST 1000;
 ALTER FUNCTION @extschema@.autobuild_list_rules() ROWS 30 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_list_waiting() ROWS 50 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_list_unreadable() ROWS 10 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_count_unreadable() ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;

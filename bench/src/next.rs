@@ -3,13 +3,10 @@
 
 use std::hint::black_box;
 use std::str::FromStr;
-use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
-use jiff::Timestamp;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
 use workspace_autobuild::instant::Instant;
-use workspace_autobuild::schedule::{Schedule, Span, Zone, ZoneSource};
+use workspace_autobuild::schedule::{Bundled, Schedule};
 
 use crate::Config;
 use crate::measure::{Samples, timed};
@@ -29,46 +26,6 @@ const ZONES: [chrono_tz::Tz; 3] = [
     chrono_tz::America::New_York,
     chrono_tz::Asia::Kolkata,
 ];
-
-/// Zones of the database that comes with `jiff`.
-#[derive(Clone, Copy)]
-pub(crate) struct JiffZones(&'static TimeZoneDatabase);
-
-impl JiffZones {
-    /// The one database.
-    pub(crate) fn get() -> JiffZones {
-        static BUNDLED: OnceLock<TimeZoneDatabase> = OnceLock::new();
-        JiffZones(BUNDLED.get_or_init(TimeZoneDatabase::bundled))
-    }
-}
-
-impl ZoneSource for JiffZones {
-    type Zone = JiffZone;
-
-    fn zone(&self, name: &str) -> Option<JiffZone> {
-        self.0.get(name).ok().map(JiffZone)
-    }
-}
-
-/// One of them.
-#[derive(Clone, Debug)]
-pub(crate) struct JiffZone(TimeZone);
-
-impl Zone for JiffZone {
-    fn span_at(&self, unix_seconds: i64) -> Span {
-        let range = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
-        let at = Timestamp::from_second(unix_seconds.clamp(*range.start(), *range.end()))
-            .unwrap_or_default();
-        Span {
-            offset: self.0.to_offset(at).seconds(),
-            until: self
-                .0
-                .following(at)
-                .next()
-                .map(|t| t.timestamp().as_second()),
-        }
-    }
-}
 
 /// Instants from 2025 to 2027, none of them on a minute.
 fn afters(calls: u32) -> Vec<i64> {
@@ -95,9 +52,8 @@ fn contenders() -> Vec<(&'static str, Vec<Next>)> {
     let mut cron_parser: Vec<Next> = Vec::new();
     for (text, named) in SCHEDULES {
         for tz in ZONES {
-            let schedule =
-                Schedule::parse(&format!("CRON_TZ={} {text}", tz.name()), &JiffZones::get())
-                    .unwrap_or_else(|e| panic!("{text}: {e}"));
+            let schedule = Schedule::parse(&format!("CRON_TZ={} {text}", tz.name()), &Bundled)
+                .unwrap_or_else(|e| panic!("{text}: {e}"));
             ours.push(Box::new(move |after| {
                 Instant::from_unix_seconds(after)
                     .and_then(|after| schedule.next(after))

@@ -17,12 +17,11 @@ use postgres::{Client, Row, Statement, Transaction};
 use serde_json::json;
 use uuid::Uuid;
 use workspace_autobuild::instant::Instant;
-use workspace_autobuild::schedule::Schedule;
+use workspace_autobuild::schedule::{Bundled, Schedule};
 use workspace_autobuild_tests::Server;
 use workspace_autobuild_tests::product::OWNER;
 
 use crate::measure::timed;
-use crate::next::JiffZones;
 
 /// Candidates that are looked at at once.
 const AT_ONCE: usize = 10;
@@ -296,7 +295,7 @@ impl Worker {
 }
 
 fn next_run(text: &str, created_at: i64) -> Option<i64> {
-    let schedule = Schedule::parse(text, &JiffZones::get()).ok()?;
+    let schedule = Schedule::parse(text, &Bundled).ok()?;
     let run = schedule.next(Instant::from_unix_seconds(created_at)?)?;
     Some(run.unix_seconds())
 }

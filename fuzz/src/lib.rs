@@ -9,7 +9,6 @@ mod input;
 mod schedule;
 mod second_reading;
 mod verdict;
-mod zones;
 
 pub use build::{parameters, tags};
 pub use schedule::schedule;

@@ -1,10 +1,9 @@
 //! Schedule texts, against a second reading of them.
 
 use workspace_autobuild::instant::Instant;
-use workspace_autobuild::schedule::{Schedule, ScheduleCache, ZoneSource};
+use workspace_autobuild::schedule::{Bundled, Schedule, ScheduleCache, TzifZone, ZoneSource};
 
 use crate::second_reading::Reading;
-use crate::zones::{Bundled, BundledZone};
 
 /// No message is longer, whatever it tells of.
 const LONG: usize = 600;
@@ -22,11 +21,11 @@ pub fn schedule(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else {
         return;
     };
-    let zones = Bundled::new();
+    let zones = Bundled;
     let reading = read(text, &zones);
     let parsed = Schedule::parse(text, &zones);
     assert_eq!(parsed.is_ok(), reading.is_some(), "{text:?}: {parsed:?}");
-    let cached = ScheduleCache::new(Bundled::new(), 2);
+    let cached = ScheduleCache::new(Bundled, 2);
     let kept = cached.get(text);
     match (parsed, reading) {
         (Ok(schedule), Some(reading)) => {
@@ -70,7 +69,7 @@ fn instant(bytes: [u8; 4]) -> Instant {
 }
 
 /// What is printed means the same again.
-fn printed(schedule: &Schedule<BundledZone>, zones: &Bundled) {
+fn printed(schedule: &Schedule<TzifZone>, zones: &Bundled) {
     let description = schedule.description();
     assert!(!description.is_empty());
     assert!(!description.chars().any(char::is_control));
@@ -82,7 +81,7 @@ fn printed(schedule: &Schedule<BundledZone>, zones: &Bundled) {
 
 /// The next run, if there is one: it is later, the clock then shows an admitted time, and
 /// at no minute before does it.
-fn next(schedule: &Schedule<BundledZone>, reading: &Reading, after: Instant) -> Option<Instant> {
+fn next(schedule: &Schedule<TzifZone>, reading: &Reading, after: Instant) -> Option<Instant> {
     let next = schedule.next(after);
     assert_eq!(next.is_none(), schedule.never_runs());
     let next = next?;

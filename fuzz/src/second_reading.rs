@@ -2,7 +2,7 @@
 //! as close to the grammar's own words as can be. It asks of each number whether an item
 //! admits it, and of each minute whether the clock shows a time that is admitted.
 
-use crate::zones::BundledZone;
+use workspace_autobuild::schedule::{TzifZone, Zone};
 
 /// The five fields, read.
 pub(crate) struct Reading {
@@ -10,12 +10,12 @@ pub(crate) struct Reading {
     hours: Vec<i64>,
     /// Sunday is 0.
     weekdays: Vec<i64>,
-    zone: Option<BundledZone>,
+    zone: Option<TzifZone>,
 }
 
 impl Reading {
     /// Reads a text without its zone; `None` where it is to be refused.
-    pub(crate) fn of(fields: &str, zone: Option<BundledZone>) -> Option<Reading> {
+    pub(crate) fn of(fields: &str, zone: Option<TzifZone>) -> Option<Reading> {
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let [minutes, hours, "*", "*", weekdays] = fields[..] else {
             return None;
@@ -35,7 +35,9 @@ impl Reading {
 
     /// Seconds east of UTC at an instant.
     pub(crate) fn offset(&self, unix_seconds: i64) -> i64 {
-        self.zone.as_ref().map_or(0, |z| z.offset(unix_seconds))
+        self.zone
+            .as_ref()
+            .map_or(0, |z| i64::from(z.span_at(unix_seconds).offset))
     }
 
     /// The weekday that the clock shows, Sunday = 0. The Unix epoch was a Thursday.

@@ -10,13 +10,12 @@ use workspace_autobuild::lifecycle::rules::ActingRule;
 use workspace_autobuild::lifecycle::signs::Signs;
 use workspace_autobuild::lifecycle::skip::Skip;
 use workspace_autobuild::lifecycle::verdict::{Verdict, verdict as decide};
-use workspace_autobuild::schedule::ScheduleCache;
+use workspace_autobuild::schedule::{Bundled, ScheduleCache};
 
 use crate::input;
-use crate::zones::Bundled;
 
 thread_local! {
-    static SCHEDULES: ScheduleCache<Bundled> = ScheduleCache::new(Bundled::new(), 64);
+    static SCHEDULES: ScheduleCache<Bundled> = ScheduleCache::new(Bundled, 64);
 }
 
 /// Facts, what holds of them, and a tick.

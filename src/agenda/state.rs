@@ -1,5 +1,6 @@
 //! Can the agenda be used, and how far is the pass that builds or audits it?
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, execute, for_each_row};
 use crate::server::transaction::in_recovery;
+use crate::server::zones;
 use crate::settings::Settings;
 
 use super::marks;
@@ -34,6 +36,10 @@ pub(crate) struct State {
     pub audited_at: Option<Instant>,
     /// Entries that the last audit had to mend.
     pub drift: i64,
+    /// The zones that its entries were computed with, separated by spaces.
+    pub zones: String,
+    /// The prints of their files, added up.
+    pub zone_files: i64,
 }
 
 /// What ticks and previews do with the agenda.
@@ -47,7 +53,7 @@ pub(crate) enum Agenda {
     /// until it is emptied, and only then is the agenda built anew.
     Overrun,
     /// No pass over it has begun: it was attached a moment ago, restored from a dump, or
-    /// computed under other rules than these. Ticks scan.
+    /// computed under other rules or with other time zones than these. Ticks scan.
     Unbuilt(i64),
     /// It is being built: ticks scan.
     Building(State),
@@ -76,6 +82,10 @@ impl Agenda {
         settings: &Settings,
         access: Access,
     ) -> Result<Agenda, Error> {
+        // Another version's state has other columns; its ticks wait for the update.
+        if !extension.is_current() {
+            return Ok(Agenda::Detached);
+        }
         let triggers = Triggers::find(product)?;
         let state = State::read(extension, access)?;
         if !triggers.missing.is_empty() {
@@ -90,10 +100,16 @@ impl Agenda {
         }
         let fingerprint = fingerprint(product, settings, &triggers);
         Ok(match state {
-            Some(state) if state.fingerprint == fingerprint && state.ready => Agenda::Ready(state),
-            Some(state) if state.fingerprint == fingerprint => Agenda::Building(state),
+            Some(state) if state.fingerprint == fingerprint && state.zones_stand() => {
+                if state.ready {
+                    Agenda::Ready(state)
+                } else {
+                    Agenda::Building(state)
+                }
+            }
             // Attached a moment ago, emptied by a crash, not there as on a standby and in
-            // what was restored from a dump, or computed under other rules.
+            // what was restored from a dump, or computed under other rules or with other
+            // time zones.
             _ => Agenda::Unbuilt(fingerprint),
         })
     }
@@ -158,16 +174,8 @@ pub(crate) fn give_up(extension: &Extension) -> Result<(), Error> {
 /// tick by hand, whose snapshot may be older than the lock that it got, can't do the same
 /// from older facts: it meets 40001 here.
 pub(crate) fn touch(extension: &Extension) -> Result<(), Error> {
-    extension.as_owner(|| {
-        execute(
-            &format!(
-                "UPDATE {} SET turn = turn + 1",
-                extension.table("autobuild_agenda_state")
-            ),
-            vec![],
-        )
-    })?;
-    Ok(())
+    let state = State::read(extension, Access::ReadOwn)?;
+    state.map_or(Ok(()), |state| state.write(extension))
 }
 
 impl State {
@@ -182,7 +190,32 @@ impl State {
             begun_at: crate::server::clock::now(),
             audited_at: None,
             drift: 0,
+            zones: String::new(),
+            zone_files: 0,
         }
+    }
+
+    /// Are the files of its zones what they were?
+    fn zones_stand(&self) -> bool {
+        let names = self.zones.split_whitespace();
+        let now = names.map(zones::print).fold(0, i64::wrapping_add);
+        now == self.zone_files
+    }
+
+    /// With the zones that this transaction used: entries may be computed with them. Where
+    /// a zone is known already, its files stay as they are noted, so that a change since
+    /// then is found.
+    fn with_zones_used(&self) -> (String, i64) {
+        let mut names: BTreeSet<&str> = self.zones.split_whitespace().collect();
+        let mut files = self.zone_files;
+        let used = zones::used();
+        for (name, print) in &used {
+            if names.insert(name) {
+                files = files.wrapping_add(*print);
+            }
+        }
+        let names: Vec<&str> = names.into_iter().collect();
+        (names.join(" "), files)
     }
 
     /// What the last audit found, if it found anything.
@@ -208,7 +241,7 @@ impl State {
             for_each_row(
                 &format!(
                     "SELECT ready, fingerprint, position, passed, repaired, begun_at, audited_at,
-                            drift
+                            drift, zones, zone_files
                        FROM {}",
                     extension.table("autobuild_agenda_state")
                 ),
@@ -224,6 +257,8 @@ impl State {
                         begun_at: Row::required(row.time(5)?, "begun_at")?,
                         audited_at: row.time(6)?,
                         drift: row.bigint(7)?.unwrap_or(0),
+                        zones: row.text(8)?.unwrap_or_default(),
+                        zone_files: row.bigint(9)?.unwrap_or(0),
                     });
                     Ok(())
                 },
@@ -232,20 +267,22 @@ impl State {
         Ok(found)
     }
 
-    /// Writes it, as the extension's owner.
+    /// Writes it, as the extension's owner, with the zones that this transaction used.
     pub(crate) fn write(&self, extension: &Extension) -> Result<(), Error> {
+        let (zones, zone_files) = self.with_zones_used();
         extension.as_owner(|| {
             execute(
                 &format!(
                     "INSERT INTO {} AS s
                             (ready, fingerprint, position, passed, repaired, begun_at, audited_at,
-                             drift)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                             drift, zones, zone_files)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                      ON CONFLICT (only_row) DO UPDATE
                         SET ready = EXCLUDED.ready, fingerprint = EXCLUDED.fingerprint,
                             position = EXCLUDED.position, passed = EXCLUDED.passed,
                             repaired = EXCLUDED.repaired, begun_at = EXCLUDED.begun_at,
                             audited_at = EXCLUDED.audited_at, drift = EXCLUDED.drift,
+                            zones = EXCLUDED.zones, zone_files = EXCLUDED.zone_files,
                             turn = s.turn + 1",
                     extension.table("autobuild_agenda_state")
                 ),
@@ -258,6 +295,8 @@ impl State {
                     Arg::Time(Some(self.begun_at)),
                     Arg::Time(self.audited_at),
                     Arg::BigInt(Some(self.drift)),
+                    Arg::Text(Some(&zones)),
+                    Arg::BigInt(Some(zone_files)),
                 ],
             )
         })?;

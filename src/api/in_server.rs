@@ -121,7 +121,7 @@ mod tests {
 
     #[pg_test]
     fn zones_have_the_offsets_of_at_time_zone() {
-        let zones = ServerZones::default();
+        let zones = ServerZones;
         let (mut compared, mut names) = (0, std::collections::HashSet::new());
         Spi::connect(|client| {
             for row in client.select(OFFSETS, None, &[]).unwrap() {

@@ -1,7 +1,7 @@
 //! `autobuild_metrics`: sums since the server started, and gauges, one row each, in the
 //! names and shapes that a Prometheus exporter expects.
 
-use pgrx::iter::TableIterator;
+use pgrx::iter::{SetOfIterator, TableIterator};
 use pgrx::{JsonB, extension_sql_file, name, pg_extern, search_path};
 use serde_json::{Value, json};
 
@@ -9,6 +9,7 @@ use crate::decision::attempt::Outcome;
 use crate::instant::{Instant, SECOND};
 use crate::ledger::{attempts, pauses};
 use crate::lifecycle::transition::Transition;
+use crate::product::licence;
 use crate::product::locks::are_free;
 use crate::product::schema::Product;
 use crate::product::waiting::{READ, STATES};
@@ -18,9 +19,11 @@ use crate::server::extension::Extension;
 use crate::server::subtransaction::in_subtransaction;
 use crate::server::transaction::in_recovery;
 use crate::settings;
+use crate::worker::configured::workers_settings;
 use crate::worker::state::{BUCKETS_MS, Counters, Slot, TickResult};
 
-use super::status;
+use super::status::seen::seen;
+use super::unreadable;
 use super::waiting::waiting;
 
 /// The rows, in the making.
@@ -128,7 +131,7 @@ fn seconds(micros: i64) -> f64 {
 
 fn metrics() -> Result<Rows, Error> {
     let extension = Extension::get()?;
-    let seen = status::seen()?;
+    let seen = seen()?;
     let pause = extension.as_owner(|| pauses::find(&extension))?;
     let mut rows = Rows(Vec::new());
     let up = seen.as_ref().is_some_and(|seen| seen.launcher);
@@ -150,7 +153,28 @@ fn metrics() -> Result<Rows, Error> {
     Ok(rows)
 }
 
-/// The rows of the view autobuild_metrics.
+/// How many schedules can't be read; not known while they can't be looked at.
+fn unreadable_schedules() -> Result<Option<f64>, Error> {
+    let mut settings = workers_settings(&Extension::get()?)?;
+    match Product::find(&settings.product_schema) {
+        Ok(product) if are_free(&product, &licence::READ) => {
+            licence::follow(&product, &mut settings)?;
+            let schedules = unreadable::seen_by_ticks(&product, &settings)?;
+            Ok(schedules.map(|schedules| schedules.unreadable.len() as f64))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The row of one metric, which has a function of its own: an exporter asks for the others
+/// again and again, and this one looks at all workspaces.
+#[pg_extern(volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn autobuild_count_unreadable() -> SetOfIterator<'static, f64> {
+    SetOfIterator::new(unreadable_schedules().or_raise())
+}
+
+/// The other rows of the view autobuild_metrics.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 pub(crate) fn autobuild_worker_metrics() -> TableIterator<
@@ -167,5 +191,5 @@ pub(crate) fn autobuild_worker_metrics() -> TableIterator<
 extension_sql_file!(
     "../../sql/metrics.sql",
     name = "metrics",
-    requires = [autobuild_worker_metrics],
+    requires = [autobuild_count_unreadable, autobuild_worker_metrics],
 );

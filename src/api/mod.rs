@@ -1,8 +1,7 @@
 //! The SQL functions, thin: arguments are checked, a module below does the work, rows
-//! go out. What a function promises stands in its COMMENT (`\df+`) and the README.
+//! go out. What a function promises stands in its COMMENT (`\df+`) and docs/REFERENCE.md.
 
 pub(crate) mod agenda;
-pub(crate) mod blockers;
 pub(crate) mod control;
 #[cfg(feature = "pg_test")]
 #[allow(unsafe_code, clippy::unwrap_used)]
@@ -14,4 +13,5 @@ pub(crate) mod rules;
 pub(crate) mod schedules;
 pub(crate) mod status;
 pub(crate) mod tick;
+mod unreadable;
 mod waiting;

@@ -18,9 +18,9 @@ use crate::settings;
 
 /// One tick in the caller's transaction; a row for each transition, in the order of work.
 ///
-/// Errors: 25000 not in REPEATABLE READ, 55P03 another executor is at work, 55000 the
-/// role would be a superuser, 42xxx what the product's tables or the role lack, 22023 an
-/// infinite time.
+/// Errors: 25000 not in REPEATABLE READ, 25006 on a standby, 55P03 another executor is at
+/// work, 55000 the role would be a superuser, 42xxx what the product's tables or the role
+/// lack, 22023 an infinite time.
 #[pg_extern(volatile, strict, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]

@@ -18,7 +18,7 @@ const SCHEDULES: usize = 10_000;
 
 thread_local! {
     static CACHE: ScheduleCache<ServerZones> =
-        ScheduleCache::new(ServerZones::default(), SCHEDULES);
+        ScheduleCache::new(ServerZones, SCHEDULES);
 }
 
 /// Runs something with this process's compiled schedules.

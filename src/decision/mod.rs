@@ -4,8 +4,9 @@
 //! stands here, so they can't disagree. The half that compiles without PostgreSQL is plain
 //! data and arithmetic: what is due ([`due`]), what is to be written ([`planned`]), what came
 //! of it ([`attempt`], [`report`]), whose turn it is ([`turn`]) and how a batch is narrowed
-//! down ([`pieces`]). The other half reads the product's tables: `judge`, `plan` and the
-//! second look before a commit (`recheck`). Nothing here writes.
+//! down ([`pieces`]). The other half reads the product's tables: `judge`, `plan`, the
+//! second look before a commit (`recheck`) and schedules that can't be read (`unreadable`).
+//! Nothing here writes.
 
 pub mod attempt;
 pub mod due;
@@ -20,3 +21,5 @@ pub(crate) mod judge;
 pub(crate) mod plan;
 #[cfg(feature = "pgrx")]
 pub(crate) mod recheck;
+#[cfg(feature = "pgrx")]
+pub(crate) mod unreadable;

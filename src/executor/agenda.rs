@@ -270,7 +270,7 @@ impl Executor<'_> {
     }
 
     /// Is an audit under way, or due: after `audit_interval`, and after a start of the
-    /// server, which may have brought other time zones?
+    /// server, which may have brought other code of the same version?
     fn audit_is_due(&self, state: &State) -> bool {
         let audited_at = state.audited_at.unwrap_or(Instant::NO_TIME);
         let overdue = self

@@ -46,7 +46,7 @@ pub struct Facts {
 
 impl Facts {
     /// A workspace whose latest build was made and has succeeded at that instant, and for
-    /// which nothing is set: for tests and examples, which change what they are about.
+    /// which nothing is set: for tests and examples, and for what would be if it were so.
     pub fn example(transition: BuildTransition, at: Instant) -> Facts {
         let version = Uuid::from_u128(5);
         Facts {

@@ -20,6 +20,7 @@ pub mod schedules;
 pub mod signs;
 pub mod skip;
 pub mod transition;
+pub mod unreadable;
 pub mod verdict;
 
 #[cfg(test)]

@@ -34,6 +34,38 @@ pub(crate) enum Selection {
     Candidates,
     /// So many of these, in the order of ids, after this id.
     CandidatesAfter(Uuid, i64),
+    /// Every one that is not deleted and has one of these schedules, as if it had no build.
+    Scheduled(Vec<String>),
+}
+
+/// The tables that [`read`] reads.
+pub(crate) const READ: [&str; 6] = [
+    provisioner_jobs::TABLE,
+    tasks::TABLE,
+    templates::TABLE,
+    users::TABLE,
+    workspace_builds::TABLE,
+    workspaces::TABLE,
+];
+
+/// Hands each text of a schedule to `each`, once, of workspaces that are not deleted.
+pub(crate) fn schedules(product: &Product, mut each: impl FnMut(String)) -> Result<(), Error> {
+    let sql = format!(
+        "SELECT DISTINCT {} COLLATE pg_catalog.\"C\"
+           FROM {} w
+          WHERE NOT w.deleted AND w.autostart_schedule <> ''",
+        product.read("w", workspaces::AUTOSTART_SCHEDULE),
+        product.table(workspaces::TABLE)
+    );
+    // Asked at each scrape: the server's parallel workers are for others, and for ticks.
+    let settings = [("jit", "off"), ("max_parallel_workers_per_gather", "0")];
+    with_settings(&settings, || {
+        for_each_row(&sql, Access::Read, vec![], |row| {
+            row.text(0)?.into_iter().for_each(&mut each);
+            Ok(())
+        })
+    })?;
+    Ok(())
 }
 
 /// Reads facts and hands them to `each`. A workspace whose row can't be read as facts
@@ -78,6 +110,14 @@ pub(crate) fn read(
             ),
             vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
         ),
+        Selection::Scheduled(texts) => {
+            builds = "false";
+            (
+                table(),
+                "NOT w.deleted AND w.autostart_schedule = ANY ($1)".to_owned(),
+                vec![Arg::Texts(texts.into_iter().map(Some).collect())],
+            )
+        }
     };
     let sql = format!(
         "{} WHERE {condition}",

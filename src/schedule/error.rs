@@ -125,6 +125,14 @@ impl ScheduleError {
         }
     }
 
+    /// What is wrong with a part; none where there aren't five.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        match self {
+            ScheduleError::FieldCount { .. } => None,
+            ScheduleError::At { problem, .. } => Some(*problem),
+        }
+    }
+
     pub(super) fn field_count(found: usize, seen: &str) -> Self {
         ScheduleError::FieldCount {
             found,

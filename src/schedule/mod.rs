@@ -3,8 +3,9 @@
 //! A [`Schedule`] accepts exactly the texts that the product accepts and answers
 //! "when next?" by one rule: the first instant strictly later whose wall clock, in
 //! the schedule's zone, is in all of the sets. It promises to end and not to panic,
-//! whatever the text, the instant or the zone. Zones are an argument ([`Zone`]): in
-//! the server they are the server's own.
+//! whatever the text, the instant or the zone. Zones are an argument ([`Zone`]). In the
+//! server they come from its zone files, and where it lacks one from the zone that the name
+//! is a link to, or from bundled data ([`files`]).
 //!
 //! The grammar is parsed here and not by the `cron` crate: that one wants seconds,
 //! counts Sunday as 1, and differs on empty items, `?`, steps, signs and names. The
@@ -13,8 +14,12 @@
 mod cache;
 mod describe;
 mod error;
+pub mod files;
+pub mod iana;
+pub mod lacking;
 mod sets;
 mod text;
+mod tzif;
 mod weekly;
 mod zone;
 
@@ -31,5 +36,7 @@ mod vector_tests;
 
 pub use cache::ScheduleCache;
 pub use error::{Field, Problem, ScheduleError};
+pub use files::Bundled;
+pub use tzif::TzifZone;
 pub use weekly::Schedule;
 pub use zone::{Span, Zone, ZoneSource};

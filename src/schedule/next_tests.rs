@@ -2,7 +2,8 @@
 
 use chrono::Weekday;
 
-use super::test_zones::{BundledZones, OnlyZone, ShiftingZone};
+use super::files::Bundled;
+use super::test_zones::{OnlyZone, ShiftingZone};
 use super::text_tests::{next, parse};
 use super::vector_tests::instant;
 use super::*;
@@ -76,7 +77,7 @@ fn an_offset_with_seconds_is_cut_to_the_utc_minute() {
 #[test]
 fn runs_go_on_where_they_are_cut_to_the_minute() {
     let text = "CRON_TZ=Africa/Monrovia 30 9 * * *";
-    let schedule = Schedule::parse(text, &BundledZones::new()).unwrap();
+    let schedule = Schedule::parse(text, &Bundled).unwrap();
     let mut run = schedule.next(instant("1972-01-04T00:00:00Z")).unwrap();
     for expected in [
         "1972-01-04T10:14:00Z",

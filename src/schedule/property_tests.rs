@@ -9,7 +9,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 
-use super::test_zones::{BundledZones, OnlyZone};
+use super::files::Bundled;
+use super::test_zones::OnlyZone;
 use super::weekly::MAX_SPANS;
 use super::*;
 use crate::instant::*;
@@ -51,7 +52,7 @@ fn after(zone: &'static str) -> impl Strategy<Value = i64> {
     prop_oneof![
         SECONDS,
         (SECONDS, -200_000..200_000i64).prop_map(move |(at, near)| {
-            let span = BundledZones::new().zone(zone).unwrap().span_at(at);
+            let span = Bundled.zone(zone).unwrap().span_at(at);
             span.until.unwrap_or(at) + near
         }),
     ]
@@ -98,7 +99,7 @@ proptest! {
         hours in numbers(23),
         weekdays in numbers(6),
     ) {
-        let zones = BundledZones::new();
+        let zones = Bundled;
         let text = format!(
             "CRON_TZ={zone} {} {} * * {}", list(&minutes), list(&hours), list(&weekdays)
         );
@@ -109,7 +110,7 @@ proptest! {
 
         // Minute by minute, with nothing but the offset of each.
         let shows = |at: i64| {
-            let local = at + i64::from(clock.offset_at(at));
+            let local = at + i64::from(clock.span_at(at).offset);
             let is = |set: &[u8], n: i64| set.iter().any(|s| i64::from(*s) == n);
             local % 60 == 0
                 && is(&minutes, local / 60 % 60)
@@ -154,7 +155,7 @@ proptest! {
         let start: DateTime<Utc> = DateTime::from_timestamp(after, 0).unwrap();
         let due: Vec<i64> = theirs.after(&start).take(5).map(|at| at.timestamp()).collect();
 
-        let ours = Schedule::parse(&ours, &BundledZones::new()).unwrap();
+        let ours = Schedule::parse(&ours, &Bundled).unwrap();
         let runs = std::iter::successors(Instant::from_unix_seconds(after), |at| ours.next(*at));
         let runs: Vec<i64> = runs.skip(1).take(5).map(Instant::unix_seconds).collect();
         prop_assert_eq!(runs, due);
@@ -173,13 +174,13 @@ proptest! {
         ],
         micros in Instant::MIN.micros()..Instant::END.micros(),
     ) {
-        match Schedule::parse(&text, &BundledZones::new()) {
+        match Schedule::parse(&text, &Bundled) {
             Ok(schedule) => {
                 let next = schedule.next(Instant::from_micros(micros).unwrap());
                 prop_assert!(next.is_none() || !schedule.never_runs());
                 // What is taken apart means the same put together again.
                 let again = format!("CRON_TZ={} {}", schedule.timezone(), schedule.cron());
-                let again = Schedule::parse(&again, &BundledZones::new()).unwrap();
+                let again = Schedule::parse(&again, &Bundled).unwrap();
                 prop_assert_eq!(again.sets, schedule.sets);
                 prop_assert!(!schedule.description().is_empty());
             }
@@ -202,7 +203,7 @@ proptest! {
             (true, false) => (format!("{start}"), start),
         };
         let (text, step) = if stepped { (format!("{range}/{step}"), step) } else { (range, 1) };
-        let schedule = Schedule::parse(&format!("{text} 9 * * 1"), &BundledZones::new()).unwrap();
+        let schedule = Schedule::parse(&format!("{text} 9 * * 1"), &Bundled).unwrap();
         for minute in 0..60 {
             let due = minute >= start && minute <= end && (minute - start) % step == 0;
             prop_assert_eq!(schedule.sets.minutes >> minute & 1 == 1, due);

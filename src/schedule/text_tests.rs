@@ -1,12 +1,14 @@
 //! The rules for texts, one by one.
 
+use super::files::Bundled;
 use super::sets::Sets;
-use super::test_zones::{BundledZone, BundledZones, OnlyZone, ShiftingZone};
+use super::test_zones::{OnlyZone, ShiftingZone};
+use super::tzif::TzifZone;
 use super::vector_tests::instant;
 use super::*;
 
-pub(super) fn parse(text: &str) -> Result<Schedule<BundledZone>, ScheduleError> {
-    Schedule::parse(text, &BundledZones::new())
+pub(super) fn parse(text: &str) -> Result<Schedule<TzifZone>, ScheduleError> {
+    Schedule::parse(text, &Bundled)
 }
 
 fn sets(text: &str) -> Sets {

@@ -1,7 +1,7 @@
 //! The recorded cases: texts, instants and the answers that are due.
 
 use super::Schedule;
-use super::test_zones::BundledZones;
+use super::files::Bundled;
 use crate::instant::Instant;
 
 /// Reads `2024-01-05T09:29:59.999999Z`.
@@ -15,7 +15,7 @@ pub(super) fn instant(text: &str) -> Instant {
 fn every_recorded_case_is_answered_as_recorded() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/cron_vectors.csv");
     let mut reader = csv::Reader::from_path(path).unwrap();
-    let zones = BundledZones::new();
+    let zones = Bundled;
     let (mut cases, mut wrong) = (0, Vec::new());
     for record in reader.records() {
         let record = record.unwrap();

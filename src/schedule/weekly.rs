@@ -153,6 +153,11 @@ impl<Z: Zone> Schedule<Z> {
         self.zone.as_ref().map_or("UTC", |(name, _)| name)
     }
 
+    /// The zone; none where the text names none.
+    pub(super) fn zone(&self) -> Option<&Z> {
+        self.zone.as_ref().map(|(_, zone)| zone)
+    }
+
     /// The five fields as written, with one space between them.
     pub fn cron(&self) -> &str {
         &self.cron

@@ -50,6 +50,11 @@ pub trait ZoneSource {
 
     /// The zone of an IANA name or link, spelled exactly so; none for other names.
     fn zone(&self, name: &str) -> Option<Self::Zone>;
+
+    /// Whether a zone that was found earlier is what would be found now.
+    fn is_current(&self, _zone: &Self::Zone) -> bool {
+        true
+    }
 }
 
 /// The longest name that PostgreSQL looks up; IANA's are far shorter.

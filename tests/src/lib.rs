@@ -10,6 +10,8 @@
 
 pub mod autobuild;
 pub mod await_until;
+pub mod companion;
+pub mod http;
 pub mod invariants;
 pub mod product;
 pub mod product_executor;

@@ -5,14 +5,14 @@
 #![allow(clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value as Json;
+use workspace_autobuild_tests::companion::Companion;
+use workspace_autobuild_tests::http;
 use workspace_autobuild_tests::product::{parameter, texts};
-use workspace_autobuild_tests::server::ticking;
+use workspace_autobuild_tests::server::{free_port, ticking};
 use workspace_autobuild_tests::{Product, SOON, Server, Version, await_some, await_until};
 
 /// A program of Debian's packages, where `make setup` unpacked them, or the machine's own.
@@ -33,48 +33,20 @@ fn monitoring(file: &str) -> PathBuf {
         .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// A program that runs until it is dropped, or the test is gone.
-struct Running(Child);
-
-impl Running {
-    fn start(program: &Path, arguments: &[String], environment: &[(&str, String)]) -> Running {
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .arg(program)
-            .args(arguments)
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|e| panic!("{}: {e}", program.display()));
-        Running(child)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port()
+/// Starts a program that ends with the test.
+fn run(program: &Path, arguments: &[String], environment: &[(&str, String)]) -> Companion {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL"])
+        .arg(program)
+        .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)));
+    Companion::start(&mut command, Path::new("/dev/null"))
 }
 
 /// The body of a page, if it is there.
 fn get(port: u16, path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
-    let mut page = Vec::new();
-    stream.read_to_end(&mut page).ok()?;
-    let page = String::from_utf8_lossy(&page).into_owned();
-    let (_, body) = page.split_once("\r\n\r\n")?;
-    Some(body.to_owned())
+    http::get(port, path).map(|(_, body)| body)
 }
 
 /// What Prometheus answers to a query: its series, or the reason why it refuses.
@@ -183,7 +155,7 @@ fn the_exporter_prometheus_and_the_dashboard_see_what_the_worker_does() {
         server.address().socket_dir.display(),
         server.address().port
     );
-    let _exporter = Running::start(
+    let _exporter = run(
         &exporter,
         &[
             format!("--web.listen-address=127.0.0.1:{exporter_port}"),
@@ -205,7 +177,7 @@ fn the_exporter_prometheus_and_the_dashboard_see_what_the_worker_does() {
         ),
     )
     .expect("a configuration");
-    let _prometheus = Running::start(
+    let _prometheus = run(
         &prometheus,
         &[
             format!("--config.file={}", configuration.display()),

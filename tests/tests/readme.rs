@@ -1,18 +1,18 @@
-//! Every command in the README runs, and gives the output that the README shows; so do
-//! those for operators in docs/OPERATIONS.md.
+//! Every command in the README runs, and gives the output that the README shows; so does
+//! all SQL of the pages in `docs`.
 //!
-//! The blocks of a page run in order against one private server, which starts with the
-//! product's newest tables and the scene of the demo; for the README without the
-//! extension:
+//! The blocks of a page run in order against a private server of its own, which starts
+//! with the product's newest tables and the scene of the demo, and with the extension unless
+//! the page creates it itself:
 //!
-//! - `conf` blocks are appended to postgresql.conf;
-//! - `sh` blocks run line by line, in the repository, with PG* naming the server; its
-//!   restart, and what cannot run inside of this test, are taken out ([`line`]);
 //! - `sql` blocks run in psql as superuser, in the scene's database;
+//! - of the README also `conf` blocks, which are appended to postgresql.conf, and `sh`
+//!   blocks, line by line, in the repository, with PG* naming the server; its restart, and
+//!   what cannot run inside of this test, are taken out ([`line`]);
 //! - a `text` block that follows one of these two is its output: in a line, `...` stands
 //!   for anything; alone on a line, for any lines. Without one, the block must not fail.
 //!
-//! A block of another language is not run; the one of the README that schedules a job of
+//! A block of another language is not run; the one of docs/RUN.md that schedules a job of
 //! pg_cron's has a test of its own.
 
 #![allow(clippy::indexing_slicing)]
@@ -25,6 +25,7 @@ use workspace_autobuild_tests::server::SUPERUSER;
 use workspace_autobuild_tests::{Product, SOON, Server, StopMode, Version, await_some, scene};
 
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+const README: &str = "README.md";
 /// What stands for anything in an expected output.
 const ANYTHING: &str = "...";
 
@@ -227,8 +228,8 @@ fn run_page(page: &str, reader: &mut Reader) {
             .map(|next| next.text.as_str());
         let (success, output) = match block.language.as_str() {
             "sql" => reader.sql_in_turn(&block.text, expected.is_some()),
-            "sh" => reader.sh(&block.text),
-            "conf" => {
+            "sh" if page == README => reader.sh(&block.text),
+            "conf" if page == README => {
                 reader.server.append_conf(&block.text);
                 continue;
             }
@@ -252,23 +253,59 @@ fn every_command_of_the_readme_gives_what_the_readme_shows() {
     scene::set(&product);
     let database = product.database().to_owned();
     drop(product);
-    run_page("README.md", &mut Reader { server, database });
+    run_page(README, &mut Reader { server, database });
+}
+
+/// All SQL of a page that is to be run.
+fn sql_of(page: &str) -> String {
+    let markdown = std::fs::read_to_string(format!("{REPOSITORY}/{page}")).expect("a page");
+    let blocks = blocks(&markdown).into_iter();
+    let sql = blocks.filter(|block| block.language == "sql");
+    sql.map(|block| block.text).collect()
+}
+
+/// The pages of `docs` that have SQL.
+fn pages() -> Vec<String> {
+    let names = std::fs::read_dir(format!("{REPOSITORY}/docs")).expect("the folder docs");
+    let mut pages: Vec<String> = names
+        .map(|entry| entry.expect("a name").file_name().into_string())
+        .map(|name| format!("docs/{}", name.expect("UTF-8")))
+        .filter(|page| page.ends_with(".md") && !sql_of(page).is_empty())
+        .collect();
+    pages.sort();
+    pages
 }
 
 #[test]
-fn every_command_of_the_operations_page_runs() {
-    let server = Server::options().preload("workspace-autobuild").start();
-    let product = Product::install(&server, Version::NEWEST);
-    scene::set(&product);
-    product.create_extension();
-    let database = product.database().to_owned();
-    drop(product);
-    run_page("docs/OPERATIONS.md", &mut Reader { server, database });
+fn all_sql_of_the_pages_runs() {
+    let pages = pages();
+    assert!(pages.len() >= 8, "{pages:?}");
+    // A page may change what holds for the whole server.
+    let read = |page: &str| {
+        let server = Server::options()
+            .preload("workspace-autobuild, pg_stat_statements")
+            .start();
+        let product = Product::install(&server, Version::NEWEST);
+        scene::set(&product);
+        if !sql_of(page).contains("CREATE EXTENSION \"workspace-autobuild\"") {
+            product.create_extension();
+        }
+        let database = product.database().to_owned();
+        drop(product);
+        run_page(page, &mut Reader { server, database });
+    };
+    // Each says for itself what failed.
+    std::thread::scope(|scope| {
+        let read = &read;
+        for page in &pages {
+            scope.spawn(move || read(page));
+        }
+    });
 }
 
 /// Here the job runs once at each start of the server, so that nobody waits for a minute.
 #[test]
-fn the_readmes_job_ticks_with_pg_cron_in_both_of_its_modes() {
+fn the_timers_job_ticks_with_pg_cron_in_both_of_its_modes() {
     let mut server = Server::options().start();
     if !server
         .installation()
@@ -286,8 +323,8 @@ fn the_readmes_job_ticks_with_pg_cron_in_both_of_its_modes() {
     ));
     server.restart(StopMode::Fast);
     product.reconnect();
-    let readme = std::fs::read_to_string(format!("{REPOSITORY}/README.md")).expect("the README");
-    let job: Vec<Block> = blocks(&readme)
+    let page = std::fs::read_to_string(format!("{REPOSITORY}/docs/RUN.md")).expect("the page");
+    let job: Vec<Block> = blocks(&page)
         .into_iter()
         .filter(|block| block.text.contains("cron.schedule"))
         .collect();

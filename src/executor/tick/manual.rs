@@ -29,10 +29,18 @@ const PIECES_BY_HAND: usize = 5;
 
 /// One tick in the caller's transaction; the rows are in the order of work.
 ///
-/// Errors: 25000 the transaction is not REPEATABLE READ or stricter, 55P03 another
-/// executor of this database is at work, 55000 the role would be a superuser, and
-/// whatever the product's tables or the role lack.
+/// Errors: 25000 the transaction is not REPEATABLE READ or stricter, 25006 the server is a
+/// standby, 55P03 another executor of this database is at work, 55000 the role would be a
+/// superuser, and whatever the product's tables or the role lack.
 pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
+    // Else the server would speak of the mode of a lock.
+    if transaction::in_recovery() {
+        return Err(Error::new(
+            PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+            "a standby makes no ticks",
+        )
+        .hint("Ticks are made on the primary; autobuild_preview() says what is due."));
+    }
     if !transaction::is_repeatable_read() {
         return Err(Error::new(
             PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_STATE,

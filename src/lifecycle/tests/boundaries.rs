@@ -3,8 +3,8 @@
 use super::*;
 use crate::lifecycle::rules::ActingRule;
 use crate::lifecycle::transition::Transition;
+use crate::schedule::Bundled;
 use crate::schedule::ScheduleCache;
-use crate::schedule::test_zones::BundledZones;
 
 const DAY: i64 = 24 * 60;
 
@@ -175,7 +175,7 @@ fn a_refused_run_is_searched_on_from_only_within_seven_days() {
 /// build of the year 1 is one whose time was never set.
 #[test]
 fn a_search_over_blocked_days_ends_also_in_local_mean_time() {
-    let schedules = ScheduleCache::new(BundledZones::new(), 2);
+    let schedules = ScheduleCache::new(Bundled, 2);
     let mut facts = stopped();
     facts.latest().created_at = Instant::NO_TIME;
     facts.schedule = Some("CRON_TZ=Europe/Berlin 30 2 * * *".to_owned());

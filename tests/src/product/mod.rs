@@ -67,11 +67,17 @@ impl Product {
     /// As [`Product::install`], with the tables in another schema.
     #[track_caller]
     pub fn install_in(server: &Server, version: Version, schema: &str) -> Product {
+        Product::install_at(server.address(), version, schema)
+    }
+
+    /// As [`Product::install_in`], on whatever server listens there.
+    #[track_caller]
+    pub fn install_at(address: &Address, version: Version, schema: &str) -> Product {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let database = format!("product_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        ensure_owner(&mut server.client(SUPERUSER));
-        server.create_database(&database, OWNER);
-        let mut session = server.address().connect(&database, OWNER);
+        ensure_owner(&mut address.connect(SUPERUSER, SUPERUSER));
+        address.create_database(&database, OWNER);
+        let mut session = address.connect(&database, OWNER);
         let schema_sql = quote_ident(schema);
         let ddl = format!(
             "CREATE SCHEMA IF NOT EXISTS {schema_sql};\n{}SET search_path TO {schema_sql};",
@@ -82,7 +88,7 @@ impl Product {
             .unwrap_or_else(|e| panic!("the tables of {version}: {e:?}"));
         let mut product = Product {
             facts: Facts::of(version),
-            address: server.address().clone(),
+            address: address.clone(),
             database,
             schema: schema.to_owned(),
             session: RefCell::new(session),

@@ -44,10 +44,18 @@ impl Clock {
 
     /// Options of a server that goes by this clock.
     pub fn of(&self, options: Options) -> Options {
-        let path = |name: &str| self.path().join(name).to_string_lossy().into_owned();
+        let [preload, moved] = self.environment();
         options
-            .environment("LD_PRELOAD", &path("clock.so"))
-            .environment("CLOCK", &path("moved"))
+            .environment(&preload.0, &preload.1)
+            .environment(&moved.0, &moved.1)
+    }
+
+    /// The same for a server without options.
+    pub fn environment(&self) -> [(String, String); 2] {
+        [("LD_PRELOAD", "clock.so"), ("CLOCK", "moved")].map(|(name, file)| {
+            let path = self.path().join(file).to_string_lossy().into_owned();
+            (name.to_owned(), path)
+        })
     }
 
     /// Sets it so many seconds off the machine's.

@@ -71,29 +71,50 @@ impl Installation {
         &self.bin
     }
 
+    /// The same with its programs in another folder.
+    pub(super) fn with_bin(&self, bin: PathBuf) -> Installation {
+        Installation {
+            bin,
+            user: self.user.clone(),
+        }
+    }
+
+    /// The folder of what doesn't depend on the machine.
+    pub fn share_dir(&self) -> PathBuf {
+        let pg_config = self.bin.join("pg_config");
+        PathBuf::from(pg_config_says(&pg_config.to_string_lossy(), "--sharedir"))
+    }
+
     /// The folder of its extensions' control files and scripts.
     pub fn extension_dir(&self) -> PathBuf {
-        let pg_config = self.bin.join("pg_config");
-        let share = pg_config_says(&pg_config.to_string_lossy(), "--sharedir");
-        PathBuf::from(share).join("extension")
+        self.share_dir().join("extension")
     }
 
     /// One of its programs, run as the user that may run a server. None of our own
     /// PG* variables reach it, nor RUST_BACKTRACE, with which an error's DETAIL is a
     /// page of Rust frames.
     pub fn command(&self, program: &str) -> Command {
+        self.through(program, &[])
+    }
+
+    /// As [`Installation::command`]; it is killed when the thread that starts it ends.
+    pub fn companion(&self, program: &str) -> Command {
+        self.through(program, &["--pdeathsig=KILL".to_owned()])
+    }
+
+    fn through(&self, program: &str, options: &[String]) -> Command {
         let program = self.bin.join(program);
-        let mut command = match &self.user {
-            None => Command::new(program),
-            Some(User { uid, gid }) => {
-                let mut command = Command::new("setpriv");
-                command
-                    .arg(format!("--reuid={uid}"))
-                    .arg(format!("--regid={gid}"))
-                    .arg("--clear-groups")
-                    .arg(program);
-                command
-            }
+        let mut options = options.to_vec();
+        if let Some(User { uid, gid }) = &self.user {
+            options.extend([format!("--reuid={uid}"), format!("--regid={gid}")]);
+            options.push("--clear-groups".to_owned());
+        }
+        let mut command = if options.is_empty() {
+            Command::new(program)
+        } else {
+            let mut command = Command::new("setpriv");
+            command.args(options).arg(program);
+            command
         };
         let ours = std::env::vars_os().map(|(name, _)| name);
         for name in ours.filter(|name| name.to_string_lossy().starts_with("PG")) {

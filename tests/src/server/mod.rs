@@ -7,7 +7,9 @@
 pub mod clock;
 mod guard;
 pub mod installation;
+pub mod patroni;
 pub mod standby;
+pub mod zone_files;
 
 use std::fs;
 use std::net::TcpListener;
@@ -123,6 +125,22 @@ impl Address {
     pub fn connect(&self, database: &str, user: &str) -> Client {
         self.try_connect(database, user)
             .unwrap_or_else(|e| panic!("no connection to {database} as {user}: {e:?}"))
+    }
+
+    /// Makes a database that `owner` owns together with its schema `public`.
+    #[track_caller]
+    pub fn create_database(&self, name: &str, owner: &str) {
+        let quoted = crate::product::quote_ident(owner);
+        self.connect(SUPERUSER, SUPERUSER)
+            .batch_execute(&format!(
+                "CREATE DATABASE {} OWNER {quoted}",
+                crate::product::quote_ident(name)
+            ))
+            .and_then(|()| {
+                self.connect(name, SUPERUSER)
+                    .batch_execute(&format!("ALTER SCHEMA public OWNER TO {quoted}"))
+            })
+            .unwrap_or_else(|e| panic!("database {name}: {e:?}"));
     }
 }
 
@@ -458,21 +476,10 @@ impl Server {
             .unwrap_or_else(|e| panic!("{name} = {value:?}: {e:?}"));
     }
 
-    /// Makes a database that `owner` owns together with its schema `public`.
+    /// As [`Address::create_database`].
     #[track_caller]
     pub fn create_database(&self, name: &str, owner: &str) {
-        let mut client = self.client(SUPERUSER);
-        let quoted = crate::product::quote_ident(owner);
-        client
-            .batch_execute(&format!(
-                "CREATE DATABASE {} OWNER {quoted}",
-                crate::product::quote_ident(name)
-            ))
-            .and_then(|()| {
-                self.client(name)
-                    .batch_execute(&format!("ALTER SCHEMA public OWNER TO {quoted}"))
-            })
-            .unwrap_or_else(|e| panic!("database {name}: {e:?}"));
+        self.address.create_database(name, owner);
     }
 
     /// Leaves the server running and its folder where it is, for somebody to look
@@ -524,7 +531,7 @@ pub fn take_all_locks(session: &mut Client) {
 }
 
 /// A port that nobody listens on now.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))
         .and_then(|listener| listener.local_addr())
         .map(|address| address.port())

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use super::clock::Clock;
 use super::installation::Installation;
 use super::{Address, SUPERUSER, Server, free_port};
 
@@ -12,12 +13,24 @@ pub struct Standby {
     installation: Installation,
     data: PathBuf,
     address: Address,
+    environment: Vec<(String, String)>,
 }
 
 impl Standby {
     /// Copies the server and starts the standby; it ends with this value.
     #[track_caller]
     pub fn of(primary: &Server) -> Standby {
+        Standby::in_environment(primary, Vec::new())
+    }
+
+    /// As [`Standby::of`], with a clock of its own.
+    #[track_caller]
+    pub fn with_clock(primary: &Server, clock: &Clock) -> Standby {
+        Standby::in_environment(primary, clock.environment().into())
+    }
+
+    #[track_caller]
+    fn in_environment(primary: &Server, environment: Vec<(String, String)>) -> Standby {
         let data = primary.folder().join("standby");
         let address = Address {
             socket_dir: primary.folder().to_owned(),
@@ -27,6 +40,7 @@ impl Standby {
             installation: primary.installation().clone(),
             data,
             address,
+            environment,
         };
         standby.run(
             "pg_basebackup",
@@ -101,6 +115,7 @@ impl Standby {
             .installation
             .command(program)
             .args(arguments)
+            .envs(self.environment.iter().map(|(n, v)| (n, v)))
             .stdout(Stdio::null())
             .status()
             .unwrap_or_else(|e| panic!("{program} does not run: {e}"));

@@ -17,7 +17,7 @@ use super::{SOON, STOPS, await_value, client_program, overdue, value};
 enum Published {
     /// FOR ALL TABLES.
     Everything,
-    /// What the statement of docs/OPERATIONS.md lists.
+    /// What the statement of docs/COPIES.md lists.
     List,
 }
 
@@ -78,9 +78,9 @@ fn schema_copied(product: &Product) -> Client {
     subscriber.client(database)
 }
 
-/// The statement of docs/OPERATIONS.md that writes the statement that publishes a list.
+/// The statement of docs/COPIES.md that writes the statement that publishes a list.
 fn listing() -> &'static str {
-    const PAGE: &str = include_str!("../../../docs/OPERATIONS.md");
+    const PAGE: &str = include_str!("../../../docs/COPIES.md");
     PAGE.split("```sql\n")
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
@@ -366,7 +366,7 @@ fn ticks_go_past_history_that_came_from_elsewhere() {
 }
 
 /// From 17 on a standby can be made a subscriber. It is started before it subscribes, so
-/// its own configuration keeps the worker out until then, as docs/OPERATIONS.md says.
+/// its own configuration keeps the worker out until then, as docs/COPIES.md says.
 #[test]
 fn a_standby_that_is_made_a_subscriber_stays_still_and_takes_over() {
     if Installation::find().major() < 17 {

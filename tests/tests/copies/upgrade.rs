@@ -62,7 +62,8 @@ fn catalog(product: &Product) -> Vec<String> {
     lines
 }
 
-/// The extension as version 0.1.0 made it, and attached as its `autobuild_attach()` did.
+/// The extension as version 0.1.0 made it, whose control file had the library's folder, too;
+/// and attached as its `autobuild_attach()` did.
 fn install_old(product: &Product, schema: &str, attached: bool) {
     let mut client = product.superuser();
     client
@@ -83,7 +84,8 @@ fn install_old(product: &Product, schema: &str, attached: bool) {
     client
         .batch_execute(&format!(
             "DROP EXTENSION \"workspace-autobuild\";
-             CREATE EXTENSION \"workspace-autobuild\" SCHEMA {schema} VERSION '{OLD}'"
+             CREATE EXTENSION \"workspace-autobuild\" SCHEMA {schema} VERSION '{OLD}';
+             UPDATE pg_proc SET probin = '$libdir/' || probin WHERE probin = 'workspace-autobuild'"
         ))
         .expect("the old version");
     for trigger in triggers.into_iter().flatten().flatten() {
@@ -241,6 +243,34 @@ fn before_the_update_no_tick_is_made_and_the_product_writes_and_after_it_what_is
 }
 
 #[test]
+fn a_failed_update_leaves_the_old_catalog_and_what_to_run() {
+    let product = Product::install(Server::shared(), Version::NEWEST);
+    install_old(&product, "ops", true);
+    give_a_past(&product, "ops");
+    let mut client = product.superuser();
+    // Somebody's own view keeps the old one, which has to go.
+    let in_the_way =
+        "CREATE VIEW public.for_the_wall AS SELECT worker_state FROM ops.autobuild_status";
+    client.batch_execute(in_the_way).expect(in_the_way);
+    let (catalog_before, past_before) = (catalog(&product), past(&product, "ops"));
+    assert_eq!(refusal(&mut client, UPDATE).sqlstate, "2BP01");
+    assert_eq!(catalog(&product), catalog_before);
+    assert_eq!(past(&product, "ops"), past_before);
+    assert_eq!(
+        value(
+            &mut client,
+            "SELECT problem LIKE '%ALTER EXTENSION \"workspace-autobuild\" UPDATE;' FROM ops.autobuild_status"
+        ),
+        "t"
+    );
+    client
+        .batch_execute("DROP VIEW public.for_the_wall")
+        .expect("DROP VIEW");
+    client.batch_execute(UPDATE).expect(UPDATE);
+    assert_eq!(past(&product, "ops"), past_before);
+}
+
+#[test]
 fn an_update_waits_for_writers_and_a_writer_who_waits_for_it_finds_the_new_table() {
     let server = Server::shared();
     let product = Product::install(server, Version::NEWEST);
@@ -353,11 +383,9 @@ impl Swappable {
 }
 
 #[test]
+#[ignore = "needs the library of 0.1.0: make test-upgrade"]
 fn under_the_old_library_the_update_is_refused_and_ticks_go_on() {
-    let Some(old) = std::env::var_os("AUTOBUILD_OLD_LIBRARY") else {
-        eprintln!("left out: AUTOBUILD_OLD_LIBRARY names no library of version {OLD}");
-        return;
-    };
+    let old = std::env::var_os("AUTOBUILD_OLD_LIBRARY").expect("AUTOBUILD_OLD_LIBRARY names it");
     let swappable = Swappable::copy(&Installation::find());
     let new = fs::canonicalize(&swappable.library).expect("the library of today");
     swappable.put(Path::new(&old));

@@ -1,4 +1,4 @@
-//! Promotion of a streaming standby, with the old primary fenced.
+//! Promotion of a streaming standby, with a clock of its own and the old primary fenced.
 
 use std::thread;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use workspace_autobuild_tests::await_until;
 use workspace_autobuild_tests::product::texts;
 use workspace_autobuild_tests::server::SUPERUSER;
+use workspace_autobuild_tests::server::clock::Clock;
 use workspace_autobuild_tests::server::standby::Standby;
 
 use super::storm::{Storm, rounds, settle};
@@ -14,7 +15,10 @@ use super::storm::{Storm, rounds, settle};
 fn promotion_of_a_standby_with_the_old_primary_fenced() {
     for _ in 0..rounds() {
         let mut storm = Storm::new();
-        let standby = Standby::of(&storm.server);
+        // What is due is so for the better part of an hour.
+        let clock = Clock::new();
+        clock.set(storm.random.i64(-1700..3600));
+        let standby = Standby::with_clock(&storm.server, &clock);
         let address = standby.address().clone();
         storm.begin();
         // What is due has come over; of the storm, what gets over until the end.

@@ -11,5 +11,6 @@ mod crashes;
 mod disk;
 mod exhausted;
 mod failover;
+mod high_availability;
 mod sessions;
 mod storm;

@@ -10,7 +10,7 @@ use postgres::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use workspace_autobuild_tests::invariants::{self, Others};
 use workspace_autobuild_tests::product::{Template, Value, texts};
-use workspace_autobuild_tests::server::{Options, SUPERUSER};
+use workspace_autobuild_tests::server::{Address, Options, SUPERUSER};
 use workspace_autobuild_tests::{Product, Server, Transition, Version, await_some, await_until};
 
 /// Workspaces of one round, unless a test says otherwise.
@@ -25,6 +25,18 @@ pub type Fault<'f> = (&'static str, &'f dyn Fn(&mut Storm));
 /// one version of the product, attached or not: many rounds want many storms.
 const SPELL: u32 = 5;
 
+/// What there is to read of a server after it failed a test.
+pub trait Log {
+    /// Its whole log so far.
+    fn log(&self) -> String;
+}
+
+impl Log for Server {
+    fn log(&self) -> String {
+        Server::log(self)
+    }
+}
+
 /// How often each fault is tried.
 pub fn rounds() -> u32 {
     std::env::var("FAULTS_ROUNDS").map_or(1, |text| text.parse().expect("a number of rounds"))
@@ -38,9 +50,9 @@ pub fn spells() -> impl Iterator<Item = u32> {
         .map(move |begun| SPELL.min(rounds - begun))
 }
 
-/// A server in a storm.
-pub struct Storm {
-    pub server: Server,
+/// A server in a storm, or several of which one takes over from the other.
+pub struct Storm<S = Server> {
+    pub server: S,
     pub product: Product,
     pub random: fastrand::Rng,
     /// Workspaces of one round.
@@ -68,27 +80,8 @@ impl Storm {
     }
 
     pub fn on(server: Server) -> Storm {
-        let seed = match std::env::var("FAULTS_SEED") {
-            Ok(text) => text.parse().expect("a seed"),
-            Err(_) => fastrand::u64(..),
-        };
-        println!("FAULTS_SEED={seed}");
-        let mut random = fastrand::Rng::with_seed(seed);
-        let versions = [Version::OLDEST, Version::V2_10_0, Version::NEWEST];
-        let version = versions[random.usize(..versions.len())];
-        let product = Product::with_extension(&server, version);
-        if random.bool() {
-            texts(&mut product.superuser(), "SELECT autobuild_attach()");
-        }
-        Storm {
-            server,
-            product,
-            random,
-            due: DUE,
-            others: None,
-            seed,
-            number: 0,
-        }
+        let address = server.address().clone();
+        Storm::at(server, &address)
     }
 
     /// So many rounds, each with every one of these faults in a random order: a storm
@@ -110,6 +103,34 @@ impl Storm {
                 self.check(&self.product);
                 self.no_panic();
             }
+        }
+    }
+}
+
+impl<S: Log> Storm<S> {
+    /// On whatever server listens there.
+    pub fn at(server: S, address: &Address) -> Storm<S> {
+        let seed = match std::env::var("FAULTS_SEED") {
+            Ok(text) => text.parse().expect("a seed"),
+            Err(_) => fastrand::u64(..),
+        };
+        println!("FAULTS_SEED={seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let versions = [Version::OLDEST, Version::V2_10_0, Version::NEWEST];
+        let version = versions[random.usize(..versions.len())];
+        let product = Product::install_at(address, version, "public");
+        product.create_extension();
+        if random.bool() {
+            texts(&mut product.superuser(), "SELECT autobuild_attach()");
+        }
+        Storm {
+            server,
+            product,
+            random,
+            due: DUE,
+            others: None,
+            seed,
+            number: 0,
         }
     }
 
@@ -152,7 +173,7 @@ impl Storm {
 
     /// As [`settle`]; where it does not, what there is to see says why.
     #[track_caller]
-    fn settle(&self) {
+    pub fn settle(&self) {
         let settled = catch_unwind(AssertUnwindSafe(|| settle(&self.product)));
         if let Err(panic) = settled {
             let log = self.server.log();
@@ -195,7 +216,7 @@ impl Storm {
     }
 
     /// Waits until some of what is due is built, and returns how much of it.
-    fn wait_for_the_midst(&mut self) -> u64 {
+    pub fn wait_for_the_midst(&mut self) -> u64 {
         let wanted = self.random.u64(..u64::from(self.due) * 2 / 3);
         let mut client = self.superuser();
         let begun = Instant::now();
@@ -253,7 +274,7 @@ impl Storm {
     }
 
     #[track_caller]
-    fn no_panic(&self) {
+    pub fn no_panic(&self) {
         let log = self.server.log();
         let panics: Vec<&str> = log
             .lines()

@@ -69,8 +69,9 @@ fn generated() -> String {
     })
 }
 
-#[test]
-fn the_install_script_is_what_the_code_generates() {
+/// The script that CREATE EXTENSION runs here is the one that is checked in: written anew,
+/// it is put there, too.
+fn check_install_script() {
     let version = &texts(
         &mut Server::shared().client(SUPERUSER),
         "SELECT default_version FROM pg_available_extensions WHERE name = 'workspace-autobuild'",
@@ -90,11 +91,19 @@ fn the_install_script_is_what_the_code_generates() {
             .map(|piece| piece.trim().to_owned())
             .collect()
     };
-    check(
-        &format!("sql/workspace-autobuild--{version}.sql"),
-        &made,
-        |found, wanted| pieces(found) == pieces(wanted),
-    );
+    let name = format!("workspace-autobuild--{version}.sql");
+    check(&format!("sql/{name}"), &made, |found, wanted| {
+        pieces(found) == pieces(wanted)
+    });
+    if std::env::var_os("UPDATE_DOCUMENTATION").is_some() {
+        let installed = Installation::find().extension_dir().join(&name);
+        fs::write(&installed, &made).unwrap_or_else(|e| panic!("{}: {e}", installed.display()));
+    }
+}
+
+#[test]
+fn the_install_script_is_what_the_code_generates() {
+    check_install_script();
 }
 
 /// The catalog's part of the register.
@@ -152,6 +161,9 @@ fn codes(list: &str) -> Vec<String> {
 
 #[test]
 fn the_register_of_the_sql_interface_is_what_the_catalog_has() {
+    if std::env::var_os("UPDATE_DOCUMENTATION").is_some() {
+        check_install_script();
+    }
     let product = Product::with_extension(Server::shared(), Version::NEWEST);
     let mut client = product.superuser();
     let mut register =
@@ -169,4 +181,151 @@ fn the_register_of_the_sql_interface_is_what_the_catalog_has() {
     check("sql/interface.txt", &register, |found, wanted| {
         found == wanted
     });
+}
+
+const REFERENCE: &str = "docs/REFERENCE.md";
+
+/// A cell of a table in Markdown.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn heading_and_table(title: &str, said: &str, head: &[&str], rows: &[Vec<String>]) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut text = format!("### `{title}`\n\n{said}\n");
+    if !rows.is_empty() {
+        text += "\n";
+        text += &line(head.iter().map(|&name| name.to_owned()).collect());
+        text += &format!("{}|\n", "|---".repeat(head.len()));
+        text.extend(rows.iter().map(|row| line(row.clone())));
+    }
+    text
+}
+
+/// Who may do it, as the catalog has it.
+const WHO: &str = "coalesce(nullif(concat_ws(', ', CASE WHEN {acl} LIKE '{=%' OR {acl} LIKE '%,=%' OR {acl} IS NULL {public} THEN 'everyone' END,
+            CASE WHEN {acl} LIKE '%pg_monitor=%' THEN '`pg_monitor`' END), ''), 'superusers, the owner of the extension, and whom they grant it')";
+
+fn who(acl: &str, public_without: bool) -> String {
+    WHO.replace("{acl}", &format!("{acl}::text"))
+        .replace("{public}", &format!("AND {public_without}"))
+}
+
+/// The parts of the reference: a list's name, and its text.
+fn reference(client: &mut Client) -> [(&'static str, String); 4] {
+    let rows = |client: &mut Client, sql: &str| -> Vec<Vec<String>> {
+        let rows = texts(client, sql);
+        let plain = |row: Vec<Option<String>>| row.into_iter().map(Option::unwrap_or_default);
+        rows.into_iter().map(|row| plain(row).collect()).collect()
+    };
+    let mut settings =
+        "| Setting | Default | Values | For one database | Meaning |\n|---|---|---|---|---|\n"
+            .to_owned();
+    for row in rows(
+        client,
+        "SELECT format('`%s`', replace(name, 'workspace_autobuild.', '')),
+                CASE WHEN boot_val = '' THEN 'empty' ELSE format('`%s`', boot_val ||
+                    CASE WHEN boot_val <> '0' THEN coalesce(unit, '') ELSE '' END) END,
+                CASE vartype WHEN 'enum' THEN (SELECT string_agg(format('`%s`', value), ', ') FROM unnest(enumvals) value)
+                             WHEN 'bool' THEN '`on`, `off`' WHEN 'string' THEN 'text'
+                             ELSE CASE WHEN max_val = '2147483647' THEN format('from %s', min_val)
+                                       ELSE format('%s to %s', min_val, max_val) END || coalesce(' ' || unit, '') END,
+                CASE context WHEN 'superuser' THEN 'yes' ELSE 'no' END,
+                concat_ws(' ', short_desc, nullif(extra_desc, ''))
+           FROM pg_settings WHERE name LIKE 'workspace\\_autobuild.%' ORDER BY name",
+    ) {
+        let cells: Vec<String> = row.iter().map(|text| cell(text)).collect();
+        settings += &format!("| {} |\n", cells.join(" | "));
+    }
+
+    // What a view or a trigger calls is no function for people.
+    let functions = rows(
+        client,
+        &format!(
+            "SELECT proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
+                    obj_description(p.oid, 'pg_proc'), {}
+               FROM pg_proc p
+              WHERE proname LIKE 'autobuild\\_%' AND prorettype <> 'trigger'::regtype
+                AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid
+                                 WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = p.oid)
+              ORDER BY proname",
+            who("proacl", true)
+        ),
+    );
+    let functions: Vec<String> = functions
+        .iter()
+        .map(|row| {
+            let [name, arguments, result, comment, who] = row.as_slice() else {
+                panic!("five columns");
+            };
+            let said = format!(
+                "{comment}\n\n```text\n{name}({arguments})\n  -> {result}\n```\n\nWho may call it: {who}."
+            );
+            heading_and_table(name, &said, &[], &[])
+        })
+        .collect();
+
+    let mut relations = |kind: &str| {
+        let found = rows(
+            client,
+            &format!(
+                "SELECT relname, obj_description(oid, 'pg_class'), {who}
+                   FROM pg_class WHERE relname LIKE 'autobuild\\_%' AND relkind = '{kind}' ORDER BY relname",
+                who = who("relacl", false)
+            ),
+        );
+        let mut text = Vec::new();
+        for row in found {
+            let [name, comment, who] = row.as_slice() else {
+                panic!("three columns");
+            };
+            let columns = rows(
+                client,
+                &format!(
+                    "SELECT format('`%s`', attname), format_type(atttypid, atttypmod), col_description(attrelid, attnum)
+                       FROM pg_attribute WHERE attrelid = '{name}'::regclass AND attnum > 0 AND NOT attisdropped
+                      ORDER BY attnum"
+                ),
+            );
+            let columns: Vec<Vec<String>> = columns
+                .into_iter()
+                .map(|row| row.iter().map(|text| cell(text)).collect())
+                .collect();
+            // Nobody else's business: what it is, and no more.
+            let columns = if kind == "r" && who.starts_with("superusers") {
+                Vec::new()
+            } else {
+                columns
+            };
+            let said = format!("{comment}\n\nWho may read it: {who}.");
+            text.push(heading_and_table(
+                name,
+                &said,
+                &["Column", "Type", "Meaning"],
+                &columns,
+            ));
+        }
+        text.join("\n")
+    };
+    let (views, tables) = (relations("v"), relations("r"));
+    [
+        ("settings", settings),
+        ("functions", functions.join("\n")),
+        ("views", views),
+        ("tables", tables),
+    ]
+}
+
+#[test]
+fn the_reference_is_what_the_catalog_has() {
+    let product = Product::with_extension(Server::shared(), Version::NEWEST);
+    let mut page = fs::read_to_string(project(REFERENCE)).expect(REFERENCE);
+    for (name, text) in reference(&mut product.superuser()) {
+        let marker =
+            format!("<!-- {name}: written by a test, see tests/tests/harness/interface.rs -->\n");
+        let (before, rest) = page.split_once(&marker).expect("the list's marker");
+        let (_, after) = rest.split_once("<!-- end -->").expect("the list's end");
+        page = format!("{before}{marker}\n{text}\n<!-- end -->{after}");
+    }
+    check(REFERENCE, &page, |found, wanted| found == wanted);
 }

@@ -11,4 +11,5 @@ mod schedules;
 mod settings;
 mod start_and_stop;
 mod support;
+mod unreadable;
 mod weekdays;

@@ -1,4 +1,4 @@
-//! Schedules through SQL: every recorded case, the server's own zones, CHECK.
+//! Schedules through SQL: every recorded case, the zones of the server's list, CHECK.
 
 use std::fs;
 use std::io::Write;

@@ -1,5 +1,6 @@
 //! A standby waits; after its promotion ticks begin by themselves.
 
+use workspace_autobuild_tests::autobuild::refusal;
 use workspace_autobuild_tests::product::{Value, texts};
 use workspace_autobuild_tests::server::standby::Standby;
 use workspace_autobuild_tests::{Product, Transition, Version, await_until, invariants};
@@ -23,11 +24,59 @@ fn a_standby_waits_and_ticks_after_its_promotion() {
     let ours =
         "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'workspace-autobuild%'";
     assert_eq!(value(&mut client, ours).as_deref(), Some("0"));
+    for writes in [
+        "SELECT autobuild_pause()",
+        "SELECT autobuild_resume()",
+        "SELECT autobuild_attach()",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT autobuild_tick()",
+    ] {
+        let refusal = refusal(&mut client, writes);
+        assert_eq!(refusal.sqlstate, "25006", "{writes}: {refusal:?}");
+        texts(&mut client, "ROLLBACK");
+    }
     texts(&mut client, "SELECT pg_promote()");
     await_until("ticks after the promotion", SOON, || {
         ticks(&mut client, "done") >= 2
     });
     await_status(&mut client, "worker_state", "idle");
+}
+
+/// A copy of production for a test, or for a look at an older state of it: it builds nothing
+/// where that was said before its first start, whatever production's configuration said.
+#[test]
+fn a_physical_copy_stays_still_if_that_was_said_before_its_first_start() {
+    let server = ticking().start();
+    server.set("workspace_autobuild.databases", "*");
+    let mut product = Product::with_extension(&server, Version::NEWEST);
+    let mut client = product.superuser();
+    await_tick(&mut client, "done");
+    texts(&mut client, "SELECT autobuild_pause('it falls due')");
+    overdue(&product, 1);
+    let copy = Standby::of(&server);
+    copy.stop();
+    let own = copy.data().join("postgresql.auto.conf");
+    let of_production = std::fs::read_to_string(&own).expect("its configuration");
+    std::fs::write(&own, of_production + "workspace_autobuild.databases = ''\n").expect("a line");
+    copy.start();
+    let mut restored = copy.address().connect(product.database(), "postgres");
+    texts(&mut restored, "SELECT pg_promote()");
+    texts(&mut restored, "SELECT autobuild_resume()");
+    await_status(&mut restored, "worker_state", "off");
+    await_until("the launcher is there", SOON, || {
+        let ours = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'workspace-autobuild launcher'";
+        value(&mut restored, ours).as_deref() == Some("1")
+    });
+    assert_eq!(ticks(&mut restored, "done"), 0);
+    texts(
+        &mut restored,
+        "ALTER SYSTEM RESET workspace_autobuild.databases",
+    );
+    texts(&mut restored, "SELECT pg_reload_conf()");
+    product.move_to(copy.address());
+    await_until("what was due is built", SOON, || {
+        let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
+        product.value(stops).as_deref() == Some("1")
+    });
 }
 
 /// The agenda's tables can't be read on a standby, nor named in a query.
