@@ -91,10 +91,10 @@ build() {
 
 # On a PostgreSQL 18 that has nothing of ours but what the image brings.
 try() {
-  local unpacked=$private/image-unpacked server=$private/image-server original
+  local unpacked=$private/image-unpacked original server
   # They check every digest and size; the copy is what a push would send.
   install_packages skopeo umoci
-  rm -rf "$unpacked" "$server"
+  rm -rf "$unpacked"
   mkdir -p "$unpacked"
   skopeo copy --quiet "oci:$layout:$tag" "oci:$unpacked/pushed:$tag"
   umoci unpack --rootless --image "$unpacked/pushed:$tag" "$unpacked/bundle"
@@ -102,6 +102,9 @@ try() {
 
   original=$(scripts/wheel.sh "$MAJOR")
   original=${original%/bin/pg_config}
+  # Beside it: its programs find libpq from where they are.
+  server=$(dirname "$original")/image-server
+  rm -rf "$server"
   mkdir "$server"
   cp -as "$original"/. "$server"
   rm -r "${server:?}/bin"
