@@ -17,9 +17,10 @@ help:
 	@echo "make fuzz       fuzz the pure parts (FUZZ_SECONDS for each target, default 60)"
 	@echo "make soak       10,000 ticks on 20,000 workspaces that live (SOAK_TICKS, SOAK_WORKSPACES)"
 	@echo "make bench      measure (BENCH_SIZES, default \"10000 100000\"); results in target/bench.json"
-	@echo "make test-16    build and test on PostgreSQL 16, a smaller suite; make test-18 likewise (it is part of make test)"
-	@echo "make test-versions  both"
+	@echo "make test-16    build and test on PostgreSQL 16, a smaller suite; test-15, test-17, test-18 likewise"
+	@echo "make test-versions  all four, this machine's own whole"
 	@echo "make install    build, optimized, and put the extension into this machine's PostgreSQL (or PG_CONFIG's)"
+	@echo "make image      an image for Kubernetes (CloudNativePG, PostgreSQL 18), in target/image; make test-image tries it"
 	@echo "make dist       the archive for PGXN, from what is committed, in target/dist"
 	@echo "make setup      only install what building and testing need; make setup-build only for building"
 	@echo "make build      only build the extension"
@@ -38,16 +39,20 @@ setup-build:
 build: setup-build
 	@scripts/install.sh private
 
+# What PGXN's client asks for before it installs.
+all: setup-build
+	@scripts/install.sh build
+
 install: setup-build
 	@scripts/install.sh system
 
 test: setup
 	@scripts/test.sh
 
-test-16 test-18: setup
+test-15 test-16 test-17 test-18: setup
 	@scripts/other-version.sh $(@:test-%=%)
 
-test-versions: test-16 test-18
+test-versions: test-15 test-16 test-17 test-18
 
 test-upgrade: setup
 	@scripts/upgrade.sh
@@ -81,6 +86,12 @@ advisories: setup
 
 bench: setup-build
 	@scripts/bench.sh
+
+image:
+	@scripts/image.sh build
+
+test-image:
+	@scripts/image.sh test
 
 dist:
 	@scripts/dist.sh

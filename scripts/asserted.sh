@@ -35,14 +35,7 @@ if [ "$(cat "$asserted/flags" 2>/dev/null)" != "$flags" ]; then
   say "building PostgreSQL $PG_MAJOR with assertions into $asserted (some minutes)"
   rm -rf "$asserted"
   mkdir -p "$asserted"
-  lacking=()
-  for package in gcc make bison flex dpkg-dev valgrind libreadline-dev zlib1g-dev; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || lacking+=("$package")
-  done
-  if [ ${#lacking[@]} != 0 ]; then
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}"
-  fi
+  install_packages gcc make bison flex dpkg-dev valgrind libreadline-dev zlib1g-dev
   (source_of_debian)
   (
     mkdir "$asserted/source"

@@ -6,4 +6,4 @@ cd "$project"
 
 scripts/demo.sh stop
 cargo clean
-rm -rf "$private"
+rm -rf --one-file-system "$private"

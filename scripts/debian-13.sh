@@ -37,10 +37,7 @@ mirror=${mirror:-http://deb.debian.org/debian/}
 made_of="trixie $mirror $included"
 if [ "$(cat "$machine/made-of" 2>/dev/null)" != "$made_of" ]; then
   say "making a folder with Debian 13 in $machine"
-  command -v debootstrap >/dev/null || {
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap
-  }
+  install_packages debootstrap
   rm -rf --one-file-system "$machine"
   mkdir -p "$machine"
   debootstrap --variant=minbase --include="$included" trixie "$machine" "$mirror" >"$private/debian-13.log" ||

@@ -16,14 +16,9 @@ if [ "$("$mdbook" --version 2>/dev/null)" != "mdbook v$MDBOOK_VERSION" ]; then
     --features search --root "$project/target/mdbook"
 fi
 
-# Links between pages are relative: the book is laid out as the project is.
 book=$project/target/book
 rm -rf "$book" "$project/target/docs"
-mkdir -p "$book/src/src/worker" "$book/src/sql" "$book/src/bench"
-cp -r README.md CONTRIBUTING.md CHANGELOG.md LICENSE docs monitoring "$book/src/"
-cp src/worker/README.md "$book/src/src/worker/"
-cp sql/interface.txt "$book/src/sql/"
-cp bench/results.json "$book/src/bench/"
+mkdir -p "$book/src"
 
 {
   echo '# Summary'
@@ -31,6 +26,20 @@ cp bench/results.json "$book/src/bench/"
   echo '[What is it?](README.md)'
   sed -n '/^## Pages, by question$/,/^## Licence$/{s/^### /# /p; /^- /p; /^$/p}' README.md
 } >"$book/src/SUMMARY.md"
+
+# What a page links to in the project.
+links() {
+  { grep -o '](\([^)#]\+\)' "$1" || true; } | sed 's/^](//; /^https:/d' | sort -u |
+    while read -r target; do realpath -ms --relative-to=. "$(dirname "$1")/$target"; done
+}
+
+# Links are relative: the book is laid out as the project is. Files that are no pages go
+# along where a page links to them.
+for page in $(links "$book/src/SUMMARY.md" | sed "s|^target/book/src/||"); do
+  for file in "$page" $(links "$page" | grep -v '\.md$'); do
+    install -D -m 644 "$file" "$book/src/$file"
+  done
+done
 
 cat >"$book/book.toml" <<'BOOK'
 [book]

@@ -63,3 +63,15 @@ unpack_packages() {
     rm ./*.deb
   )
 }
+
+# Installs those of the packages that this machine lacks.
+install_packages() {
+  local lacking=() package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || lacking+=("$package")
+  done
+  [ ${#lacking[@]} = 0 ] && return
+  say "installing ${lacking[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}"
+}

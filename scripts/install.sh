@@ -3,7 +3,8 @@
 # machine's own (or PG_CONFIG's), optimized; `install.sh private` into the private copy
 # that tests and demo run on, quick to build; `install.sh private-release` there too, but
 # optimized, to be measured; `install.sh package DESTDIR` what goes into a package: the
-# optimized library and its files under DESTDIR, as they would lie in the machine.
+# optimized library and its files under DESTDIR, as they would lie in the machine;
+# `install.sh build` only builds what `system` installs.
 #
 # Cargo builds the library, and the scripts in sql/ are what CREATE EXTENSION runs: a test
 # compares them with what the code generates. So nothing but cargo, libclang and the
@@ -16,20 +17,21 @@ profile=release
 destdir=
 target=$PG_CONFIG
 case ${1:-} in
-  system) [ "$target" = "$private_pg_config" ] && target=$system_pg_config ;;
+  system | build) [ "$target" = "$private_pg_config" ] && target=$system_pg_config ;;
   private) profile=dev ;;
   private-release) ;;
   package)
     destdir=${2:?where to?}
     [ "$target" = "$private_pg_config" ] && target=$system_pg_config
     ;;
-  *) sed -n '2,6p' "$0" && exit 2 ;;
+  *) sed -n '2,7p' "$0" && exit 2 ;;
 esac
 # What bindgen reads: a private copy has the same headers, at another place.
 [ -x "$target" ] || { echo "there is no $target: run make setup" >&2; exit 1; }
 PGRX_PG_CONFIG_PATH=$target \
   cargo build --lib --profile "$profile" --no-default-features --features "pg$PG_MAJOR"
 built=${CARGO_TARGET_DIR:-target}/${profile/dev/debug}/libworkspace_autobuild.so
+[ "$1" != build ] || exit 0
 
 library=$destdir$("$target" --pkglibdir)
 extension=$destdir$("$target" --sharedir)/extension

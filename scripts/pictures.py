@@ -6,6 +6,7 @@ dashboard's queries are answered by the exporter and the Prometheus of target/mo
 Grafana would have them answered.
 """
 
+import collections
 import json
 import re
 import socket
@@ -23,7 +24,7 @@ from matplotlib import pyplot as plt  # noqa: E402
 
 PROJECT = Path(__file__).resolve().parent.parent
 SECONDS = 420
-STEP = 6
+STEP = 10
 
 INK, GREY, PALE = "#24292f", "#6e7781", "#d8dee4"
 COLOURS = ["#0969da", "#cf5b00", "#1a7f37", "#8250df", "#bf3989", "#9a6700", "#57606a", "#0598bc"]
@@ -68,8 +69,27 @@ def save(figure, name):
     plt.close(figure)
     text = path.read_text().replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, Arial, sans-serif")
     text = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.1f}", text)
-    path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n")
+    # What only an editor of drawings would look at.
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r'<g id="\w+">', "<g>", text)
+    text = re.sub(r' transform="rotate\(-0[^"]*"', "", text)
+    text = named_styles(text)
+    lines = (line.strip() for line in text.splitlines())
+    path.write_text("\n".join(line for line in lines if line) + "\n")
     print(f"{path.relative_to(PROJECT)}: {path.stat().st_size // 1024} kB")
+
+
+def named_styles(text):
+    """Says once what is said hundreds of times."""
+    count = collections.Counter(re.findall(r' style="([^"]+)"', text))
+    names = {style: f"s{n}" for n, (style, times) in enumerate(count.most_common()) if times > 1}
+    rules = "".join(f".{name} {{{style}}}\n" for style, name in names.items())
+    text = re.sub(
+        r' style="([^"]+)"',
+        lambda found: f' class="{names[found[1]]}"' if found[1] in names else found[0],
+        text,
+    )
+    return text.replace("</style>", rules + "</style>", 1)
 
 
 def cost():
@@ -279,7 +299,7 @@ def dashboard(record, folder):
             place["h"] / rows - 0.043,
         ]
         axes = figure.add_axes(box)
-        axes.set_title(panel["title"], fontsize=8.5)
+        axes.set_title(panel["title"], fontsize=7.6)
         (stat if panel["type"] == "stat" else series)(axes, panel, data)
     save(figure, "dashboard")
 
@@ -293,8 +313,12 @@ def legend(target, labels, database):
 def stat(axes, panel, data):
     axes.axis("off")
     texts = []
+    found = [series for target in panel["targets"] for series in target["series"]]
+    newest = max((series["values"][-1][0] for series in found), default=0)
     for target in panel["targets"]:
         for found in target["series"]:
+            if found["values"][-1][0] < newest:
+                continue
             name = legend(target, found["metric"], data["database"])
             value = float(found["values"][-1][1])
             if panel.get("options", {}).get("textMode") == "name":
@@ -302,20 +326,32 @@ def stat(axes, panel, data):
             else:
                 name = "" if name in (data["database"], panel["title"].lower()) else f" {name}"
                 texts.append(f"{value:.3g}{name}")
-    axes.text(0.02, 0.45, ", ".join(texts), fontsize=12, color=STOP, va="center", transform=axes.transAxes)
+    axes.text(0.02, 0.45, ", ".join(texts), fontsize=10.5, color=STOP, va="center", transform=axes.transAxes)
 
 
 def series(axes, panel, data):
     for target in panel["targets"]:
         for found in target["series"]:
-            times = [(float(at) - data["begun"]) / 60 for at, _ in found["values"]]
-            values = [float(value) for _, value in found["values"]]
+            times, values = [], []
+            for at, value in found["values"]:
+                at = (float(at) - data["begun"]) / 60
+                # Where there was no value there is no line.
+                if times and at - times[-1] > 1.5 * STEP / 60:
+                    times.append(at)
+                    values.append(float("nan"))
+                if values[-2:] == [float(value)] * 2:
+                    times[-1] = at
+                    continue
+                times.append(at)
+                values.append(float(value))
             axes.plot(times, values, linewidth=1.1, label=legend(target, found["metric"], data["database"]))
     axes.set_xlim(0, data["seconds"] / 60)
     axes.tick_params(labelsize=7, length=2)
     axes.margins(y=0.12)
     if axes.lines:
-        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(min(0, bottom), top + (top - bottom) * 0.25)
+        axes.locator_params(axis="y", nbins=5)
         axes.legend(fontsize=6, loc="upper left", ncols=2, handlelength=1.2, columnspacing=1, labelspacing=0.3)
 
 

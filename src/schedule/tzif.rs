@@ -64,6 +64,18 @@ mod tests {
         assert_eq!(bundled("Asia/Tokyo").span_at(i64::MAX / 4).until, None);
     }
 
+    /// Where a file has no footer, nothing is known after its last transition, and `jiff` gives
+    /// that one again and again.
+    #[test]
+    fn without_a_footer_the_last_offset_holds_for_ever() {
+        let whole = data("Europe/Berlin").unwrap();
+        let rest = whole.strip_suffix(b"\n").unwrap();
+        let footer = rest.iter().rposition(|byte| *byte == b'\n').unwrap();
+        let zone = TzifZone::read(&[&whole[..footer], b"\n\n"].concat()).unwrap();
+        assert_eq!(zone.span_at(2_000_000_000).until, None);
+        assert_eq!(zone.span_at(2_000_000_000), zone.span_at(3_000_000_000));
+    }
+
     #[test]
     fn what_is_no_tzif_is_refused() {
         let whole = data("Europe/Berlin").unwrap();

@@ -2,8 +2,8 @@
 //! all SQL of the pages in `docs`.
 //!
 //! The blocks of a page run in order against a private server of its own, which starts
-//! with the product's newest tables and the scene of the demo; for the README without the
-//! extension:
+//! with the product's newest tables and the scene of the demo, and with the extension unless
+//! the page creates it itself:
 //!
 //! - `sql` blocks run in psql as superuser, in the scene's database;
 //! - of the README also `conf` blocks, which are appended to postgresql.conf, and `sh`
@@ -256,17 +256,21 @@ fn every_command_of_the_readme_gives_what_the_readme_shows() {
     run_page(README, &mut Reader { server, database });
 }
 
+/// All SQL of a page that is to be run.
+fn sql_of(page: &str) -> String {
+    let markdown = std::fs::read_to_string(format!("{REPOSITORY}/{page}")).expect("a page");
+    let blocks = blocks(&markdown).into_iter();
+    let sql = blocks.filter(|block| block.language == "sql");
+    sql.map(|block| block.text).collect()
+}
+
 /// The pages of `docs` that have SQL.
 fn pages() -> Vec<String> {
     let names = std::fs::read_dir(format!("{REPOSITORY}/docs")).expect("the folder docs");
     let mut pages: Vec<String> = names
         .map(|entry| entry.expect("a name").file_name().into_string())
         .map(|name| format!("docs/{}", name.expect("UTF-8")))
-        .filter(|page| page.ends_with(".md"))
-        .filter(|page| {
-            let text = std::fs::read_to_string(format!("{REPOSITORY}/{page}")).expect("a page");
-            text.contains("\n```sql\n")
-        })
+        .filter(|page| page.ends_with(".md") && !sql_of(page).is_empty())
         .collect();
     pages.sort();
     pages
@@ -283,7 +287,9 @@ fn all_sql_of_the_pages_runs() {
             .start();
         let product = Product::install(&server, Version::NEWEST);
         scene::set(&product);
-        product.create_extension();
+        if !sql_of(page).contains("CREATE EXTENSION \"workspace-autobuild\"") {
+            product.create_extension();
+        }
         let database = product.database().to_owned();
         drop(product);
         run_page(page, &mut Reader { server, database });

@@ -383,11 +383,9 @@ impl Swappable {
 }
 
 #[test]
+#[ignore = "needs the library of 0.1.0: make test-upgrade"]
 fn under_the_old_library_the_update_is_refused_and_ticks_go_on() {
-    let Some(old) = std::env::var_os("AUTOBUILD_OLD_LIBRARY") else {
-        eprintln!("left out: AUTOBUILD_OLD_LIBRARY names no library of version {OLD}");
-        return;
-    };
+    let old = std::env::var_os("AUTOBUILD_OLD_LIBRARY").expect("AUTOBUILD_OLD_LIBRARY names it");
     let swappable = Swappable::copy(&Installation::find());
     let new = fs::canonicalize(&swappable.library).expect("the library of today");
     swappable.put(Path::new(&old));
