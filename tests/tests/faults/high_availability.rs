@@ -2,6 +2,8 @@
 //! midst of a storm. `make test-ha` runs this; it needs Patroni and etcd.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -134,7 +136,8 @@ fn take_over(storm: &mut Storm<Cluster>, fault: &Fault, synchronous: bool) {
     await_replayed(storm, new);
     storm.release();
     await_replayed(storm, new);
-    let seen = watch(storm);
+    let enough: Arc<AtomicBool> = Arc::default();
+    let seen = watch(storm, &enough);
     let built = storm.wait_for_the_midst();
     let begun = Instant::now();
     (fault.act)(storm, old);
@@ -153,12 +156,15 @@ fn take_over(storm: &mut Storm<Cluster>, fault: &Fault, synchronous: bool) {
     storm.product.move_to(&address);
     storm.settle();
     storm.check(&storm.product);
+    // When its Patroni is back, the old primary shows a commit that waited for the standby, for
+    // the moment before it is rewound: nobody was told that it was done.
+    enough.store(true, Ordering::Relaxed);
+    let seen = seen.join().expect("the watcher");
     // Now the old one comes back, whatever it still did.
     if storm.server.is_dead(old) {
         storm.server.revive(old);
     }
     storm.server.await_standby(old);
-    let seen = seen.join().expect("the watcher");
     let after = builds(&mut storm.superuser()).expect("the builds");
     let lost = seen.difference(&after).count();
     println!(
@@ -428,13 +434,17 @@ fn await_replayed(storm: &Storm<Cluster>, node: usize) {
     });
 }
 
-/// Looks at the builds, again and again, until the server is gone, and returns the last of
-/// what it saw.
-fn watch(storm: &Storm<Cluster>) -> JoinHandle<BTreeSet<String>> {
+/// Looks at the builds, again and again, until the server is gone or it is enough, and
+/// returns the last of what it saw.
+fn watch(storm: &Storm<Cluster>, enough: &Arc<AtomicBool>) -> JoinHandle<BTreeSet<String>> {
     let mut client = storm.superuser();
+    let enough = Arc::clone(enough);
     thread::spawn(move || {
         let mut seen = BTreeSet::new();
-        while let Some(now) = builds(&mut client) {
+        while !enough.load(Ordering::Relaxed) {
+            let Some(now) = builds(&mut client) else {
+                break;
+            };
             seen = now;
             // The server has more to do.
             thread::sleep(Duration::from_millis(20));
