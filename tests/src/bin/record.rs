@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Client;
 use serde_json::json;
-use workspace_autobuild_tests::product::{Fields, HOUR, MINUTE, Value, parameter};
+use workspace_autobuild_tests::product::{Fields, HOUR, MINUTE, Template, Value, parameter};
 use workspace_autobuild_tests::{Product, Provisioner, Server, Transition, Version};
 
 const WORKSPACES: u32 = 2_000;
@@ -188,25 +188,27 @@ fn life(time: Duration) {
     }
 }
 
-/// Due, and each for another reason not built.
+/// Each not built for another reason.
 fn stuck(product: &Product) {
+    let hourly = "0 * * * *";
     let yesterday = Value::sql("now() - interval '1 day'");
-    let many = |template: &workspace_autobuild_tests::product::Template<'_>, count| {
+    let many = |template: &Template<'_>, count, schedule: &str| {
         template
             .workspaces(count, Transition::Stop)
-            .schedule("0 * * * *")
+            .schedule(schedule)
             .set("ttl", HOUR)
             .created_at(yesterday.clone())
             .create();
     };
     let strict = product.template("strict").parameter(parameter("team"));
-    many(&strict.create(), 9);
+    many(&strict.create(), 9, hourly);
     let broken = product
         .template("broken")
         .version(|version| version.import_failed("main.tf: missing brace"));
-    many(&broken.create(), 4);
+    many(&broken.create(), 4, hourly);
     let guarded = product.template("guarded").create();
-    many(&guarded, 1);
+    many(&guarded, 1, hourly);
+    many(&guarded, 2, "0 9 * * MON-FRY");
     product.execute(&format!(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN

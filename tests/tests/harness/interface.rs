@@ -72,11 +72,11 @@ fn generated() -> String {
 /// The script that CREATE EXTENSION runs here is the one that is checked in: written anew,
 /// it is put there, too.
 fn check_install_script() {
-    let version = &texts(
+    let version = column(
         &mut Server::shared().client(SUPERUSER),
         "SELECT default_version FROM pg_available_extensions WHERE name = 'workspace-autobuild'",
-    )[0][0];
-    let version = version.as_deref().expect("a version");
+    );
+    let version = version.first().expect("a version");
     // Where in the code a piece stands is of no interest.
     let made: String = generated()
         .lines()
