@@ -207,9 +207,6 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// A page that another branch brings, until it is merged.
-const COMING: [&str; 1] = ["docs/INSTALL.md"];
-
 fn project(path: impl AsRef<Path>) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -331,7 +328,7 @@ fn a_link_leads_to_a_file_and_a_heading_that_are_there() {
             let (path, anchor) = destination(&page, target);
             let there = match fs::read_to_string(project(&path)) {
                 Ok(page) => anchor.is_none_or(|it| anchors(&page).iter().any(|known| known == it)),
-                Err(_) => project(&path).exists() || COMING.iter().any(|it| path == Path::new(it)),
+                Err(_) => project(&path).exists(),
             };
             if !there {
                 lost.push(format!("{}: {target}", page.display()));
@@ -346,7 +343,7 @@ fn a_link_leads_to_a_file_and_a_heading_that_are_there() {
     for page in texts {
         let text = fs::read_to_string(project(&page)).unwrap();
         for named in mention.find_iter(&text).map(|found| found.as_str()) {
-            if !project(named).exists() && !COMING.contains(&named) {
+            if !project(named).exists() {
                 lost.push(format!("{}: {named}", page.display()));
             }
         }
@@ -366,7 +363,6 @@ fn the_readme_lists_every_page_once() {
     let mut listed: Vec<PathBuf> = targets(list).into_iter().map(PathBuf::from).collect();
     listed.sort();
     let mut pages = pages();
-    pages.extend(COMING.map(PathBuf::from));
     pages.retain(|page| page != Path::new("README.md"));
     pages.sort();
     pages.dedup();
