@@ -349,8 +349,8 @@ def series(axes, panel, data):
     axes.tick_params(labelsize=7, length=2)
     axes.margins(y=0.12)
     if axes.lines:
-        bottom, top = axes.get_ylim()
-        axes.set_ylim(min(0, bottom), top + (top - bottom) * 0.25)
+        # Room for the legend.
+        axes.set_ylim(min(0, axes.dataLim.ymin), axes.dataLim.ymax * 1.35 or 1)
         axes.locator_params(axis="y", nbins=5)
         axes.legend(fontsize=6, loc="upper left", ncols=2, handlelength=1.2, columnspacing=1, labelspacing=0.3)
 
