@@ -105,7 +105,8 @@ checks() {
   install "$old"
   says "add workspace-autobuild to shared_preload_libraries"
   local cluster
-  for cluster in "${clusters[@]}"; do pg_createcluster "$PG_MAJOR" "$cluster" --start >/dev/null; done
+  # By sockets alone: no port of the machine is taken.
+  for cluster in "${clusters[@]}"; do pg_createcluster "$PG_MAJOR" "$cluster" --pgoption listen_addresses= --start >/dev/null; done
   echo "shared_preload_libraries = 'pg_stat_statements, workspace-autobuild'" >"/etc/postgresql/$PG_MAJOR/one/conf.d/autobuild.conf"
   restart one
   one postgres -c "CREATE ROLE product"
