@@ -210,7 +210,8 @@ checks() {
 lint() {
   cd "$work/source"
   rule "lintian: no error, and every warning has its reason"
-  lintian --fail-on error,warning --show-overrides --tag-display-limit 0 "$project"/target/deb/*.deb
+  # With --show-overrides it would fail for what is overridden, too.
+  lintian --fail-on error,warning --tag-display-limit 0 "$project"/target/deb/*.deb
   rule "the package's own test"
   # The checked-in debian/control is for one release.
   sed "s/PGVERSION/$PG_MAJOR/" debian/control.in >debian/control
