@@ -105,7 +105,8 @@ checks() {
   install "$old"
   says "add workspace-autobuild to shared_preload_libraries"
   local cluster
-  for cluster in "${clusters[@]}"; do pg_createcluster "$PG_MAJOR" "$cluster" --start >/dev/null; done
+  # By sockets alone: no port of the machine is taken.
+  for cluster in "${clusters[@]}"; do pg_createcluster "$PG_MAJOR" "$cluster" --pgoption listen_addresses= --start >/dev/null; done
   echo "shared_preload_libraries = 'pg_stat_statements, workspace-autobuild'" >"/etc/postgresql/$PG_MAJOR/one/conf.d/autobuild.conf"
   restart one
   one postgres -c "CREATE ROLE product"
@@ -209,7 +210,8 @@ checks() {
 lint() {
   cd "$work/source"
   rule "lintian: no error, and every warning has its reason"
-  lintian --fail-on error,warning --show-overrides --tag-display-limit 0 "$project"/target/deb/*.deb
+  # With --show-overrides it would fail for what is overridden, too.
+  lintian --fail-on error,warning --tag-display-limit 0 "$project"/target/deb/*.deb
   rule "the package's own test"
   # The checked-in debian/control is for one release.
   sed "s/PGVERSION/$PG_MAJOR/" debian/control.in >debian/control
