@@ -127,6 +127,11 @@ checks() {
   [ "$(one coder -c "SELECT extversion FROM pg_extension WHERE extname = 'workspace-autobuild'")" != 0.1.0 ] ||
     fail "UPDATE changed nothing"
 
+  rule "the library is stripped, small, and says nothing of where it was built"
+  local library=/usr/lib/postgresql/$PG_MAJOR/lib/workspace-autobuild.so
+  [ "$(stat -c %s "$library")" -le 5100000 ] || fail "the library has $(stat -c %s "$library") bytes"
+  ! grep -aoE "($project|$HOME)/[[:alnum:]._/-]+" "$library" >"$said" || fail "paths are left in the library"
+
   rule "the worker starts the workspace that is due"
   await "the start of a workspace" 130 one coder -c "SELECT count(*) = 1 FROM workspace_builds WHERE build_number = 2 AND reason = 'autostart'"
 
