@@ -9,7 +9,6 @@ help:
 	@echo "make demo-keep  the same, and leave the server up to look around; make demo-stop ends it"
 	@echo "make test       everything: formatting, lints, unit, property, in-server and whole-server tests"
 	@echo "make test-upgrade  upgrade from the library of 0.1.0, which is built for it"
-	@echo "make test-pg-upgrade  pg_upgrade from this machine's PostgreSQL to 18.6"
 	@echo "make test-faults  break servers many times over (FAULTS_ROUNDS, default 100; FAULTS_SEED)"
 	@echo "make test-ha      failover and switchover under Patroni, in the midst of a storm (HA_ROUNDS, default 2)"
 	@echo "make test-beside  beside pg_cron, pgaudit, pg_stat_statements, auto_explain, pg_repack, PgBouncer, exporters"
@@ -59,9 +58,6 @@ test-versions: test-15 test-16 test-17 test-18
 
 test-upgrade: setup
 	@scripts/upgrade.sh
-
-test-pg-upgrade: setup-build
-	@scripts/pg-upgrade.sh
 
 test-faults: setup
 	@scripts/faults.sh
