@@ -322,22 +322,11 @@ fn tick(desk: Desk, at: Instant) {
     match result {
         Ok(Tick::Done(report)) => {
             let ms = milliseconds_since(begun);
-            let before = desk.with(|slot| {
-                let before = (slot.health, slot.last_tick.troubled, slot.last_error.get());
-                slot.record_tick(at, clock::now(), ms, &report);
-                if let Some(ending) = broken_off.get() {
-                    slot.ending = ending;
-                }
-                (before, slot.last_error.get())
-            });
-            if let Some(((health, troubled, error_before), error)) = before {
-                if matches!(health, Health::Failing | Health::Waiting | Health::Busy) {
-                    log("ticks are made again".into());
-                }
-                // The same trouble again is in the counters; the log has it once.
-                if report.error.is_some() && !(troubled && error_before == error) {
-                    log(format!("a batch failed: {}", error.unwrap_or_default()));
-                }
+            let before =
+                desk.with(|slot| (slot.health, slot.last_tick.troubled, slot.last_error.get()));
+            // The log first: who sees the tick counted finds it there.
+            if let Some((Health::Failing | Health::Waiting | Health::Busy, ..)) = before {
+                log("ticks are made again".into());
             }
             if report.tried_any() || report.locked > 0 {
                 log_at(
@@ -354,6 +343,20 @@ fn tick(desk: Desk, at: Instant) {
                         report.locked,
                     ),
                 );
+            }
+            let error = desk.with(|slot| {
+                slot.record_tick(at, clock::now(), ms, &report);
+                if let Some(ending) = broken_off.get() {
+                    slot.ending = ending;
+                }
+                slot.last_error.get()
+            });
+            // The same trouble again is in the counters; the log has it once.
+            if let (Some((_, troubled, error_before)), Some(error)) = (before, error)
+                && report.error.is_some()
+                && !(troubled && error_before == error)
+            {
+                log(format!("a batch failed: {}", error.unwrap_or_default()));
             }
         }
         Ok(Tick::Waiting(error)) => waits(desk, &error.to_string()),

@@ -49,6 +49,10 @@ fn generated() -> String {
     let major = format!("pg{}", Installation::find().major());
     let output = Command::new("cargo")
         .current_dir(project("."))
+        .env(
+            "PGRX_PG_CONFIG_PATH",
+            Installation::find().bin().join("pg_config"),
+        )
         .args([
             "pgrx",
             "schema",
