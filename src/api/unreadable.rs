@@ -19,8 +19,8 @@ use crate::server::query::sql_uuid;
 use crate::server::subtransaction::in_subtransaction;
 use crate::settings::Settings;
 
-/// Schedules as ticks see them. `None` where they can't be read now: a migration is at the tables, or
-/// the role can't be, or lacks a right, which ticks tell of.
+/// Schedules as ticks see them. `None` where they can't be read now: a migration is at the
+/// tables, or the role can't be, or lacks a right, which ticks tell of.
 pub(super) fn seen_by_ticks(
     product: &Product,
     settings: &Settings,

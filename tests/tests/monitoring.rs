@@ -109,17 +109,7 @@ fn a_lively_product(server: &Server) -> Product {
         let template = if number == 0 { &strict } else { &docker };
         template.workspace(&format!("w{number}")).create_overdue();
     }
-    product.execute(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN
-             IF (SELECT name = 'w1' FROM public.workspaces WHERE id = NEW.workspace_id) THEN
-                 RAISE EXCEPTION 'not this one';
-             END IF;
-             RETURN NEW;
-         END $$;
-         CREATE TRIGGER refuse BEFORE INSERT ON workspace_builds
-             FOR EACH ROW EXECUTE FUNCTION refuse();",
-    );
+    product.refuse_builds_of("name = 'w1'");
     product
 }
 

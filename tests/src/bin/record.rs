@@ -209,16 +209,5 @@ fn stuck(product: &Product) {
     let guarded = product.template("guarded").create();
     many(&guarded, 1, hourly);
     many(&guarded, 2, "0 9 * * MON-FRY");
-    product.execute(&format!(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN
-             IF (SELECT template_id = '{}' FROM public.workspaces WHERE id = NEW.workspace_id) THEN
-                 RAISE EXCEPTION 'not this one';
-             END IF;
-             RETURN NEW;
-         END $$;
-         CREATE TRIGGER refuse BEFORE INSERT ON workspace_builds
-             FOR EACH ROW EXECUTE FUNCTION refuse();",
-        guarded.id
-    ));
+    product.refuse_builds_of(&format!("template_id = '{}'", guarded.id));
 }

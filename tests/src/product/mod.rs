@@ -187,6 +187,23 @@ impl Product {
         execute(&mut self.session(), sql);
     }
 
+    /// A trigger of the owner's that refuses each build of the workspaces for which the
+    /// condition, on their row, holds.
+    #[track_caller]
+    pub fn refuse_builds_of(&self, condition: &str) {
+        self.execute(&format!(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 IF (SELECT {condition} FROM public.workspaces WHERE id = NEW.workspace_id) THEN
+                     RAISE EXCEPTION 'not this one';
+                 END IF;
+                 RETURN NEW;
+             END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON workspace_builds
+                 FOR EACH ROW EXECUTE FUNCTION refuse();"
+        ));
+    }
+
     /// The rows of a query as texts, `None` for NULL: to be compared in one look.
     #[track_caller]
     pub fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
