@@ -4,7 +4,8 @@
 //! The pure half knows nothing of PostgreSQL and compiles without it
 //! (`--no-default-features`): [`schedule`] says what a weekly cron text means,
 //! [`lifecycle`] turns facts about a workspace into a verdict, [`new_build`] says what a
-//! build writes and what speaks against it.
+//! build writes and what speaks against it, [`template`] what a template's source has to do
+//! with it.
 
 #[forbid(unsafe_code)]
 pub mod columns;
@@ -22,6 +23,8 @@ pub mod new_build;
 pub mod schedule;
 #[forbid(unsafe_code)]
 pub mod sqlstate;
+#[forbid(unsafe_code)]
+pub mod template;
 #[allow(unsafe_code)]
 pub mod worker;
 

@@ -12,7 +12,9 @@ use workspace_autobuild::lifecycle::policy::Policy;
 use workspace_autobuild::lifecycle::rules::ActingRule;
 use workspace_autobuild::lifecycle::signs::Signs;
 use workspace_autobuild::lifecycle::transition::{BuildReason, Transition};
-use workspace_autobuild::new_build::inputs::{ImportJob, PreviousSource, PreviousValue, Version};
+use workspace_autobuild::new_build::inputs::{
+    ImportJob, PreviousSource, PreviousValue, Proof, Version,
+};
 use workspace_autobuild::new_build::job_input::job_posted_payload;
 use workspace_autobuild::new_build::plan::{Plan, PreparedVersion, plan};
 use workspace_autobuild::new_build::request::Request;
@@ -168,6 +170,7 @@ fn version(import: Option<ImportJob>) -> Version {
         classic_flow: Some(true),
         provisioner: "terraform".to_owned(),
         provisionerd_version: None,
+        proof: Proof::Unproved,
         parameters: Vec::new(),
         presets: Vec::new(),
     }

@@ -1,5 +1,8 @@
 //! What has to be read before a build can be planned.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::codes::BlockCode;
@@ -27,10 +30,45 @@ pub struct Version {
     pub classic_flow: Option<bool>,
     /// `template_version_terraform_values.provisionerd_version`; `None` without a row.
     pub provisionerd_version: Option<String>,
+    /// Are its stored definitions all that decides, wherever the product renders the
+    /// template's source?
+    pub proof: Proof,
     /// The parameters that it defines, by name.
     pub parameters: Vec<Definition>,
     /// Its presets.
     pub presets: Vec<Preset>,
+}
+
+/// What is known of a version whose parameters the product takes from the template's source
+/// at each build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Its source was not looked at yet.
+    Unproved,
+    /// What the source decides may be more than what is stored; a sentence says why.
+    Unknown(String),
+    /// The stored definitions are what every render of the source gives.
+    Static(Static),
+}
+
+/// What a version's source says beside its stored definitions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Static {
+    /// Parameters whose default is null: their row says required, to the product they are
+    /// optional, without a default.
+    pub null_defaults: BTreeSet<String>,
+    /// The tags that its source adds to those of the import job, block by block.
+    pub tags: Vec<BTreeMap<String, TagValue>>,
+}
+
+/// The value of a workspace tag in a version's source. Numbers and bools are texts already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TagValue {
+    /// Written out.
+    Literal(String),
+    /// The value of the parameter of this name.
+    Parameter(String),
 }
 
 /// The job that imported a template version.

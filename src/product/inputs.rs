@@ -13,7 +13,7 @@ use crate::columns::{
     templates, workspace_build_parameters, workspace_builds,
 };
 use crate::new_build::inputs::{
-    Definition, ImportJob, Preset, PreviousSource, PreviousValue, Version,
+    Definition, ImportJob, Preset, PreviousSource, PreviousValue, Proof, Version,
 };
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, for_each_row, uuids};
@@ -135,6 +135,7 @@ fn read_versions(
                     provisioner: row.provisioner.unwrap_or_default(),
                     classic_flow: row.classic_flow,
                     provisionerd_version: row.provisionerd_version,
+                    proof: Proof::Unproved,
                     parameters: Vec::new(),
                     presets: Vec::new(),
                 },

@@ -17,7 +17,8 @@ use crate::lifecycle::signs::Signs;
 use crate::lifecycle::transition::{BuildReason, Transition};
 
 use super::inputs::{
-    Block, Definition, ImportJob, Preset, PreviousSource, PreviousValue, ValueSource, Version,
+    Block, Definition, ImportJob, Preset, PreviousSource, PreviousValue, Proof, ValueSource,
+    Version,
 };
 use super::plan::{Plan, PreparedVersion, plan};
 use super::request::Request;
@@ -151,6 +152,7 @@ fn version(id: Uuid) -> Version {
         provisioner: "terraform".to_owned(),
         classic_flow: None,
         provisionerd_version: None,
+        proof: Proof::Unproved,
         parameters: Vec::new(),
         presets: Vec::new(),
     }
