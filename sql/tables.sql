@@ -140,8 +140,25 @@ COMMENT ON COLUMN @extschema@.autobuild_unfilled.workspace_id IS 'The workspace.
 COMMENT ON COLUMN @extschema@.autobuild_unfilled.attempts IS 'Number of attempts.';
 COMMENT ON COLUMN @extschema@.autobuild_unfilled.next_attempt_at IS 'Time of the next attempt: after 1, 2, 4 ... 60 minutes.';
 
+CREATE TABLE @extschema@.autobuild_proofs (
+    template_version_id uuid PRIMARY KEY,
+    rules               integer NOT NULL,
+    is_static           boolean NOT NULL,
+    findings            jsonb NOT NULL,
+    proved_at           timestamptz NOT NULL
+);
+CREATE INDEX autobuild_proofs_proved_at ON @extschema@.autobuild_proofs (proved_at);
+COMMENT ON TABLE @extschema@.autobuild_proofs IS
+    'What the sources of template versions say of their parameters, a row for each version that was looked at; the last 10,000 are kept. A cache: what is missing is proved again.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.template_version_id IS 'template_versions.id.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.rules IS 'By which rules it was proved; by others it is proved again.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.is_static IS 'Whether the stored parameter definitions are what every render of the source gives.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.findings IS 'What builds need of a static one; of another one the reasons, shown by autobuild_version_check().';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.proved_at IS 'When it was proved, by the clock.';
+
 REVOKE ALL ON @extschema@.autobuild_executor_lock, @extschema@.autobuild_ticks,
     @extschema@.autobuild_transitions, @extschema@.autobuild_attempts,
-    @extschema@.autobuild_unfilled, @extschema@.autobuild_blocked FROM PUBLIC;
+    @extschema@.autobuild_unfilled, @extschema@.autobuild_proofs, @extschema@.autobuild_blocked
+    FROM PUBLIC;
 GRANT SELECT ON @extschema@.autobuild_ticks, @extschema@.autobuild_transitions,
     @extschema@.autobuild_blocked TO pg_monitor;

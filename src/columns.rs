@@ -93,6 +93,8 @@ pub enum NeededFor {
     Preset,
     /// Values of before parameters belonged to builds, where the product has them all.
     LegacyValues,
+    /// Proofs about templates' sources, where the product renders these at each build.
+    Proof,
 }
 
 /// When a change of a column may move a transition forward, so that a capture trigger
@@ -289,6 +291,7 @@ columns! {
         VALIDATION_MIN = "validation_min": Integer, Read, required;
         VALIDATION_MAX = "validation_max": Integer, Read, required;
         VALIDATION_MONOTONIC = "validation_monotonic": Text, Read, required;
+        MUTABLE = "mutable": Bool, IfGranted, optional { needed_for: NeededFor::Proof };
         EPHEMERAL = "ephemeral": Bool, Read, optional;
         FORM_TYPE = "form_type": Enum, Read, optional;
         LEGACY_VARIABLE_NAME = "legacy_variable_name": Text, Read, optional;
@@ -377,6 +380,28 @@ columns! {
     template_version_terraform_values {
         TEMPLATE_VERSION_ID = "template_version_id": Uuid, Read, optional;
         PROVISIONERD_VERSION = "provisionerd_version": Text, Read, optional;
+        CACHED_MODULE_FILES = "cached_module_files": Uuid, IfGranted, optional {
+            needed_for: NeededFor::Proof,
+        };
+    }
+
+    // What a template's author wrote, secrets included: read for proofs alone.
+    template_version_variables {
+        TEMPLATE_VERSION_ID = "template_version_id": Uuid, IfGranted, optional {
+            needed_for: NeededFor::Proof,
+        };
+        NAME = "name": Text, IfGranted, optional { needed_for: NeededFor::Proof };
+        TYPE = "type": Text, IfGranted, optional { needed_for: NeededFor::Proof };
+        VALUE = "value": Text, IfGranted, optional { needed_for: NeededFor::Proof };
+        DEFAULT_VALUE = "default_value": Text, IfGranted, optional {
+            needed_for: NeededFor::Proof,
+        };
+    }
+
+    files {
+        ID = "id": Uuid, IfGranted, optional { needed_for: NeededFor::Proof };
+        MIMETYPE = "mimetype": Text, IfGranted, optional { needed_for: NeededFor::Proof };
+        DATA = "data": Bytes, IfGranted, optional { needed_for: NeededFor::Proof };
     }
 
     template_version_presets {
@@ -414,6 +439,14 @@ pub fn required_tables() -> Vec<&'static str> {
     tables(COLUMNS.iter().filter(|column| column.required))
 }
 
+/// Is a table read for proofs and for nothing else? A transaction that makes none leaves it
+/// alone.
+#[must_use]
+pub fn is_for_proofs(table: &str) -> bool {
+    let mut columns = COLUMNS.iter().filter(|column| column.table == table);
+    columns.all(|column| column.needed_for == NeededFor::Proof)
+}
+
 /// Every table that the extension knows.
 #[must_use]
 pub fn all_tables() -> Vec<&'static str> {
@@ -448,13 +481,14 @@ mod tests {
     }
 
     /// Where statements on the product's tables are written out.
-    const STATEMENTS: [&str; 8] = [
+    const STATEMENTS: [&str; 9] = [
         "api/previews.rs",
         "product/candidates.rs",
         "product/facts.rs",
         "product/inputs.rs",
         "product/licence.rs",
         "product/provisioners.rs",
+        "product/sources.rs",
         "product/waiting.rs",
         "product/write.rs",
     ];

@@ -46,6 +46,8 @@ mod executor;
 #[cfg(feature = "pgrx")]
 mod product;
 #[cfg(feature = "pgrx")]
+mod proofs;
+#[cfg(feature = "pgrx")]
 #[allow(unsafe_code)]
 mod server;
 #[cfg(feature = "pgrx")]

@@ -188,13 +188,14 @@ static LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(2_000);
 static STATEMENT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60_000);
 static HISTORY_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 60);
 static AUDIT_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60 * 60);
+static PROVE_TEMPLATES: GucSetting<bool> = GucSetting::<bool>::new(true);
 static NOTIFY_JOBS: GucSetting<bool> = GucSetting::<bool>::new(true);
 static LOG_LEVEL: GucSetting<LogLevel> = GucSetting::<LogLevel>::new(LogLevel::Log);
 static NOTIFY_TRANSITIONS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// The settings that a database, a role or a session can have for itself: all but those
 /// of the launcher. A test compares them with `pg_settings`.
-pub(crate) const OF_A_SESSION: [&str; 16] = [
+pub(crate) const OF_A_SESSION: [&str; 17] = [
     "workspace_autobuild.product_schema",
     "workspace_autobuild.role",
     "workspace_autobuild.action",
@@ -208,6 +209,7 @@ pub(crate) const OF_A_SESSION: [&str; 16] = [
     "workspace_autobuild.statement_timeout",
     "workspace_autobuild.history_retention",
     "workspace_autobuild.audit_interval",
+    "workspace_autobuild.prove_templates",
     "workspace_autobuild.notify_jobs",
     "workspace_autobuild.notify_transitions",
     "workspace_autobuild.log_level",
@@ -355,6 +357,14 @@ pub(crate) fn register() {
         GucFlags::UNIT_S,
     );
     GucRegistry::define_bool_guc(
+        c"workspace_autobuild.prove_templates",
+        c"Proves from a template's source whether its stored parameters are all that decides.",
+        c"A start on a new version whose parameters are dynamic needs that proof; if off, such a start is blocked until the owner updates the workspace in the product.",
+        &PROVE_TEMPLATES,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
         c"workspace_autobuild.notify_jobs",
         c"Notifies waiting provisioner daemons of new jobs on the product's own channel.",
         c"Sends NOTIFY provisioner_job_posted, once for each distinct organization and tags.",
@@ -479,6 +489,7 @@ pub(crate) fn read() -> Settings {
             licensed: LICENSED_RULES.get() != LicensedRules::Off,
             failed_stop_retry: FAILED_STOP_RETRY.get(),
             max_start_delay: Micros(i64::from(MAX_START_DELAY.get()) * SECOND),
+            prove_templates: PROVE_TEMPLATES.get(),
         },
         batch_size: usize::try_from(BATCH_SIZE.get()).unwrap_or(1).max(1),
         max_builds_per_tick: usize::try_from(MAX_BUILDS_PER_TICK.get())

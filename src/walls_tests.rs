@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["server"],
     &["settings"],
     &["product"],
+    &["proofs"],
     &["decision"],
     &["ledger"],
     &["agenda"],
@@ -48,7 +49,9 @@ const PURE: &[&str] = &[
 ];
 
 /// Rooms that need the server, whole.
-const OF_THE_SERVER: &[&str] = &["server", "settings", "product", "agenda", "executor", "api"];
+const OF_THE_SERVER: &[&str] = &[
+    "server", "settings", "product", "proofs", "agenda", "executor", "api",
+];
 
 /// Where `unsafe` may stand.
 const UNSAFE: &[&str] = &[

@@ -191,5 +191,9 @@ pub(crate) fn autobuild_worker_metrics() -> TableIterator<
 extension_sql_file!(
     "../../sql/metrics.sql",
     name = "metrics",
-    requires = [autobuild_count_unreadable, autobuild_worker_metrics],
+    requires = [
+        autobuild_count_unreadable,
+        crate::api::versions::autobuild_count_unknown_templates,
+        autobuild_worker_metrics
+    ],
 );

@@ -14,4 +14,5 @@ pub(crate) mod schedules;
 pub(crate) mod status;
 pub(crate) mod tick;
 mod unreadable;
+mod versions;
 mod waiting;

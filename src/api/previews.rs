@@ -16,15 +16,22 @@ use crate::instant::{HOUR, Instant};
 use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::outcome::Next;
+use crate::lifecycle::transition::Transition;
 use crate::lifecycle::verdict::Verdict;
+use crate::new_build::inputs::Proof;
+use crate::new_build::request::Request;
+use crate::new_build::version::chosen_version;
 use crate::product::facts::{self, Selection};
 use crate::product::licence;
 use crate::product::locks::hold_for_preview;
 use crate::product::schema::Product;
+use crate::proofs::Proofs;
 use crate::server::clock::{argument, timestamptz};
 use crate::server::error::{Error, OrRaise};
 use crate::server::query::{Access, for_each_row, sql_uuid, uuids};
 use crate::settings::Settings;
+
+use super::versions;
 
 /// The facts of one workspace. Errors: P0002 there is no such workspace (or the caller
 /// may not see it).
@@ -59,7 +66,7 @@ fn block(
         next,
         fill_next_start_at: None,
     };
-    let planned = plan_all(product, &settings.policy, vec![due], at)?;
+    let planned = plan_all(product, settings, vec![due], at, Proofs::Made)?;
     Ok(planned
         .into_iter()
         .find_map(|planned| planned.work.err())
@@ -152,20 +159,75 @@ fn autobuild_explain(
     .into_iter()
     .map(|step| (step.rule.to_owned(), step.passed, step.observed))
     .collect();
-    if let Ok(next) = judge(&product, &settings.policy, &facts, tick).outcome
-        && next.due
-    {
+    if let Ok(next) = judge(&product, &settings.policy, &facts, tick).outcome {
+        steps.extend(source_step(&product, &settings, &facts, &next).or_raise());
+        if !next.due {
+            return numbered(steps);
+        }
         let (passed, observed) = match block(&product, &settings, facts, next, at).or_raise() {
             None => (true, "It can be written now.".to_owned()),
             Some((code, message)) => (false, format!("{code}: {message}")),
         };
         steps.push(("buildable".to_owned(), passed, observed));
     }
+    numbered(steps)
+}
+
+/// The rows of `autobuild_explain`.
+type StepRows = TableIterator<'static, (i32, String, bool, String)>;
+
+fn numbered(steps: Vec<(String, bool, String)>) -> StepRows {
     TableIterator::new(
         (1..)
             .zip(steps)
             .map(|(step, (rule, passed, observed))| (step, rule, passed, observed)),
     )
+}
+
+/// What is known of the source of the version that a start takes, where the product renders
+/// it. Only a change of version depends on that.
+fn source_step(
+    product: &Product,
+    settings: &Settings,
+    facts: &Facts,
+    next: &Next,
+) -> Result<Option<(String, bool, String)>, Error> {
+    if next.transition != Transition::Start || !product.signs.dynamic {
+        return Ok(None);
+    }
+    let version = chosen_version(&Request {
+        facts,
+        next,
+        signs: &product.signs,
+        policy: &settings.policy,
+    });
+    let proof = match version {
+        Some(id) => versions::of_source(product, settings, id)?.map(|proof| (id, proof)),
+        None => None,
+    };
+    Ok(proof.map(|(id, proof)| {
+        let (passed, observed) = match proof {
+            Proof::Static(_) => (
+                true,
+                format!(
+                    "The source of template version {id} decides nothing that is not stored \
+                    (static)."
+                ),
+            ),
+            Proof::Unproved => (
+                false,
+                format!(
+                    "The source of template version {id} was not looked at yet; the next tick \
+                    does."
+                ),
+            ),
+            Proof::Unknown(why) => (
+                false,
+                format!("The parameters of template version {id} can't be known here: {why}."),
+            ),
+        };
+        ("template_source".to_owned(), passed, observed)
+    }))
 }
 
 /// An interval in microseconds, with a month of 30 days and a day of 24 hours. Errors:

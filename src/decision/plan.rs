@@ -8,33 +8,37 @@ use crate::instant::Instant;
 use crate::lifecycle::policy::Policy;
 use crate::lifecycle::transition::Transition;
 use crate::new_build::codes::BlockCode;
-use crate::new_build::inputs::{Block, PreviousValue};
-use crate::new_build::plan::{Plan, PreparedVersion, plan};
+use crate::new_build::inputs::{Block, PreviousValue, Version};
+use crate::new_build::plan::{Plan, PreparedVersion, is_rendered, plan};
 use crate::new_build::request::Request;
 use crate::new_build::version::chosen_version;
 use crate::product::inputs;
 use crate::product::provisioners::{self, Demand};
 use crate::product::schema::Product;
+use crate::proofs::{Proofs, known};
 use crate::server::error::Error;
+use crate::settings::Settings;
 
 use super::due::Due;
 use super::planned::Planned;
 
-/// Plans what is due, in the order given. `at` is the clock of the tick, not cut down.
+/// Plans what is due, in the order given. `at` is the clock of the tick, not cut down; `proofs`:
+/// which proofs about templates' sources count.
 pub(crate) fn plan_all(
     product: &Product,
-    policy: &Policy,
+    settings: &Settings,
     due: Vec<Due>,
     at: Instant,
+    proofs: Proofs,
 ) -> Result<Vec<Planned>, Error> {
     if due.is_empty() {
         return Ok(Vec::new());
     }
-    let inputs = Inputs::read(product, policy, &due, at)?;
+    let inputs = Inputs::read(product, settings, &due, at, proofs)?;
     Ok(due
         .into_iter()
         .map(|due| {
-            let work = inputs.work(product, policy, &due);
+            let work = inputs.work(product, &settings.policy, &due);
             let previous = inputs.previous_of(due.facts.workspace_id);
             Planned::new(due, work, previous)
         })
@@ -51,6 +55,30 @@ struct Inputs {
     provisioners: HashMap<Demand, bool>,
 }
 
+/// Makes versions ready, with what is known of the sources that the product renders.
+fn prepared(
+    product: &Product,
+    settings: &Settings,
+    versions: HashMap<Uuid, Version>,
+    proofs: Proofs,
+) -> Result<HashMap<Uuid, PreparedVersion>, Error> {
+    let rendered: Vec<Uuid> = versions
+        .values()
+        .filter(|version| is_rendered(version, &product.signs))
+        .map(|version| version.id)
+        .collect();
+    let mut known = known(product, settings, proofs, &rendered)?;
+    Ok(versions
+        .into_iter()
+        .map(|(id, mut version)| {
+            if let Some(proof) = known.remove(&id) {
+                version.proof = proof;
+            }
+            (id, PreparedVersion::new(version, &product.signs))
+        })
+        .collect())
+}
+
 fn request<'a>(product: &'a Product, policy: &'a Policy, due: &'a Due) -> Request<'a> {
     Request {
         facts: &due.facts,
@@ -61,7 +89,14 @@ fn request<'a>(product: &'a Product, policy: &'a Policy, due: &'a Due) -> Reques
 }
 
 impl Inputs {
-    fn read(product: &Product, policy: &Policy, due: &[Due], at: Instant) -> Result<Inputs, Error> {
+    fn read(
+        product: &Product,
+        settings: &Settings,
+        due: &[Due],
+        at: Instant,
+        proofs: Proofs,
+    ) -> Result<Inputs, Error> {
+        let policy = &settings.policy;
         let mut ids: HashSet<Uuid> = due
             .iter()
             .filter_map(|due| chosen_version(&request(product, policy, due)))
@@ -79,10 +114,7 @@ impl Inputs {
             .iter()
             .filter_map(|(id, version)| Some((*id, version.import.as_ref()?.tags.clone())))
             .collect();
-        let versions: HashMap<Uuid, PreparedVersion> = versions
-            .into_iter()
-            .map(|(id, version)| (id, PreparedVersion::new(version, &product.signs)))
-            .collect();
+        let versions = prepared(product, settings, versions, proofs)?;
 
         let builds = due
             .iter()

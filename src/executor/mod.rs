@@ -13,6 +13,7 @@ mod fill;
 mod locks;
 mod notify;
 pub(crate) mod progress;
+pub(crate) mod prove;
 pub(crate) mod tick;
 mod timed;
 mod work;

@@ -12,11 +12,12 @@ use crate::decision::plan::plan_all;
 use crate::decision::planned::Planned;
 use crate::decision::recheck::{self, Made};
 use crate::decision::turn::Turn;
-use crate::ledger::back_off::still_awaits_provisioner;
+use crate::ledger::back_off::still_waits;
 use crate::ledger::ticks::Source;
 use crate::ledger::{batch as batch_ledger, transitions};
 use crate::product::copies::not_subscribed;
 use crate::product::inputs::task_ids;
+use crate::proofs::Proofs;
 use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
@@ -47,7 +48,12 @@ impl Executor<'_> {
     ) -> Result<Worked, Error> {
         let planned = in_subtransaction(|| {
             acting_as(self.role, || {
-                plan_all(&self.product, &self.settings.policy, due, self.at)
+                // By hand proofs are made by the same statement.
+                let proofs = match self.source {
+                    Source::Worker => Proofs::Kept,
+                    Source::Manual => Proofs::KeptNow,
+                };
+                plan_all(&self.product, self.settings, due, self.at, proofs)
             })
         })
         .map_err(|error| self.name_missing_right(error))?;
@@ -85,10 +91,10 @@ impl Executor<'_> {
             .collect();
         attempts.sort_by_key(|attempt| places.get(&attempt.workspace_id).copied());
 
-        // Who still waits for a provisioner was recorded when that began.
+        // Who still waits for a provisioner, or a proof, was recorded when that began.
         let news: Vec<Attempt> = attempts
             .iter()
-            .filter(|attempt| !still_awaits_provisioner(&next.last_attempts, attempt))
+            .filter(|attempt| !still_waits(&next.last_attempts, attempt))
             .cloned()
             .collect();
         next.report.count(&news);

@@ -38,9 +38,9 @@ const LONGEST: i64 = 60;
 const LONGEST_HELD: i64 = 4;
 
 impl LastAttempt {
-    /// Does it wait for a provisioner? That is looked for at each tick, without back-off.
-    pub fn awaits_provisioner(&self) -> bool {
-        self.outcome == Some(Outcome::Blocked) && self.code == Some(BlockCode::NoProvisioner)
+    /// Does it wait for what is looked at again at each tick, without back-off?
+    pub fn is_waiting(&self) -> bool {
+        self.outcome == Some(Outcome::Blocked) && self.code.is_some_and(is_waited_for)
     }
 
     /// Is this attempt at the same thing? Back-off counts by workspace, latest build and
@@ -64,16 +64,24 @@ impl LastAttempt {
             (_, Some(Outcome::Failed)) => self.fingerprint == planned.fingerprint(),
             _ => false,
         };
-        same && (self.awaits_provisioner() || is_too_soon(self.next_attempt_at, now))
+        same && (self.is_waiting() || is_too_soon(self.next_attempt_at, now))
     }
 }
 
-/// Did this workspace wait for a provisioner before, and does it still?
-pub fn still_awaits_provisioner(last: &HashMap<Uuid, LastAttempt>, attempt: &Attempt) -> bool {
-    attempt.code == Some(BlockCode::NoProvisioner)
-        && last
-            .get(&attempt.workspace_id)
-            .is_some_and(|last| last.awaits_provisioner() && last.is_the_same_matter(attempt))
+/// Blocks that end without anybody's doing anything to the workspace: a provisioner comes, a
+/// version is proved. They are looked at again at each tick, without back-off.
+fn is_waited_for(code: BlockCode) -> bool {
+    matches!(code, BlockCode::NoProvisioner | BlockCode::VersionUnproved)
+}
+
+/// Did this workspace wait for the same thing before, and does it still? That was recorded
+/// when it began.
+pub fn still_waits(last: &HashMap<Uuid, LastAttempt>, attempt: &Attempt) -> bool {
+    let waits_again = |last: &LastAttempt| {
+        last.is_waiting() && last.code == attempt.code && last.is_the_same_matter(attempt)
+    };
+    attempt.code.is_some_and(is_waited_for)
+        && last.get(&attempt.workspace_id).is_some_and(waits_again)
 }
 
 /// Is it too soon for an attempt that was put off until then? A time that is further off
@@ -84,11 +92,11 @@ pub fn is_too_soon(next_attempt_at: Instant, now: Instant) -> bool {
 }
 
 /// How long after its n-th attempt a workspace is tried again: 1, 2, 4 ...
-/// 60 minutes. A missing provisioner is looked for at each tick; what somebody held, or was
+/// 60 minutes. What is waited for is looked at again at each tick; what somebody held, or was
 /// always just changing, is asked for again after at most 4 minutes, since that may end at
 /// any time and nothing of the workspace need change with it.
 pub fn pause_after(attempt: &Attempt, attempts: i32) -> Micros {
-    if attempt.code == Some(BlockCode::NoProvisioner) {
+    if attempt.code.is_some_and(is_waited_for) {
         return Micros(0);
     }
     if attempt.sqlstate.is_some_and(|state| state.is_held()) {
@@ -153,10 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_provisioner_is_looked_for_at_each_tick() {
-        assert_eq!(
-            pause_after(&blocked(BlockCode::NoProvisioner), 5),
-            Micros(0)
-        );
+    fn a_missing_provisioner_or_proof_is_looked_for_at_each_tick() {
+        for code in [BlockCode::NoProvisioner, BlockCode::VersionUnproved] {
+            assert_eq!(pause_after(&blocked(code), 5), Micros(0));
+        }
     }
 }

@@ -59,6 +59,9 @@ block_codes! {
         "The template version uses legacy parameters, which the product no longer starts."
     ParameterFlowUnknown "parameter_flow_unknown"
         "The template does not say whether its parameters are classic or dynamic."
+    VersionUnproved "version_unproved"
+        "The start would change to a version with dynamic parameters whose source was not looked at \
+        yet; looked at again at the next tick."
     VersionChangeDynamic "version_change_dynamic"
         "The start would change to a version with dynamic parameters, which only the product can evaluate."
     VersionChangeWorkspaceTags "version_change_workspace_tags"

@@ -110,6 +110,11 @@ impl PreparedVersion {
     }
 }
 
+/// Does the product render the version's source at each build?
+pub fn is_rendered(version: &Version, signs: &Signs) -> bool {
+    flow(version, signs) == Flow::Dynamic
+}
+
 fn flow(version: &Version, signs: &Signs) -> Flow {
     if !signs.dynamic {
         return Flow::Classic;
@@ -125,7 +130,7 @@ fn flow(version: &Version, signs: &Signs) -> Flow {
 }
 
 /// Did a daemon import the version that keeps what the product needs to evaluate it?
-fn renders_dynamically(provisionerd_version: Option<&str>) -> bool {
+pub fn renders_dynamically(provisionerd_version: Option<&str>) -> bool {
     let Some((major, minor)) = provisionerd_version.and_then(|v| v.split_once('.')) else {
         return false;
     };

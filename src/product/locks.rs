@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use crate::columns::is_for_proofs;
 use crate::server::error::Error;
 use crate::server::guc::{deadlock_timeout, give_way, lock_timeout, with_settings};
 use crate::server::relation::{self, Mode};
@@ -29,6 +30,8 @@ pub(crate) enum Purpose {
     Read,
     /// It reads them and writes builds.
     Write,
+    /// It reads them, and what proofs are made from.
+    Prove,
 }
 
 /// Tables that keep changing are looked up so often before it is given up.
@@ -57,7 +60,19 @@ pub(crate) fn hold_under_snapshot(schema: &str, purpose: Purpose) -> Result<Rc<P
 ///
 /// Errors: as [`hold_under_snapshot`].
 pub(crate) fn hold_for_preview(schema: &str) -> Result<Rc<Product>, Error> {
-    hold_to_read(schema, |_| true)
+    hold_to_read(schema, |table| !is_for_proofs(table))
+}
+
+/// Locks what proofs are made from besides, under the caller's snapshot, in a transaction
+/// that holds the product's other tables. Waits no longer than `lock_timeout` for each.
+///
+/// Errors: as [`hold_under_snapshot`].
+pub(crate) fn hold_sources(product: &Product) -> Result<(), Error> {
+    let tables = product.tables.iter().filter(|table| table.for_proofs);
+    let locked: Vec<pg_sys::Oid> = tables
+        .flat_map(|table| relation::lock(table.oid, Mode::AccessShare))
+        .collect();
+    check_snapshot(&locked)
 }
 
 /// As [`hold_for_preview`], for what reads some tables only.
@@ -149,7 +164,7 @@ fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>
 /// The tables and their modes, in the order of locking. A mode is never raised later.
 fn wanted(product: &Product, purpose: Purpose) -> Vec<(pg_sys::Oid, Mode)> {
     let mode = |oid, written| match purpose {
-        Purpose::Read => Mode::AccessShare,
+        Purpose::Read | Purpose::Prove => Mode::AccessShare,
         Purpose::Write if written => Mode::RowExclusive,
         Purpose::Write if product.referenced.contains(&oid) => Mode::RowShare,
         Purpose::Write => Mode::AccessShare,
@@ -157,6 +172,7 @@ fn wanted(product: &Product, purpose: Purpose) -> Vec<(pg_sys::Oid, Mode)> {
     let mut wanted: Vec<(pg_sys::Oid, Mode)> = product
         .tables
         .iter()
+        .filter(|table| !table.for_proofs || purpose == Purpose::Prove)
         .map(|table| (table.oid, mode(table.oid, table.written)))
         .collect();
     if purpose == Purpose::Write {

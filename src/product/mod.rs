@@ -17,5 +17,6 @@ pub(crate) mod provisioners;
 pub(crate) mod role;
 pub(crate) mod schema;
 mod select;
+pub(crate) mod sources;
 pub(crate) mod waiting;
 pub(crate) mod write;

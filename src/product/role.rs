@@ -125,6 +125,7 @@ fn is_used(product: &Product, column: Column) -> bool {
         NeededFor::Provisioner => product.signs.provisioner,
         NeededFor::Preset => product.signs.preset,
         NeededFor::LegacyValues => has_legacy_values(product),
+        NeededFor::Proof => product.signs.dynamic,
     }
 }
 

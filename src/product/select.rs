@@ -41,6 +41,7 @@ macro_rules! select {
     (@type optional_bool) => { Option<bool> };
     (@type bigint) => { Option<i64> };
     (@type text) => { Option<String> };
+    (@type bytes) => { Option<Vec<u8>> };
     (@type time) => { Option<$crate::instant::Instant> };
 }
 pub(super) use select;

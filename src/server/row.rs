@@ -95,6 +95,17 @@ impl Row<'_> {
         }))
     }
 
+    /// A `bytea`, or NULL.
+    pub(crate) fn bytes(&self, column: usize) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.get(column, &[pg_sys::BYTEAOID])?.map(|datum| {
+            // SAFETY: as for a text: a bytea datum is a varlena too.
+            unsafe {
+                let varlena = pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr());
+                pgrx::varlena_to_byte_slice(varlena).to_vec()
+            }
+        }))
+    }
+
     /// An `oid`, or NULL.
     pub(crate) fn oid(&self, column: usize) -> Result<Option<pg_sys::Oid>, Error> {
         Ok(self

@@ -17,6 +17,14 @@ mod source;
 pub use proved::{Proved, Reason};
 pub use source::{Source, StoredParameter, Variable};
 
+/// The most bytes of an archive that are looked at: what the product packs of the modules of a
+/// template is 20 MiB at most, and of the template itself less.
+pub const LARGEST_ARCHIVE: usize = 24 << 20;
+
+/// Of the rules by which proofs are made: raised with each change of what they come to, so
+/// that what was kept by others is made anew.
+pub const RULES: i32 = 1;
+
 /// Makes the proof for one version.
 pub fn prove(_source: &Source<'_>) -> Proved {
     Proved::Unknown(vec![Reason::of_rows("nothing is proved yet")])

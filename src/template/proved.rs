@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::new_build::inputs::Static;
 
 /// What a proof comes to.
@@ -14,7 +16,7 @@ pub enum Proved {
 }
 
 /// Why a version's definitions are not surely those that are stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     /// The file in the template's archive; a module's by its path in the module archive.
     /// `None` for what comes from the rows.

@@ -12,6 +12,7 @@ use pgrx::{PgLogLevel, PgSqlErrorCode, pg_guard, pg_sys};
 use crate::decision::attempt::Outcome;
 use crate::executor::agenda::{relieve, worker_pass};
 use crate::executor::progress::{Progress, Tick};
+use crate::executor::prove::worker_ahead;
 use crate::executor::tick::{is_busy, worker as worker_tick};
 use crate::instant::{Instant, SECOND};
 use crate::ledger::pauses;
@@ -372,7 +373,21 @@ fn tick(desk: Desk, at: Instant) {
         Err(error) => failed(desk, begun, &error),
     }
     if done {
+        prove_ahead(desk, at, &settings);
         pass(desk, at, until, &settings);
+    }
+}
+
+/// Proves what templates have made active, so that it is known when somebody is to be started
+/// on it.
+fn prove_ahead(desk: Desk, at: Instant, settings: &Settings) {
+    process::show(Some("proving template versions"));
+    if let Err(error) = worker_ahead(at, settings)
+        && !is_busy(&error)
+        && !is_gone()
+    {
+        desk.with(|slot| slot.record_error(clock::now(), error.sqlstate(), &error.message));
+        log(format!("a template version could not be proved: {error}"));
     }
 }
 

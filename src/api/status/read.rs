@@ -2,7 +2,7 @@
 
 use crate::agenda;
 use crate::agenda::state::Agenda;
-use crate::api::unreadable;
+use crate::api::{unreadable, versions};
 use crate::instant::Instant;
 use crate::ledger::attempts::{self, Stuck};
 use crate::ledger::pauses::{self, Pause};
@@ -42,6 +42,8 @@ pub(super) struct Status {
     /// Who is kept from being started by a schedule that can't be read, and which zones of
     /// schedules the server has no file of.
     pub schedule_problems: Vec<String>,
+    /// Which templates have an active version that workspaces follow and can't be started on.
+    pub template_problem: Option<String>,
     /// Who is in a tick's way.
     pub blockers: Vec<String>,
     /// What is in the way of a dump.
@@ -77,16 +79,17 @@ impl Status {
         };
         // Without the product's tables there is none.
         let found = Product::find(&settings.product_schema).ok();
-        let (licence_problem, schedules) = match &found {
+        let (licence_problem, schedules, unknown) = match &found {
             // A migration that holds them is told of by others; it must not be waited for.
             Some(product) if are_free(product, &licence::READ) => {
                 licence::follow(product, &mut settings)?;
                 (
                     licence::problem(product, &settings)?,
                     unreadable::seen_by_ticks(product, &settings)?,
+                    versions::unknown_to_ticks(product, &settings)?,
                 )
             }
-            _ => (None, None),
+            _ => (None, None, None),
         };
         let agenda = match &found {
             Some(product) => Agenda::find(&extension, product, &settings, Access::Read)?,
@@ -111,6 +114,7 @@ impl Status {
                 let lacking = zones::problem(&schedules.zones);
                 unreadable.into_iter().chain(lacking).collect()
             }),
+            template_problem: unknown.and_then(|unknown| versions::problem(&unknown)),
             agenda,
             blockers,
             settings,

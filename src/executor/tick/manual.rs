@@ -67,6 +67,7 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
         let Decided { due, fills, .. } = decided;
         state.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
         let ids: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
+        executor.prove_by_hand(executor.versions_of(&due))?;
         let mut attempts = Vec::new();
         let mut room = Room::new();
         for batch in due.chunks(settings.batch_size) {

@@ -9,6 +9,7 @@ use crate::decision::turn::BuildsLeft;
 use crate::instant::Instant;
 use crate::product::facts::Selection;
 use crate::product::locks::hold_for_preview;
+use crate::proofs::Proofs;
 use crate::server::error::Error;
 use crate::settings::Settings;
 
@@ -20,7 +21,7 @@ pub(crate) fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, 
     let selection = crate::agenda::due_by(&product, settings, tick, tick)?
         .map_or(Selection::DueAt(tick), Selection::These);
     let Decided { due, .. } = read_due(&product, &settings.policy, selection, tick)?;
-    let planned = plan_all(&product, &settings.policy, due, at)?;
+    let planned = plan_all(&product, settings, due, at, Proofs::Made)?;
     let mut builds_left = BuildsLeft::new(settings.max_builds_per_tick);
     Ok(planned
         .iter()

@@ -24,6 +24,8 @@ use crate::ledger::{attempts, batch as batch_ledger};
 use crate::product::facts::Selection;
 use crate::product::holders;
 use crate::product::locks::{Purpose, hold};
+use crate::product::sources::Versions;
+use crate::proofs::Proofs;
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
 use crate::server::relation::{self, Mode};
@@ -85,7 +87,17 @@ pub(crate) fn worker(
         .collect();
     state.record.mode = decided.mode();
     state.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
+    let versions = executor.versions_of(&decided.due);
     drop(decided.due);
+    // What isn't proved keeps nothing else from being built.
+    if let Err(error) = executor.prove(Versions::These(versions)) {
+        if cancel::was_asked() {
+            return Ok(Tick::Canceled(state.report));
+        }
+        if !is_busy(&error) {
+            state.report.note_error(error.sqlstate(), error.to_string());
+        }
+    }
 
     let mut overtaken = Vec::new();
     let mut broken_off = false;
@@ -291,7 +303,8 @@ impl Executor<'_> {
                 let executor = self.with(product)?;
                 let Decided { due, .. } = executor.decide(Selection::These(vec![id]))?;
                 let planned = acting_as(executor.role, || {
-                    plan_all(&executor.product, &self.settings.policy, due, self.at)
+                    let proofs = Proofs::Kept;
+                    plan_all(&executor.product, self.settings, due, self.at, proofs)
                 })?;
                 let tried: Vec<Attempt> = planned
                     .iter()

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::columns::{COLUMNS, all_tables, licenses, workspace_builds, workspaces};
+use crate::columns::{COLUMNS, all_tables, is_for_proofs, licenses, workspace_builds, workspaces};
 use crate::lifecycle::signs::Signs;
 use crate::server::catalog;
 use crate::server::error::Error;
@@ -186,6 +186,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
                 name,
                 oid: relation.oid,
                 written,
+                for_proofs: is_for_proofs(name),
             })
         })
         .collect();

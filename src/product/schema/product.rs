@@ -47,6 +47,8 @@ pub(crate) struct Table {
     pub oid: pg_sys::Oid,
     /// Do builds write it?
     pub written: bool,
+    /// Is it read for proofs about templates' sources, and for nothing else?
+    pub for_proofs: bool,
 }
 
 /// The columns that are there.

@@ -11,6 +11,7 @@ pub mod ddl;
 pub mod facts;
 mod people;
 mod row;
+mod source;
 mod template;
 mod version;
 mod workspace;

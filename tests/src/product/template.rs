@@ -22,7 +22,7 @@ pub struct Template<'p> {
 /// A row of `template_versions`.
 #[derive(Clone, Copy)]
 pub struct TemplateVersion<'p> {
-    product: &'p Product,
+    pub(super) product: &'p Product,
     /// Its id.
     pub id: Uuid,
     /// Its import job's id.
@@ -305,7 +305,8 @@ impl<'p> TemplateVersion<'p> {
         self.product.insert(&row);
     }
 
-    /// Adds the row that says which provisioner rendered it.
+    /// Adds the row that says which provisioner rendered it; see
+    /// [`TemplateVersion::modules`] for one with modules.
     #[track_caller]
     pub fn terraform_values(&self, provisionerd_version: &str) {
         let mut row = Row::new("template_version_terraform_values");

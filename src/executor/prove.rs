@@ -1,0 +1,118 @@
+//! Proofs in ticks: of the versions that what is due is built of, and ahead of the versions
+//! that templates make active.
+
+use std::collections::HashSet;
+use std::time::Instant as Clock;
+
+use uuid::Uuid;
+
+use crate::decision::due::Due;
+use crate::instant::Instant;
+use crate::ledger::ticks::Source;
+use crate::new_build::request::Request;
+use crate::new_build::version::chosen_version;
+use crate::product::locks::{Purpose, hold, hold_sources};
+use crate::product::sources::Versions;
+use crate::proofs;
+use crate::server::error::Error;
+use crate::settings::Settings;
+
+use super::context::Executor;
+use super::timed::timed;
+
+impl Executor<'_> {
+    /// Does it prove anything, on the product's tables as they are?
+    fn proves(&self) -> bool {
+        self.settings.policy.prove_templates && self.product.signs.dynamic
+    }
+
+    /// The versions that builds of these would take, each once.
+    pub(super) fn versions_of(&self, due: &[Due]) -> Vec<Uuid> {
+        if !self.proves() {
+            return Vec::new();
+        }
+        let chosen = due.iter().filter_map(|due| {
+            chosen_version(&Request {
+                facts: &due.facts,
+                next: &due.next,
+                signs: &self.product.signs,
+                policy: &self.settings.policy,
+            })
+        });
+        let mut seen = HashSet::new();
+        chosen.filter(|version| seen.insert(*version)).collect()
+    }
+
+    /// Proves what is not proved of these, each in a transaction of the worker's own, as long
+    /// as there is time.
+    pub(super) fn prove(&self, versions: Versions) -> Result<(), Error> {
+        let nothing = matches!(&versions, Versions::These(ids) if ids.is_empty());
+        if nothing || !self.proves() {
+            return Ok(());
+        }
+        let begun = Clock::now();
+        let schema = &self.settings.product_schema;
+        let wanted = timed(
+            self.settings,
+            || hold(schema, Purpose::Read),
+            |product| {
+                let executor = self.with(product)?;
+                proofs::wanted(
+                    &executor.extension,
+                    &executor.product,
+                    executor.role,
+                    versions,
+                )
+            },
+        )?;
+        for version in wanted {
+            if begun.elapsed() >= proofs::PATIENCE {
+                break;
+            }
+            timed(
+                self.settings,
+                || hold(schema, Purpose::Prove),
+                |product| {
+                    let executor = self.with(product)?;
+                    proofs::make(
+                        &executor.extension,
+                        &executor.product,
+                        executor.role,
+                        version,
+                    )
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Proves all that is not proved of these, in the caller's transaction.
+    pub(super) fn prove_by_hand(&self, versions: Vec<Uuid>) -> Result<(), Error> {
+        if versions.is_empty() {
+            return Ok(());
+        }
+        let these = Versions::These(versions);
+        let wanted = proofs::wanted(&self.extension, &self.product, self.role, these)?;
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        hold_sources(&self.product)?;
+        for version in wanted {
+            proofs::make(&self.extension, &self.product, self.role, version)?;
+        }
+        Ok(())
+    }
+}
+
+/// Proves the active versions of templates ahead of their builds, as long as there is time.
+pub(crate) fn worker_ahead(at: Instant, settings: &Settings) -> Result<(), Error> {
+    if !settings.policy.prove_templates {
+        return Ok(());
+    }
+    let executor = timed(
+        settings,
+        || hold(&settings.product_schema, Purpose::Read),
+        |product| Executor::new(settings, at, Source::Worker, product),
+    )?;
+    executor.prove(Versions::Active)
+}
