@@ -22,8 +22,8 @@ mod source;
 pub use proved::{Proved, Reason};
 pub use source::{Source, StoredParameter, Variable};
 
-/// The most bytes of an archive that are looked at: what the product packs of the modules of a
-/// template is 20 MiB at most, and of the template itself less.
+/// The most bytes of an archive that are looked at. A template can only be imported if it fits
+/// into a message of 4 MiB, and the archive of its modules holds at most 20 MiB of files.
 pub const LARGEST_ARCHIVE: usize = 24 << 20;
 
 /// Of the rules by which proofs are made: raised with each change of what they come to, so

@@ -12,20 +12,17 @@ mod zip;
 #[cfg(test)]
 mod tests;
 
+use super::LARGEST_ARCHIVE;
 use super::proved::Reason;
 use contents::unreadable;
 
 pub(super) use contents::Archive;
 
-/// Bytes of an archive. A template can only be imported if it fits into a message of 4 MiB,
-/// the archive of its modules holds at most 20 MiB of files.
-const MAX_BYTES: usize = 24 << 20;
-
 /// Reads an archive: zip if the MIME type says so, else tar, as the product does.
 pub(super) fn read<'a>(bytes: &'a [u8], mimetype: &str) -> Result<Archive<'a>, Reason> {
-    if bytes.len() > MAX_BYTES {
+    if bytes.len() > LARGEST_ARCHIVE {
         return Err(Reason::of_rows(format!(
-            "an archive has more than {MAX_BYTES} bytes"
+            "an archive has more than {LARGEST_ARCHIVE} bytes"
         )));
     }
     let archive = match mimetype {
