@@ -4,25 +4,32 @@
 //! (64 levels, 128 operators on a path), so that its tree can be walked and dropped on a small
 //! stack; how much there may be of everything else is bounded here.
 
+mod scan;
+
 #[cfg(test)]
 mod tests;
 
 use hcl_edit::structure::Body;
 
 use super::proved::Reason;
+use scan::{Seen, scan};
 
-/// Bytes of all files of a version that are parsed.
-const MAX_BYTES: usize = 1 << 20;
+/// Bytes of all files of a version that are parsed; scripts in heredocs are most of it.
+const MAX_BYTES: usize = 512 << 10;
 
 /// What may still be parsed for one version.
 #[derive(Debug)]
 pub(super) struct Budget {
     bytes: usize,
+    seen: Seen,
 }
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget { bytes: MAX_BYTES }
+        Budget {
+            bytes: MAX_BYTES,
+            seen: Seen::default(),
+        }
     }
 }
 
@@ -57,6 +64,7 @@ pub(super) fn parse<'a>(
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(Reason::of_file(path, "this file is not UTF-8"));
     };
+    scan(path, text, &mut budget.seen)?;
     let body = hcl_edit::parser::parse_body(text).map_err(|error| {
         let line = u32::try_from(error.location().line()).unwrap_or(u32::MAX);
         Reason::at(
