@@ -9,13 +9,13 @@ use super::proved::Reason;
 
 /// A file that was parsed.
 #[derive(Debug)]
-pub(super) struct File<'a> {
+pub(super) struct File {
     pub(super) path: String,
-    parsed: ParsedFile<'a>,
+    parsed: ParsedFile,
 }
 
-impl<'a> File<'a> {
-    pub(super) fn new(path: String, parsed: ParsedFile<'a>) -> File<'a> {
+impl File {
+    pub(super) fn new(path: String, parsed: ParsedFile) -> File {
         File { path, parsed }
     }
 

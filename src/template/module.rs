@@ -27,7 +27,7 @@ const TOP: &[(&str, usize)] = &[
 /// Something of a file.
 #[derive(Debug)]
 pub(super) struct In<'a, T> {
-    pub(super) file: &'a File<'a>,
+    pub(super) file: &'a File,
     pub(super) it: &'a T,
 }
 
@@ -93,7 +93,7 @@ pub(super) fn is_repeated(block: &Block) -> bool {
 }
 
 impl<'a> Module<'a> {
-    pub(super) fn read(files: &'a [File<'a>]) -> Module<'a> {
+    pub(super) fn read(files: &'a [File]) -> Module<'a> {
         let mut module = Module::default();
         for file in files {
             module.add(file, file.body());
@@ -115,7 +115,7 @@ impl<'a> Module<'a> {
         chosen.map(|((_, name), block)| (*name, *block))
     }
 
-    fn add(&mut self, file: &'a File<'a>, body: &'a Body) {
+    fn add(&mut self, file: &'a File, body: &'a Body) {
         if let Some(attribute) = body.attributes().next() {
             let what = "an attribute at the top of the file";
             self.reasons.push(file.reason(attribute.span(), what));

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::archive::{self, Archive};
-use super::checks::parameter::{self, depends_on};
-use super::checks::{rounds, rows, tags};
+use super::checks::attribute::depends_on;
+use super::checks::{parameter, rounds, rows, tags};
 use super::module::Module;
 use super::names;
 use super::proved::{Proved, Reason};
@@ -111,7 +111,7 @@ fn walked<'a>(walk: &mut Walk<'a>, source: &Source<'a>) -> Result<Static, Vec<Re
 }
 
 /// Which calls hold parameters or tags, at any depth. Others decide nothing.
-fn holds(walk: &Walk<'_>, tree: &Tree<'_>) -> Vec<bool> {
+fn holds(walk: &Walk<'_>, tree: &Tree) -> Vec<bool> {
     let mut holds: Vec<bool> = (0..tree.calls.len())
         .map(|call| {
             let module = walk.module(call);

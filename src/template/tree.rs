@@ -29,9 +29,9 @@ const REMOTE: &str = ".terraform/modules";
 
 /// The source of a version: folders, and calls from the root on.
 #[derive(Debug)]
-pub(super) struct Tree<'a> {
+pub(super) struct Tree {
     /// Each folder's files, in order of their names.
-    pub(super) folders: Vec<Vec<File<'a>>>,
+    pub(super) folders: Vec<Vec<File>>,
     /// The first is the root, which nobody calls. A call comes after its caller.
     pub(super) calls: Vec<Call>,
 }
@@ -74,7 +74,7 @@ struct Loader<'a> {
     listed: BTreeMap<String, String>,
     budget: hcl::Budget,
     known: BTreeMap<String, usize>,
-    tree: Tree<'a>,
+    tree: Tree,
     reasons: Vec<Reason>,
 }
 
@@ -82,7 +82,7 @@ struct Loader<'a> {
 pub(super) fn load<'a>(
     template: &'a Archive<'a>,
     modules: Option<&'a Archive<'a>>,
-) -> Result<Tree<'a>, Vec<Reason>> {
+) -> Result<Tree, Vec<Reason>> {
     let mut loader = Loader {
         template,
         modules,

@@ -1,5 +1,6 @@
 //! What must hold of a version's blocks and rows.
 
+pub(super) mod attribute;
 mod option;
 pub(super) mod parameter;
 pub(super) mod rounds;

@@ -6,7 +6,7 @@ use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 use serde::Deserialize;
 
-use super::parameter::{cosmetic, no_rewritten_number};
+use super::attribute::{cosmetic, no_rewritten_number};
 use crate::template::module::{In, bare, label};
 use crate::template::number::is_plain_number;
 use crate::template::reach::{Named, Place, Seen, Walk};

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use hcl_edit::expr::{Expression, TraversalOperator};
+use hcl_edit::expr::Expression;
 use hcl_edit::structure::Attribute;
 
+use super::attribute::{cosmetic, depends_on, no_rewritten_number};
 use super::option::{dynamic, option};
 use super::rows::Parameter;
 use super::validation::{shown, validation};
 use crate::template::module::{In, bare};
-use crate::template::number::is_written_otherwise;
 use crate::template::reach::{Seen, Walk};
-use crate::template::shape::{Kind, Shape};
+use crate::template::shape::Kind;
 use crate::template::source::StoredParameter;
 
 /// Attributes that are only shown.
@@ -19,7 +19,7 @@ const COSMETIC: [&str; 4] = ["description", "display_name", "icon", "styling"];
 
 /// Notes what speaks against one parameter, given the rows that it may have made. A default
 /// that is null is no fault: its name is added to the others.
-pub(in crate::template) fn check<'a>(
+pub(crate) fn check<'a>(
     walk: &mut Walk<'a>,
     parameter: &Parameter<'a>,
     rows: &[&StoredParameter],
@@ -124,43 +124,6 @@ fn check_attribute<'a>(
     }
 }
 
-/// What is only shown may refer to anything, but for `sensitive()`, at which the renderer
-/// panics wherever it is.
-pub(super) fn cosmetic(
-    walk: &mut Walk<'_>,
-    at: In<'_, Attribute>,
-    reached: &Seen,
-    seen: &mut Seen,
-) {
-    if reached.sensitive {
-        walk.note(seen, at.reason("reaches the function sensitive"));
-    }
-}
-
-/// Terraform reads a data source later, after the import, if it depends on resources.
-pub(in crate::template) fn depends_on<'a>(
-    walk: &mut Walk<'a>,
-    at: In<'a, Attribute>,
-    seen: &mut Seen,
-) {
-    let on_data = |expression: &Expression| match bare(expression) {
-        Expression::Traversal(traversal) => {
-            let first = traversal.operators.first().map(|operator| operator.value());
-            matches!(&traversal.expr, Expression::Variable(root) if root.as_str() == "data")
-                && matches!(first, Some(TraversalOperator::GetAttr(kind))
-                    if kind.as_str().starts_with("coder_"))
-        }
-        _ => false,
-    };
-    let all = match bare(&at.it.value) {
-        Expression::Array(values) => values.iter().all(on_data),
-        _ => false,
-    };
-    if !all {
-        walk.note(seen, at.reason("depends on more than data of coder's"));
-    }
-}
-
 fn default<'a>(
     walk: &mut Walk<'a>,
     parameter: &Parameter<'a>,
@@ -201,21 +164,5 @@ fn default<'a>(
     };
     if rows.iter().any(another) {
         walk.note(seen, at.reason("the row has another default"));
-    }
-}
-
-/// A number becomes a text with ten digits in the renderer, with all of them in Terraform.
-pub(super) fn no_rewritten_number<'t>(
-    walk: &mut Walk<'_>,
-    at: In<'_, Attribute>,
-    shape: &Shape,
-    mut stored: impl Iterator<Item = &'t str>,
-    seen: &mut Seen,
-) {
-    if !matches!(shape.kind, Kind::Text(_)) && stored.any(is_written_otherwise) {
-        walk.note(
-            seen,
-            at.reason("a number that the renderer writes otherwise"),
-        );
     }
 }

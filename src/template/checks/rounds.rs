@@ -32,7 +32,7 @@ struct Evaluated<'a> {
 
 /// Notes what the renderer may not come to. A call is needed if its module holds parameters
 /// or tags, or if what decides reaches its outputs.
-pub(in crate::template) fn check(walk: &mut Walk<'_>, holds: &[bool], seen: &mut Seen) {
+pub(crate) fn check(walk: &mut Walk<'_>, holds: &[bool], seen: &mut Seen) {
     let needed = seen.calls;
     let needed = |call: usize| needed.contains(call) || holds.get(call) == Some(&true);
     // How often each caller is evaluated itself.

@@ -12,18 +12,18 @@ use crate::template::reach::{Place, Repeated, Seen, Walk};
 use crate::template::source::StoredParameter;
 
 /// A parameter's block in a module that is called.
-pub(in crate::template) struct Parameter<'a> {
-    pub(in crate::template) call: usize,
+pub(crate) struct Parameter<'a> {
+    pub(crate) call: usize,
     /// What the source calls the block.
-    pub(in crate::template) label: &'a str,
-    pub(in crate::template) block: In<'a, Block>,
-    pub(in crate::template) repeated: Repeated,
+    pub(crate) label: &'a str,
+    pub(crate) block: In<'a, Block>,
+    pub(crate) repeated: Repeated,
     /// Its name, where it is known.
-    pub(in crate::template) name: Option<Rc<str>>,
+    pub(crate) name: Option<Rc<str>>,
     /// Is the name written out in the block?
-    pub(in crate::template) literal: bool,
+    pub(crate) literal: bool,
     /// Is it there, and only once?
-    pub(in crate::template) once: bool,
+    pub(crate) once: bool,
 }
 
 impl<'a> Parameter<'a> {
@@ -39,7 +39,7 @@ impl<'a> Parameter<'a> {
 }
 
 /// The parameters of all modules that are called.
-pub(in crate::template) fn parameters<'a>(walk: &mut Walk<'a>) -> Vec<Parameter<'a>> {
+pub(crate) fn parameters<'a>(walk: &mut Walk<'a>) -> Vec<Parameter<'a>> {
     let mut found = Vec::new();
     for call in 0..walk.tree.calls.len() {
         let Some(module) = walk.module(call) else {
@@ -67,27 +67,27 @@ pub(in crate::template) fn parameters<'a>(walk: &mut Walk<'a>) -> Vec<Parameter<
 }
 
 /// Rows by their names, and those that only a block without a known name may have made.
-pub(in crate::template) struct Rows<'a> {
+pub(crate) struct Rows<'a> {
     by_name: BTreeMap<&'a str, &'a StoredParameter>,
     open: Vec<&'a StoredParameter>,
 }
 
 impl<'a> Rows<'a> {
     /// The rows that a block may have made.
-    pub(in crate::template) fn of(&self, parameter: &Parameter<'_>) -> Vec<&'a StoredParameter> {
+    pub(crate) fn of(&self, parameter: &Parameter<'_>) -> Vec<&'a StoredParameter> {
         match &parameter.name {
             Some(name) => self.by_name.get(&**name).copied().into_iter().collect(),
             None => self.open.clone(),
         }
     }
 
-    pub(in crate::template) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
 }
 
 /// Puts blocks and rows together; what doesn't match speaks against a proof.
-pub(in crate::template) fn matched<'a>(
+pub(crate) fn matched<'a>(
     walk: &mut Walk<'_>,
     parameters: &[Parameter<'_>],
     stored: &'a [StoredParameter],

@@ -13,14 +13,14 @@ use crate::template::number::ten_digits;
 use crate::template::reach::{Seen, Walk};
 
 /// What tags need to know of parameters.
-pub(in crate::template) struct Known<'k, 'a> {
-    pub(in crate::template) parameters: &'k [Parameter<'a>],
-    pub(in crate::template) rows: &'k Rows<'a>,
-    pub(in crate::template) null_defaults: &'k BTreeSet<String>,
+pub(crate) struct Known<'k, 'a> {
+    pub(crate) parameters: &'k [Parameter<'a>],
+    pub(crate) rows: &'k Rows<'a>,
+    pub(crate) null_defaults: &'k BTreeSet<String>,
 }
 
 /// The tags of all modules that are called, block by block, the root's first.
-pub(in crate::template) fn tags<'a>(
+pub(crate) fn tags<'a>(
     walk: &mut Walk<'a>,
     known: &Known<'_, 'a>,
     seen: &mut Seen,

@@ -35,16 +35,14 @@ impl Default for Budget {
 
 /// A file's tree, with the way from a place in it to a line.
 #[derive(Debug)]
-pub(super) struct ParsedFile<'a> {
-    /// The tree. Spans in it are offsets in [`text`](ParsedFile::text).
+pub(super) struct ParsedFile {
+    /// The tree. Spans in it are offsets in the text.
     pub(super) body: Body,
-    /// What was parsed.
-    pub(super) text: &'a str,
     /// Where each line but the first begins.
     lines: Vec<usize>,
 }
 
-impl ParsedFile<'_> {
+impl ParsedFile {
     /// The line, from 1, of a byte's offset.
     pub(super) fn line(&self, offset: usize) -> u32 {
         let before = self.lines.partition_point(|start| *start <= offset);
@@ -53,11 +51,7 @@ impl ParsedFile<'_> {
 }
 
 /// Parses a file. `path` is what reasons call it.
-pub(super) fn parse<'a>(
-    path: &str,
-    bytes: &'a [u8],
-    budget: &mut Budget,
-) -> Result<ParsedFile<'a>, Reason> {
+pub(super) fn parse(path: &str, bytes: &[u8], budget: &mut Budget) -> Result<ParsedFile, Reason> {
     budget.bytes = (budget.bytes)
         .checked_sub(bytes.len())
         .ok_or_else(|| Reason::of_file(path, "there is more source than is looked through"))?;
@@ -76,7 +70,6 @@ pub(super) fn parse<'a>(
     let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
     Ok(ParsedFile {
         body,
-        text,
         lines: newlines.map(|(offset, _)| offset + 1).collect(),
     })
 }

@@ -14,7 +14,7 @@ use super::{Budget, MAX_BYTES, ParsedFile, parse};
 /// Less than a server's process has.
 const STACK: usize = 1 << 20;
 
-fn parsed(text: &str) -> ParsedFile<'_> {
+fn parsed(text: &str) -> ParsedFile {
     parse("main.tf", text.as_bytes(), &mut Budget::default()).unwrap()
 }
 

@@ -382,8 +382,8 @@ fn returned(returns: Returns, arguments: &[Shape]) -> Shape {
         Returns::Collected => null_as_first(Shape::many(first().element(), first().at_most())),
         Returns::AllCollected => {
             let elements: Vec<Shape> = arguments.iter().map(Shape::element).collect();
-            let lengths = arguments.iter().map(Shape::at_most);
-            let at_most = lengths.fold(Some(0_u32), |sum, length| sum?.checked_add(length?));
+            let mut lengths = arguments.iter().map(Shape::at_most);
+            let at_most = lengths.try_fold(0_u32, |sum, length| sum.checked_add(length?));
             Shape::many(Shape::one_of(&elements), at_most)
         }
         Returns::Element => first().element(),
@@ -443,7 +443,7 @@ fn merged(arguments: &[Shape]) -> Shape {
         return Shape::object(values);
     }
     let elements: Vec<Shape> = arguments.iter().map(Shape::element).collect();
-    let lengths = arguments.iter().map(Shape::at_most);
-    let at_most = lengths.fold(Some(0_u32), |sum, length| sum?.checked_add(length?));
+    let mut lengths = arguments.iter().map(Shape::at_most);
+    let at_most = lengths.try_fold(0_u32, |sum, length| sum.checked_add(length?));
     Shape::many(Shape::one_of(&elements), at_most)
 }

@@ -9,7 +9,7 @@ use crate::template::shape::Kind;
 
 impl<'a> Walk<'a> {
     /// How often a block is there, whether that is right or not.
-    pub(in crate::template) fn repeated(&mut self, call: usize, block: In<'a, Block>) -> Repeated {
+    pub(crate) fn repeated(&mut self, call: usize, block: In<'a, Block>) -> Repeated {
         if let Some(count) = block.it.body.get_attribute("count") {
             return Repeated::Count {
                 known: self.started(call, &count.value).is_none(),
@@ -23,7 +23,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Is a block there, and only once?
-    pub(in crate::template) fn is_once(&self, call: usize, block: In<'a, Block>) -> bool {
+    pub(crate) fn is_once(&self, call: usize, block: In<'a, Block>) -> bool {
         if block.it.body.has_attribute("for_each") {
             return false;
         }
@@ -34,7 +34,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Is a module called once, and each that leads to it?
-    pub(in crate::template) fn is_called_once(&self, call: usize) -> bool {
+    pub(crate) fn is_called_once(&self, call: usize) -> bool {
         let mut next = Some(call);
         while let Some(call) = next {
             let caller = self.caller(call);
@@ -57,12 +57,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What speaks against a block's count or for_each, if it decides.
-    pub(in crate::template) fn check_repeated(
-        &mut self,
-        call: usize,
-        block: In<'a, Block>,
-        seen: &mut Seen,
-    ) {
+    pub(crate) fn check_repeated(&mut self, call: usize, block: In<'a, Block>, seen: &mut Seen) {
         let place = self.outside(call, block);
         let body = &block.it.body;
         let (count, each) = (body.get_attribute("count"), body.get_attribute("for_each"));
@@ -97,7 +92,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What is expanded once stays so, even where it was by an answer that came too early.
-    pub(in crate::template) fn no_guess(
+    pub(crate) fn no_guess(
         &mut self,
         at: In<'a, Expression>,
         kind: &str,
@@ -161,11 +156,7 @@ impl<'a> Walk<'a> {
     }
 
     /// How often a block is there at most; `None` where there is no bound.
-    pub(in crate::template) fn at_most(
-        &mut self,
-        call: usize,
-        block: In<'a, Block>,
-    ) -> Option<u32> {
+    pub(crate) fn at_most(&mut self, call: usize, block: In<'a, Block>) -> Option<u32> {
         let place = self.outside(call, block);
         if let Some(count) = block.it.body.get_attribute("count") {
             return self.number_at_most(place, &count.value);

@@ -27,17 +27,17 @@ const DEEPEST: u32 = 200;
 pub(super) const LONGEST_CHAIN: u32 = 24;
 
 /// A version's source, and what was found out about it.
-pub(in crate::template) struct Walk<'a> {
-    pub(in crate::template) tree: &'a Tree<'a>,
+pub(crate) struct Walk<'a> {
+    pub(crate) tree: &'a Tree,
     /// The blocks of each folder of the tree.
-    pub(in crate::template) modules: &'a [Module<'a>],
+    pub(crate) modules: &'a [Module<'a>],
     /// The template's archive, for `file()`.
-    pub(in crate::template) archive: &'a Archive<'a>,
+    pub(crate) archive: &'a Archive<'a>,
     /// The rows of the root's variables, by name.
-    pub(in crate::template) rows: BTreeMap<&'a str, &'a Variable>,
-    pub(in crate::template) reasons: Reasons,
+    pub(crate) rows: BTreeMap<&'a str, &'a Variable>,
+    pub(crate) reasons: Reasons,
     /// What made the walk end early; then nothing is proved.
-    pub(in crate::template) stopped: Found,
+    pub(crate) stopped: Found,
     known: BTreeMap<(usize, Name<'a>), Option<(Seen, Shape)>>,
     steps: u32,
     pub(super) depth: u32,
@@ -55,26 +55,26 @@ pub(super) enum Name<'a> {
 
 /// Where an expression stands: whose names it means.
 #[derive(Clone, Copy)]
-pub(in crate::template) struct Place<'a, 's> {
+pub(crate) struct Place<'a, 's> {
     /// The call of its module: a place in the tree.
-    pub(in crate::template) call: usize,
-    pub(in crate::template) file: &'a File<'a>,
+    pub(crate) call: usize,
+    pub(crate) file: &'a File,
     /// What `each` and `count` are there.
-    pub(in crate::template) repeated: &'s Repeated,
+    pub(crate) repeated: &'s Repeated,
     /// What `for` and `dynamic` name.
-    pub(in crate::template) named: Option<&'s Named<'s>>,
+    pub(crate) named: Option<&'s Named<'s>>,
 }
 
 /// A name of `for` or `dynamic`, and those outside.
-pub(in crate::template) struct Named<'s> {
-    pub(in crate::template) name: &'s str,
-    pub(in crate::template) shape: Shape,
-    pub(in crate::template) outer: Option<&'s Named<'s>>,
+pub(crate) struct Named<'s> {
+    pub(crate) name: &'s str,
+    pub(crate) shape: Shape,
+    pub(crate) outer: Option<&'s Named<'s>>,
 }
 
 /// How often is a block there?
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::template) enum Repeated {
+pub(crate) enum Repeated {
     Once,
     /// By count; does the renderer know the number? Where it doesn't there is one, and its
     /// index is unknown.
@@ -87,48 +87,48 @@ pub(in crate::template) enum Repeated {
 
 /// What was reached.
 #[derive(Clone, Debug, Default)]
-pub(in crate::template) struct Seen {
+pub(crate) struct Seen {
     /// What speaks against a proof, if the expression decides.
-    pub(in crate::template) reasons: Found,
+    pub(crate) reasons: Found,
     /// Outputs of modules.
-    pub(in crate::template) outputs: bool,
+    pub(crate) outputs: bool,
     /// `try` or `can`: while something isn't known yet they have another answer, and blocks
     /// that were expanded by it stay.
-    pub(in crate::template) guesses: bool,
+    pub(crate) guesses: bool,
     /// `try` or `can` over what isn't known in the renderer's first round.
     pub(super) early: bool,
     /// Something that is new with each of the renderer's rounds.
-    pub(in crate::template) new_each_round: bool,
+    pub(crate) new_each_round: bool,
     /// `sensitive()`, at which the renderer panics.
-    pub(in crate::template) sensitive: bool,
+    pub(crate) sensitive: bool,
     pub(super) locals: bool,
     /// Modules of which outputs are reached: places in the tree.
-    pub(in crate::template) calls: Calls,
+    pub(crate) calls: Calls,
     /// The longest chain of locals and outputs.
     pub(super) chain: u32,
 }
 
 /// A set of calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::template) struct Calls([u64; 4]);
+pub(crate) struct Calls([u64; 4]);
 
 impl Calls {
-    pub(in crate::template) fn insert(&mut self, call: usize) {
+    pub(crate) fn insert(&mut self, call: usize) {
         if let Some(word) = self.0.get_mut(call / 64) {
             *word |= 1 << (call % 64);
         }
     }
 
-    pub(in crate::template) fn contains(&self, call: usize) -> bool {
+    pub(crate) fn contains(&self, call: usize) -> bool {
         let word = self.0.get(call / 64).copied().unwrap_or(u64::MAX);
         word & (1 << (call % 64)) != 0
     }
 
-    pub(in crate::template) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0 == [0; 4]
     }
 
-    pub(in crate::template) fn add(&mut self, other: &Calls) {
+    pub(crate) fn add(&mut self, other: &Calls) {
         for (word, other) in self.0.iter_mut().zip(other.0) {
             *word |= other;
         }
@@ -137,7 +137,7 @@ impl Calls {
 
 impl Seen {
     /// All that another expression reaches.
-    pub(in crate::template) fn add(&mut self, other: &Seen) {
+    pub(crate) fn add(&mut self, other: &Seen) {
         self.reasons.add_all(&other.reasons);
         self.add_reach(other);
         self.chain = self.chain.max(other.chain);
@@ -156,8 +156,8 @@ impl Seen {
 }
 
 impl<'a> Walk<'a> {
-    pub(in crate::template) fn new(
-        tree: &'a Tree<'a>,
+    pub(crate) fn new(
+        tree: &'a Tree,
         modules: &'a [Module<'a>],
         archive: &'a Archive<'a>,
         rows: &'a [Variable],
@@ -176,20 +176,20 @@ impl<'a> Walk<'a> {
     }
 
     /// The blocks of the module that is called.
-    pub(in crate::template) fn module(&self, call: usize) -> Option<&'a Module<'a>> {
+    pub(crate) fn module(&self, call: usize) -> Option<&'a Module<'a>> {
         let call = self.tree.calls.get(call)?;
         self.modules.get(call.folder)
     }
 
     /// The block that makes a call, and the place of its arguments; `None` for the root.
-    pub(in crate::template) fn caller(&self, call: usize) -> Option<(usize, In<'a, Block>)> {
+    pub(crate) fn caller(&self, call: usize) -> Option<(usize, In<'a, Block>)> {
         let made = self.tree.calls.get(call)?;
         let caller = made.caller?;
         let block = self.module(caller)?.calls.get(made.label.as_str())?;
         Some((caller, *block))
     }
 
-    pub(in crate::template) fn note(&mut self, seen: &mut Seen, reason: Reason) {
+    pub(crate) fn note(&mut self, seen: &mut Seen, reason: Reason) {
         seen.reasons.add(self.reasons.number(reason));
     }
 
@@ -205,7 +205,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What an expression reaches, and what its value may be.
-    pub(in crate::template) fn look(
+    pub(crate) fn look(
         &mut self,
         place: Place<'a, '_>,
         expression: &'a Expression,
@@ -216,7 +216,7 @@ impl<'a> Walk<'a> {
     }
 
     /// As [`Walk::look`], added to what was seen.
-    pub(in crate::template) fn see(
+    pub(crate) fn see(
         &mut self,
         place: Place<'a, '_>,
         expression: &'a Expression,
@@ -234,7 +234,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes one level deeper, of which there are not many. False: it did not.
-    pub(super) fn deeper(&mut self, file: &File<'_>, at: Option<Range<usize>>) -> bool {
+    pub(super) fn deeper(&mut self, file: &File, at: Option<Range<usize>>) -> bool {
         let more = self.depth < DEEPEST;
         if more {
             self.depth += 1;
@@ -246,12 +246,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What all expressions of a body reach, nested blocks included.
-    pub(in crate::template) fn see_body(
-        &mut self,
-        place: Place<'a, '_>,
-        body: &'a Body,
-        seen: &mut Seen,
-    ) {
+    pub(crate) fn see_body(&mut self, place: Place<'a, '_>, body: &'a Body, seen: &mut Seen) {
         if !self.count(1) || !self.deeper(place.file, None) {
             return;
         }
