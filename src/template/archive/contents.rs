@@ -11,11 +11,11 @@ pub(super) const MAX_ENTRIES: usize = 10_000;
 
 /// What is in an archive.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(in crate::template) struct Archive<'a> {
+pub(crate) struct Archive<'a> {
     /// The files: path without `./` in front, and content.
-    pub(in crate::template) files: BTreeMap<String, Cow<'a, [u8]>>,
+    pub(crate) files: BTreeMap<String, Cow<'a, [u8]>>,
     /// The folders that have an entry of their own; the uppermost has none.
-    pub(in crate::template) folders: BTreeSet<String>,
+    pub(crate) folders: BTreeSet<String>,
 }
 
 impl<'a> Archive<'a> {

@@ -159,7 +159,11 @@ fn workspaces(product: &Product, recorded: &Recorded) -> Vec<(uuid::Uuid, usize)
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_str()))
                 .collect();
-            let workspace = follower(&template, &format!("w{number}"), &values);
+            let workspace = follower(
+                &template,
+                &format!("{}-{number}", recorded.name.replace('_', "-")),
+                &values,
+            );
             (workspace.id, number)
         })
         .collect()

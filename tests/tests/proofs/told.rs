@@ -29,7 +29,7 @@ fn step(client: &mut Client, workspace: &Workspace<'_>, name: &str) -> Option<St
     value(
         client,
         &format!(
-            "SELECT passed || ': ' || observed FROM autobuild_explain('{}', '{RUN}')
+            "SELECT max(passed || ': ' || observed) FROM autobuild_explain('{}', '{RUN}')
               WHERE rule = '{name}'",
             workspace.id
         ),
