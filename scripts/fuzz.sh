@@ -26,7 +26,7 @@ fuzz() {
     cargo fuzz run --sanitizer none --features libfuzzer "$@"
 }
 
-read -ra targets <<<"${FUZZ_TARGETS:-schedule tags parameters verdict}"
+read -ra targets <<<"${FUZZ_TARGETS:-schedule tags parameters verdict template}"
 for target in "${targets[@]}"; do
   corpus=fuzz/corpus/$target
   found=target/fuzz-corpus/$target

@@ -368,6 +368,40 @@ GRANT SELECT ON @extschema@.autobuild_unreadable TO PUBLIC;
 COMMENT ON FUNCTION @extschema@.autobuild_list_unreadable() IS
     'The rows of the view autobuild_unreadable.';
 
+-- Proofs about templates' sources: new.
+
+CREATE TABLE @extschema@.autobuild_proofs (
+    template_version_id uuid PRIMARY KEY,
+    rules               integer NOT NULL,
+    is_static           boolean NOT NULL,
+    findings            jsonb NOT NULL,
+    proved_at           timestamptz NOT NULL
+);
+CREATE INDEX autobuild_proofs_proved_at ON @extschema@.autobuild_proofs (proved_at);
+COMMENT ON TABLE @extschema@.autobuild_proofs IS
+    'What the sources of template versions say of their parameters, a row for each version that was looked at; the last 10,000 are kept. A cache: what is missing is proved again.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.template_version_id IS 'template_versions.id.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.rules IS 'By which rules it was proved; by others it is proved again.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.is_static IS 'Whether the stored parameter definitions are what every render of the source gives.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.findings IS 'What builds need of a static one; of another one the reasons, shown by autobuild_version_check().';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.proved_at IS 'When it was proved, by the clock.';
+REVOKE ALL ON @extschema@.autobuild_proofs FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.autobuild_version_check(
+    template_version_id uuid
+) RETURNS TABLE (
+    verdict TEXT,
+    file TEXT,
+    line INT,
+    detail TEXT
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_version_check_wrapper';
+COMMENT ON FUNCTION @extschema@.autobuild_version_check(uuid) IS
+    'Whether starts onto this template version can be made: one row static, or one unknown for each thing in its source that makes it so. Reads the proof that a tick kept; has one made for a caller who may read the table files. Unknown id: P0002.';
+
 -- What is made anew is locked all at once and in short tries, as autobuild_attach() locks:
 -- no writer of the product's stands behind a try for longer than that. Who has left a mark,
 -- or none since the catalog is older than the library, has committed once these locks are held.
@@ -565,7 +599,7 @@ GRANT SELECT ON @extschema@.autobuild_status TO PUBLIC;
 COMMENT ON FUNCTION @extschema@.autobuild_worker_status() IS
     'The row of the view autobuild_status.';
 
--- The metrics, which have one more.
+-- The metrics, which have two more.
 
 CREATE FUNCTION @extschema@.autobuild_count_unreadable() RETURNS SETOF double precision
 STRICT VOLATILE PARALLEL UNSAFE
@@ -573,15 +607,28 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'autobuild_count_unreadable_wrapper';
 
+CREATE FUNCTION @extschema@.autobuild_count_unknown_templates() RETURNS SETOF double precision
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_count_unknown_templates_wrapper';
+
 CREATE OR REPLACE VIEW @extschema@.autobuild_metrics AS
 SELECT m.metric, m.labels, m.value
 FROM @extschema@.autobuild_worker_metrics() AS m
--- Whoever asks for other metrics by their names does not pay for this one: the planner sees it.
+-- Whoever asks for other metrics by their names does not pay for these: the planner sees it.
 UNION ALL
 SELECT 'workspace_autobuild_unreadable_schedules'::pg_catalog.text, '{}'::pg_catalog.jsonb, u.unreadable
-FROM @extschema@.autobuild_count_unreadable() AS u (unreadable);
+FROM @extschema@.autobuild_count_unreadable() AS u (unreadable)
+UNION ALL
+SELECT 'workspace_autobuild_unknown_templates'::pg_catalog.text, '{}'::pg_catalog.jsonb, t.templates
+FROM @extschema@.autobuild_count_unknown_templates() AS t (templates);
 COMMENT ON FUNCTION @extschema@.autobuild_worker_metrics() IS
-    'The rows of the view autobuild_metrics but one.';
+    'The rows of the view autobuild_metrics but two.';
+COMMENT ON FUNCTION @extschema@.autobuild_count_unknown_templates() IS
+    'The value of workspace_autobuild_unknown_templates in the view autobuild_metrics; no row while the product''s tables can''t be read.';
+REVOKE ALL ON FUNCTION @extschema@.autobuild_count_unknown_templates() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_count_unknown_templates() TO pg_monitor;
 COMMENT ON FUNCTION @extschema@.autobuild_count_unreadable() IS
     'The value of workspace_autobuild_unreadable_schedules in the view autobuild_metrics; no row while the product''s tables can''t be read.';
 REVOKE ALL ON FUNCTION @extschema@.autobuild_count_unreadable() FROM PUBLIC;
@@ -632,6 +679,8 @@ ALTER FUNCTION @extschema@.autobuild_list_rules() ROWS 30 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_list_waiting() ROWS 50 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_list_unreadable() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unreadable() ROWS 1 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_count_unknown_templates() ROWS 1 COST 100000;
+ALTER FUNCTION @extschema@.autobuild_version_check(uuid) ROWS 2 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;

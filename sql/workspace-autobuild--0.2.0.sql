@@ -150,21 +150,28 @@ COMMENT ON COLUMN @extschema@.autobuild_unfilled.workspace_id IS 'The workspace.
 COMMENT ON COLUMN @extschema@.autobuild_unfilled.attempts IS 'Number of attempts.';
 COMMENT ON COLUMN @extschema@.autobuild_unfilled.next_attempt_at IS 'Time of the next attempt: after 1, 2, 4 ... 60 minutes.';
 
+CREATE TABLE @extschema@.autobuild_proofs (
+    template_version_id uuid PRIMARY KEY,
+    rules               integer NOT NULL,
+    is_static           boolean NOT NULL,
+    findings            jsonb NOT NULL,
+    proved_at           timestamptz NOT NULL
+);
+CREATE INDEX autobuild_proofs_proved_at ON @extschema@.autobuild_proofs (proved_at);
+COMMENT ON TABLE @extschema@.autobuild_proofs IS
+    'What the sources of template versions say of their parameters, a row for each version that was looked at; the last 10,000 are kept. A cache: what is missing is proved again.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.template_version_id IS 'template_versions.id.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.rules IS 'By which rules it was proved; by others it is proved again.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.is_static IS 'Whether the stored parameter definitions are what every render of the source gives.';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.findings IS 'What builds need of a static one; of another one the reasons, shown by autobuild_version_check().';
+COMMENT ON COLUMN @extschema@.autobuild_proofs.proved_at IS 'When it was proved, by the clock.';
+
 REVOKE ALL ON @extschema@.autobuild_executor_lock, @extschema@.autobuild_ticks,
     @extschema@.autobuild_transitions, @extschema@.autobuild_attempts,
-    @extschema@.autobuild_unfilled, @extschema@.autobuild_blocked FROM PUBLIC;
+    @extschema@.autobuild_unfilled, @extschema@.autobuild_proofs, @extschema@.autobuild_blocked
+    FROM PUBLIC;
 GRANT SELECT ON @extschema@.autobuild_ticks, @extschema@.autobuild_transitions,
     @extschema@.autobuild_blocked TO pg_monitor;
-/* </end connected objects> */
-
-/* <begin connected objects> */
-
-CREATE FUNCTION @extschema@.autobuild_schedule_check(
-    schedule text,
-    OUT valid boolean, OUT timezone text, OUT cron text, OUT description text, OUT error text)
-    LANGUAGE c STABLE PARALLEL SAFE
-    SET search_path TO pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'autobuild_schedule_check';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -178,11 +185,29 @@ COMMENT ON FUNCTION @extschema@.autobuild_capture() IS
 /* </end connected objects> */
 
 /* <begin connected objects> */
+
+CREATE FUNCTION @extschema@.autobuild_schedule_check(
+    schedule text,
+    OUT valid boolean, OUT timezone text, OUT cron text, OUT description text, OUT error text)
+    LANGUAGE c STABLE PARALLEL SAFE
+    SET search_path TO pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'autobuild_schedule_check';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 CREATE  FUNCTION "autobuild_attach"() RETURNS bool /* bool */
 STRICT VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'autobuild_attach_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE  FUNCTION "autobuild_count_unknown_templates"() RETURNS SETOF double precision /* f64 */
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_count_unknown_templates_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -544,6 +569,29 @@ AS 'MODULE_PATHNAME', 'autobuild_upcoming_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
+CREATE  FUNCTION "autobuild_version_check"(
+	"template_version_id" uuid /* pgrx :: Uuid */
+) RETURNS TABLE (
+	"verdict" TEXT,  /* String */
+	"file" TEXT,  /* Option < String > */
+	"line" INT,  /* Option < i32 > */
+	"detail" TEXT  /* String */
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_version_check_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- requires:
+--   autobuild_version_check
+
+COMMENT ON FUNCTION @extschema@.autobuild_version_check(uuid) IS
+    'Whether starts onto this template version can be made: one row static, or one unknown for each thing in its source that makes it so. Reads the proof that a tick kept; has one made for a caller who may read the table files. Unknown id: P0002.';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 CREATE  FUNCTION "autobuild_wake"() RETURNS bool /* bool */
 STRICT VOLATILE PARALLEL RESTRICTED
 SET search_path TO pg_catalog, pg_temp
@@ -610,15 +658,19 @@ AS 'MODULE_PATHNAME', 'autobuild_worker_metrics_wrapper';
 /* <begin connected objects> */
 -- requires:
 --   autobuild_count_unreadable
+--   versions::autobuild_count_unknown_templates
 --   autobuild_worker_metrics
 
 CREATE VIEW @extschema@.autobuild_metrics AS
 SELECT m.metric, m.labels, m.value
 FROM @extschema@.autobuild_worker_metrics() AS m
--- Whoever asks for other metrics by their names does not pay for this one: the planner sees it.
+-- Whoever asks for other metrics by their names does not pay for these: the planner sees it.
 UNION ALL
 SELECT 'workspace_autobuild_unreadable_schedules'::pg_catalog.text, '{}'::pg_catalog.jsonb, u.unreadable
-FROM @extschema@.autobuild_count_unreadable() AS u (unreadable);
+FROM @extschema@.autobuild_count_unreadable() AS u (unreadable)
+UNION ALL
+SELECT 'workspace_autobuild_unknown_templates'::pg_catalog.text, '{}'::pg_catalog.jsonb, t.templates
+FROM @extschema@.autobuild_count_unknown_templates() AS t (templates);
 COMMENT ON VIEW @extschema@.autobuild_metrics IS
     'Counters since the server started, and gauges, of the worker''s ticks in this database, for an exporter.';
 COMMENT ON COLUMN @extschema@.autobuild_metrics.metric IS 'The name, which begins with workspace_autobuild_.';
@@ -627,13 +679,17 @@ COMMENT ON COLUMN @extschema@.autobuild_metrics.value IS 'The value: a counter s
 REVOKE ALL ON @extschema@.autobuild_metrics FROM PUBLIC;
 GRANT SELECT ON @extschema@.autobuild_metrics TO pg_monitor;
 COMMENT ON FUNCTION @extschema@.autobuild_worker_metrics() IS
-    'The rows of the view autobuild_metrics but one.';
+    'The rows of the view autobuild_metrics but two.';
 COMMENT ON FUNCTION @extschema@.autobuild_count_unreadable() IS
     'The value of workspace_autobuild_unreadable_schedules in the view autobuild_metrics; no row while the product''s tables can''t be read.';
+COMMENT ON FUNCTION @extschema@.autobuild_count_unknown_templates() IS
+    'The value of workspace_autobuild_unknown_templates in the view autobuild_metrics; no row while the product''s tables can''t be read.';
 REVOKE ALL ON FUNCTION @extschema@.autobuild_worker_metrics() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.autobuild_worker_metrics() TO pg_monitor;
 REVOKE ALL ON FUNCTION @extschema@.autobuild_count_unreadable() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.autobuild_count_unreadable() TO pg_monitor;
+REVOKE ALL ON FUNCTION @extschema@.autobuild_count_unknown_templates() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_count_unknown_templates() TO pg_monitor;
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -793,6 +849,8 @@ ALTER FUNCTION @extschema@.autobuild_list_rules() ROWS 30 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_list_waiting() ROWS 50 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_list_unreadable() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unreadable() ROWS 1 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_count_unknown_templates() ROWS 1 COST 100000;
+ALTER FUNCTION @extschema@.autobuild_version_check(uuid) ROWS 2 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;

@@ -38,7 +38,7 @@ fn name(text: &str) -> &str {
 }
 
 /// The SQL functions that everyone may execute: they read as their caller.
-const FOR_EVERYONE: [&str; 8] = [
+const FOR_EVERYONE: [&str; 9] = [
     "autobuild_explain",
     "autobuild_list_rules",
     "autobuild_list_unreadable",
@@ -46,6 +46,7 @@ const FOR_EVERYONE: [&str; 8] = [
     "autobuild_preview",
     "autobuild_schedule_next",
     "autobuild_upcoming",
+    "autobuild_version_check",
     "autobuild_worker_status",
 ];
 

@@ -18,6 +18,7 @@ mod preview;
 mod report;
 mod server;
 mod tick;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -135,6 +136,9 @@ fn main() -> ExitCode {
         }
         if config.wants("storm") {
             tick::due(&config, &bench, &mut report);
+        }
+        if config.wants("versions") {
+            versions::run(&config, &bench, &mut report);
         }
         if config.wants("large") {
             tick::large_state(&config, &bench, &mut report);

@@ -8,19 +8,22 @@ mod build;
 mod input;
 mod schedule;
 mod second_reading;
+mod template;
 mod verdict;
 
 pub use build::{parameters, tags};
 pub use schedule::schedule;
+pub use template::template;
 pub use verdict::verdict;
 
 /// A target.
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("schedule", schedule),
     ("tags", tags),
     ("parameters", parameters),
     ("verdict", verdict),
+    ("template", template),
 ];

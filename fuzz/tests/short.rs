@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use workspace_autobuild_fuzz::{Target, parameters, schedule, tags, verdict};
+use workspace_autobuild_fuzz::{Target, parameters, schedule, tags, template, verdict};
 
 /// What takes longer does not end; an input takes microseconds.
 const HUNG: Duration = Duration::from_secs(60);
@@ -108,4 +108,9 @@ fn a_plan_takes_no_name_twice_and_a_block_shows_no_value() {
 #[test]
 fn a_verdict_is_never_early_and_nothing_is_due_before_its_time() {
     run("verdict", verdict);
+}
+
+#[test]
+fn a_proof_is_the_same_again_and_a_reason_is_short_and_shows_no_value() {
+    run("template", template);
 }

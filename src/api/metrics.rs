@@ -193,7 +193,7 @@ extension_sql_file!(
     name = "metrics",
     requires = [
         autobuild_count_unreadable,
-        crate::api::versions::autobuild_count_unknown_templates,
+        versions::autobuild_count_unknown_templates,
         autobuild_worker_metrics
     ],
 );

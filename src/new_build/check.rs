@@ -4,43 +4,30 @@
 //! and then applied to the value of every workspace. Applying them never fails on the
 //! definition's own faults but reports them as blocks, and only where the product
 //! would come upon them too.
-
-use std::borrow::Cow;
-use std::collections::HashSet;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, Visitor};
-use serde_json::Value;
+//!
+//! The product has two sets of them: its own, for classic parameters ([`Check::classic`]),
+//! and those of the Terraform provider, for dynamic ones ([`Check::of_provider`]).
 
 use crate::lifecycle::signs::Signs;
 
 use super::codes::{BlockCode, quoted};
 use super::inputs::{Block, Definition};
+use super::kind::{self, BOOL, LIST, NUMBER, STRING};
+use super::options::{self, Options};
 use super::pattern::{Pattern, Unreadable};
-
-const BOOL: &str = "bool";
-const NUMBER: &str = "number";
-const STRING: &str = "string";
-const LIST: &str = "list(string)";
-const MULTI_SELECT: &str = "multi-select";
 
 /// The checks of one parameter.
 #[derive(Clone, Debug)]
 pub(super) struct Check {
+    /// What the provider never takes, whatever the value is.
+    fault: Option<&'static str>,
     options: Options,
     /// A value that is one of the options is not looked at further.
     options_suffice: bool,
     rule: Rule,
-}
-
-#[derive(Clone, Debug)]
-enum Options {
-    None,
-    /// The value is one of them.
-    One(HashSet<String>),
-    /// The value is a list of them.
-    Many(HashSet<String>),
-    Unreadable,
+    /// There are rules for the value, and they hold for one that is not there, too: it is
+    /// the empty string to them.
+    validated: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -48,9 +35,15 @@ enum Rule {
     None,
     /// The definition has a rule that its type does not allow.
     Misplaced(&'static str),
+    /// What Go reads as a bool.
+    AnyBool,
+    /// `true` or `false`.
     Bool,
     List,
-    Number {
+    /// What Go reads as a number.
+    AnyNumber,
+    /// An integer of 64 bits.
+    Integer {
         min: Option<i32>,
         max: Option<i32>,
     },
@@ -64,12 +57,40 @@ struct TextRule {
     error: String,
 }
 
+/// Where the provider finds a rule for the value in a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Validation {
+    /// In any of the five columns.
+    Any,
+    /// Not in the minimum and maximum alone.
+    NotByBoundsAlone,
+}
+
 impl Check {
-    pub(super) fn of(definition: &Definition, signs: &Signs) -> Check {
+    /// The checks of a classic parameter.
+    pub(super) fn classic(definition: &Definition, signs: &Signs) -> Check {
         Check {
+            fault: None,
             options: Options::of(definition),
             options_suffice: !signs.dynamic,
-            rule: Rule::of(definition, signs),
+            rule: Rule::classic(definition, signs),
+            validated: false,
+        }
+    }
+
+    /// The provider's checks.
+    pub(super) fn of_provider(definition: &Definition, validation: Validation) -> Check {
+        let validated = is_validated(definition, validation);
+        Check {
+            fault: options::fault(definition).or_else(|| unknown_order(definition)),
+            options: Options::of(definition),
+            options_suffice: false,
+            rule: if validated {
+                Rule::of_validation(definition)
+            } else {
+                Rule::of_type(definition)
+            },
+            validated,
         }
     }
 
@@ -81,14 +102,27 @@ impl Check {
         )
     }
 
-    /// Are the options readable? The product reads them before anything else.
-    pub(super) fn options_readable(&self, name: &str) -> Result<(), Block> {
-        match self.options {
-            Options::Unreadable => Err(BlockCode::ParameterOptionsUnreadable.block(format!(
+    /// Do the checks hold for a parameter without a value?
+    pub(super) fn looks_at_absence(&self) -> bool {
+        self.validated
+    }
+
+    /// Is the definition one that can be checked by? The product looks at that before
+    /// anything else.
+    pub(super) fn definition_holds(&self, name: &str) -> Result<(), Block> {
+        if let Options::Unreadable = self.options {
+            return Err(BlockCode::ParameterOptionsUnreadable.block(format!(
                 "the options of parameter {} are not a JSON array of options",
                 quoted(name)
+            )));
+        }
+        match self.fault {
+            Some(what) => Err(BlockCode::ParameterDefinitionInvalid.block(format!(
+                "parameter {} has {what}, which the product rejects; its template needs a \
+                 version that defines it otherwise",
+                quoted(name)
             ))),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -103,16 +137,17 @@ impl Check {
         let chosen = match &self.options {
             Options::None | Options::Unreadable => None,
             Options::One(options) => Some(options.contains(value()?)),
-            Options::Many(options) => {
-                let elements = elements(name, value()?)?;
-                Some(elements.iter().all(|e| options.contains(e.as_ref())))
-            }
+            Options::Many(options) => match kind::elements(value()?) {
+                Some(elements) => Some(elements.iter().all(|e| options.contains(e.as_ref()))),
+                None => return Err(not_a_list(name)),
+            },
         };
         if chosen == Some(false) {
-            return Err(BlockCode::ParameterNotAnOption.block(format!(
-                "the value of parameter {} is not one of its options",
-                quoted(name)
-            )));
+            return Err(of_value(
+                BlockCode::ParameterNotAnOption,
+                name,
+                "is not one of its options",
+            ));
         }
         if chosen.is_some() && self.options_suffice {
             return Ok(());
@@ -123,64 +158,72 @@ impl Check {
                 "parameter {} has a validation by {what}, which its type does not allow",
                 quoted(name)
             ))),
+            Rule::AnyBool if kind::is_bool(value()?) => Ok(()),
+            Rule::AnyBool => Err(of_value(BlockCode::ParameterNotBool, name, "is not a bool")),
             Rule::Bool => match value()? {
                 "true" | "false" => Ok(()),
-                _ => Err(BlockCode::ParameterNotBool.block(format!(
-                    "the value of parameter {} is neither true nor false",
-                    quoted(name)
-                ))),
+                _ => Err(of_value(
+                    BlockCode::ParameterNotBool,
+                    name,
+                    "is neither true nor false",
+                )),
             },
-            Rule::List => elements(name, value()?).map(|_| ()),
-            Rule::Number { min, max } => number(name, value()?, *min, *max),
+            Rule::List => match kind::elements(value()?) {
+                Some(_) => Ok(()),
+                None => Err(not_a_list(name)),
+            },
+            Rule::AnyNumber if kind::is_number(value()?) => Ok(()),
+            Rule::AnyNumber => Err(of_value(
+                BlockCode::ParameterNotNumber,
+                name,
+                "is not a number",
+            )),
+            Rule::Integer { min, max } => integer(name, value()?, *min, *max),
             Rule::Text(rule) => rule.apply(name, value, unchanged),
         }
     }
 }
 
-impl Options {
-    fn of(definition: &Definition) -> Options {
-        match option_values(definition.options.as_deref().unwrap_or("null")) {
-            None => Options::Unreadable,
-            Some(values) if values.is_empty() => Options::None,
-            Some(values) if definition.kind == LIST && definition.form_type == MULTI_SELECT => {
-                Options::Many(values)
-            }
-            Some(values) => Options::One(values),
-        }
+/// A block for what a value is. Its owner can set another.
+fn of_value(code: BlockCode, name: &str, what: &str) -> Block {
+    code.block(format!(
+        "the value of parameter {} {what}; the owner can set another on the workspace's \
+         parameters page in the product",
+        quoted(name)
+    ))
+}
+
+fn not_a_list(name: &str) -> Block {
+    of_value(
+        BlockCode::ParameterNotList,
+        name,
+        "is not a JSON array of strings",
+    )
+}
+
+/// Does the provider find a rule for the value?
+fn is_validated(definition: &Definition, validation: Validation) -> bool {
+    let bounded = definition.validation_min.is_some() || definition.validation_max.is_some();
+    !definition.validation_regex.is_empty()
+        || !definition.validation_error.is_empty()
+        || !definition.validation_monotonic.is_empty()
+        || (bounded && validation == Validation::Any)
+}
+
+fn unknown_order(definition: &Definition) -> Option<&'static str> {
+    match definition.validation_monotonic.as_str() {
+        "" | "increasing" | "decreasing" => None,
+        _ => Some("a monotonic rule that is neither increasing nor decreasing"),
     }
 }
 
-/// The values of a JSON array of options, as Go reads them: keys in any case, the last
-/// one counts; what is missing or null is the empty string.
-fn option_values(text: &str) -> Option<HashSet<String>> {
-    let options: Option<Vec<Option<serde_json::Map<String, Value>>>> =
-        serde_json::from_str(text).ok()?;
-    options
-        .unwrap_or_default()
-        .into_iter()
-        .map(|option| {
-            let mut chosen = String::new();
-            for (key, value) in option.unwrap_or_default() {
-                if key.eq_ignore_ascii_case("value") {
-                    match value {
-                        Value::String(value) => chosen = value,
-                        Value::Null => {}
-                        _ => return None,
-                    }
-                }
-            }
-            Some(chosen)
-        })
-        .collect()
-}
-
 impl Rule {
-    fn of(definition: &Definition, signs: &Signs) -> Rule {
+    fn classic(definition: &Definition, signs: &Signs) -> Rule {
         let kind = definition.kind.as_str();
         let monotonic = !definition.validation_monotonic.is_empty();
         let regex = !definition.validation_regex.is_empty();
         let (mut min, mut max) = (definition.validation_min, definition.validation_max);
-        if signs.dynamic && !monotonic && !regex && definition.validation_error.is_empty() {
+        if signs.dynamic && !is_validated(definition, Validation::NotByBoundsAlone) {
             (min, max) = (None, None);
         }
         let bounded = min.is_some() || max.is_some();
@@ -196,11 +239,41 @@ impl Rule {
         if regex && kind != STRING {
             return Rule::Misplaced("pattern");
         }
-        match kind {
+        Rule::strict(definition, min, max)
+    }
+
+    /// Where the provider finds a rule for the value.
+    fn of_validation(definition: &Definition) -> Rule {
+        let kind = definition.kind.as_str();
+        let (min, max) = (definition.validation_min, definition.validation_max);
+        if (min.is_some() || max.is_some()) && kind != NUMBER {
+            return Rule::Misplaced("minimum or maximum");
+        }
+        if !definition.validation_monotonic.is_empty() && kind != NUMBER {
+            return Rule::Misplaced("monotonic");
+        }
+        if !definition.validation_regex.is_empty() && kind != STRING {
+            return Rule::Misplaced("pattern");
+        }
+        Rule::strict(definition, min, max)
+    }
+
+    /// Where the provider finds none.
+    fn of_type(definition: &Definition) -> Rule {
+        match definition.kind.as_str() {
+            BOOL => Rule::AnyBool,
+            LIST => Rule::List,
+            NUMBER => Rule::AnyNumber,
+            _ => Rule::None,
+        }
+    }
+
+    fn strict(definition: &Definition, min: Option<i32>, max: Option<i32>) -> Rule {
+        match definition.kind.as_str() {
             BOOL => Rule::Bool,
             LIST => Rule::List,
-            NUMBER => Rule::Number { min, max },
-            STRING if regex => Rule::Text(Box::new(TextRule {
+            NUMBER => Rule::Integer { min, max },
+            STRING if !definition.validation_regex.is_empty() => Rule::Text(Box::new(TextRule {
                 pattern: Pattern::read(&definition.validation_regex),
                 source: definition.validation_regex.clone(),
                 error: definition.validation_error.clone(),
@@ -210,72 +283,21 @@ impl Rule {
     }
 }
 
-/// An order in which a number's values must follow each other (`validation_monotonic`).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Order {
-    increasing: bool,
-    /// A last value that is no number is refused, as the product did at first; else it
-    /// is in no order.
-    strict: bool,
-}
-
-impl Order {
-    pub(super) fn of(definition: &Definition, signs: &Signs) -> Option<Order> {
-        let increasing = match definition.validation_monotonic.as_str() {
-            _ if definition.kind != NUMBER => return None,
-            "increasing" => true,
-            "decreasing" => false,
-            _ => return None,
-        };
-        Some(Order {
-            increasing,
-            strict: !signs.dynamic,
-        })
-    }
-
-    /// Compares a default with the last value.
-    pub(super) fn check(self, name: &str, last: &str, default: &str) -> Result<(), Block> {
-        let Ok(default) = default.parse::<i64>() else {
-            return Ok(());
-        };
-        let seen = match last.parse::<i64>() {
-            Ok(last) if self.increasing && default < last => "is below the last value",
-            Ok(last) if !self.increasing && default > last => "is above the last value",
-            Err(_) if self.strict && !last.is_empty() => {
-                "can't be compared with the last value, which is not a number"
-            }
-            _ => return Ok(()),
-        };
-        Err(BlockCode::ParameterNotMonotonic.block(format!(
-            "parameter {} may only {}, and its default {seen}; the owner can set another value \
-            on the workspace's parameters page in the product",
-            quoted(name),
-            if self.increasing {
-                "increase"
-            } else {
-                "decrease"
-            },
-        )))
-    }
-}
-
 /// A decimal integer of 64 bits, sign allowed, within its bounds.
-fn number(name: &str, value: &str, min: Option<i32>, max: Option<i32>) -> Result<(), Block> {
-    let number: i64 = value.parse().map_err(|_| {
-        BlockCode::ParameterNotNumber.block(format!(
-            "the value of parameter {} is not a decimal integer of 64 bits",
-            quoted(name)
-        ))
-    })?;
+fn integer(name: &str, value: &str, min: Option<i32>, max: Option<i32>) -> Result<(), Block> {
+    let Ok(number) = value.parse::<i64>() else {
+        return Err(of_value(
+            BlockCode::ParameterNotNumber,
+            name,
+            "is not a decimal integer of 64 bits",
+        ));
+    };
     let bound = match (min, max) {
-        (Some(min), _) if number < i64::from(min) => format!("below its minimum {min}"),
-        (_, Some(max)) if number > i64::from(max) => format!("above its maximum {max}"),
+        (Some(min), _) if number < i64::from(min) => format!("is below its minimum {min}"),
+        (_, Some(max)) if number > i64::from(max) => format!("is above its maximum {max}"),
         _ => return Ok(()),
     };
-    Err(BlockCode::ParameterOutOfRange.block(format!(
-        "the value of parameter {} is {bound}",
-        quoted(name)
-    )))
+    Err(of_value(BlockCode::ParameterOutOfRange, name, &bound))
 }
 
 impl TextRule {
@@ -321,50 +343,5 @@ impl TextRule {
                 "the value is too long to be matched",
             ),
         }
-    }
-}
-
-/// The elements of a JSON array of strings, as Go reads it: `null` is an empty list, a
-/// null element the empty string.
-fn elements<'v>(name: &str, value: &'v str) -> Result<Vec<Cow<'v, str>>, Block> {
-    // Two passes, since the first knows the whole grammar and the second takes strings
-    // that only Go takes: halves of surrogate pairs.
-    serde_json::from_str::<IgnoredAny>(value)
-        .and_then(|_| serde_json::from_str::<Option<Vec<Option<Element>>>>(value))
-        .map(|list| {
-            let elements = list.unwrap_or_default().into_iter();
-            elements
-                .map(|e| e.map_or(Cow::Borrowed(""), |e| e.0))
-                .collect()
-        })
-        .map_err(|_| {
-            BlockCode::ParameterNotList.block(format!(
-                "the value of parameter {} is not a JSON array of strings",
-                quoted(name)
-            ))
-        })
-}
-
-struct Element<'v>(Cow<'v, str>);
-
-impl<'de> Deserialize<'de> for Element<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Cow<'de, str>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-                Ok(String::from_utf8_lossy(bytes))
-            }
-
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(Cow::Owned(String::from_utf8_lossy(bytes).into_owned()))
-            }
-        }
-        deserializer.deserialize_bytes(Text).map(Element)
     }
 }

@@ -59,15 +59,19 @@ block_codes! {
         "The template version uses legacy parameters, which the product no longer starts."
     ParameterFlowUnknown "parameter_flow_unknown"
         "The template does not say whether its parameters are classic or dynamic."
+    VersionChangeDynamic "version_change_dynamic"
+        "The start would change to a version with dynamic parameters, which only the product can \
+        evaluate: its source decides more than what is stored, or that can't be told."
     VersionUnproved "version_unproved"
         "The start would change to a version with dynamic parameters whose source was not looked at \
         yet; looked at again at the next tick."
-    VersionChangeDynamic "version_change_dynamic"
-        "The start would change to a version with dynamic parameters, which only the product can evaluate."
     VersionChangeWorkspaceTags "version_change_workspace_tags"
         "The start would change to a version with workspace tags, which only the product can evaluate."
     ParameterOptionsUnreadable "parameter_options_unreadable"
         "A parameter's options are not a JSON array of options."
+    ParameterDefinitionInvalid "parameter_definition_invalid"
+        "A parameter's type, form type, options and order don't go together, which the product \
+        rejects."
     ParameterRequired "parameter_required"
         "A required parameter has no previous value."
     ParameterEmpty "parameter_empty"
@@ -81,7 +85,8 @@ block_codes! {
     ParameterNotList "parameter_not_list"
         "The value of a parameter of type list(string) is not a JSON array of strings."
     ParameterNotNumber "parameter_not_number"
-        "The value of a parameter of type number is not a decimal integer of 64 bits."
+        "The value of a parameter of type number is no number, or, where there is a validation rule, \
+        no decimal integer of 64 bits."
     ParameterOutOfRange "parameter_out_of_range"
         "The value of a parameter of type number is outside its range."
     ParameterPatternUnreadable "parameter_pattern_unreadable"
@@ -95,8 +100,9 @@ block_codes! {
         "The default of an ephemeral parameter is below or above the last value, which its \
         monotonic rule does not allow."
     WorkspaceTagsUnknown "workspace_tags_unknown"
-        "The version has workspace tags, and they can't be copied: the latest build's job has no \
-        tags, or was made with other parameter values."
+        "The version has workspace tags, and they are not known: the latest build's job has none to \
+        copy, or was made with other parameter values; or one is the value of a parameter that has \
+        none."
     TagsUnreadable "tags_unreadable"
         "The provisioner tags of the job to copy from are not a JSON object of strings."
     ParameterValueNotRead "parameter_value_not_read"
@@ -111,6 +117,24 @@ pub(super) fn quoted(text: &str) -> String {
         Some((end, _)) => format!("{:?}...", text.get(..end).unwrap_or_default()),
         None => format!("{text:?}"),
     }
+}
+
+/// A sentence as a message shows it in its own: control characters escaped, and cut. It may
+/// name files, which are called as whoever writes templates likes.
+pub(super) fn sentence(text: &str) -> String {
+    const SHOWN: usize = 1000;
+    let mut shown = String::new();
+    for letter in text.chars().take(SHOWN) {
+        if letter.is_control() {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push_str("...");
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -139,5 +163,7 @@ mod tests {
         assert_eq!(quoted("a\nb"), "\"a\\nb\"");
         let long = "é".repeat(100_000);
         assert_eq!(quoted(&long).chars().count(), 205);
+        assert_eq!(sentence("main.tf:3: \"é\"\n"), "main.tf:3: \"é\"\\n");
+        assert_eq!(sentence(&long).chars().count(), 1003);
     }
 }

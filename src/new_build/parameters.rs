@@ -1,16 +1,18 @@
 //! The parameters of a new build: where each value comes from, and whether it holds.
 //!
 //! In the classic flow the version's definitions rule: one row for each, checked. In the
-//! dynamic flow the product evaluates parameters by the template's own files, of which the
-//! stored definitions are a part: the latest build's rows are copied.
+//! dynamic flow the product renders parameters from the template's own files. Where the stored
+//! definitions are all that comes of them, they are resolved by these as the product would;
+//! where they may not be, the latest build's rows are copied.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::lifecycle::signs::Signs;
 
-use super::check::{Check, Order};
+use super::check::{Check, Validation};
 use super::codes::{BlockCode, quoted};
 use super::inputs::{Block, Definition, PreviousSource, PreviousValue, ValueSource};
+use super::order::Order;
 
 /// A definition with its checks made ready.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub(super) struct Parameter {
     legacy_name: String,
     default_value: String,
     required: bool,
+    /// It may have no value at all.
+    null_default: bool,
     ephemeral: bool,
     check: Check,
     order: Option<Order>,
@@ -88,27 +92,59 @@ impl<'a> Previous<'a> {
 }
 
 impl Parameter {
-    pub(super) fn of(definition: Definition, signs: &Signs) -> Parameter {
+    /// By the product's own checks.
+    pub(super) fn classic(definition: Definition, signs: &Signs) -> Parameter {
+        let check = Check::classic(&definition, signs);
+        Parameter::of(definition, signs, check)
+    }
+
+    /// Of a version that the product renders by its stored definitions alone. It then looks
+    /// at no minimum or maximum that stands alone, and takes a missing value for the stored
+    /// default, whether there is one or not.
+    pub(super) fn stored(definition: Definition, signs: &Signs) -> Parameter {
+        let check = Check::of_provider(&definition, Validation::NotByBoundsAlone);
         Parameter {
-            check: Check::of(&definition, signs),
+            required: false,
+            legacy_name: String::new(),
+            ..Parameter::of(definition, signs, check)
+        }
+    }
+
+    /// Of a version whose stored definitions are all that comes of its source. A default that
+    /// is null makes it optional there, while its row says required.
+    pub(super) fn proved(definition: Definition, null_default: bool, signs: &Signs) -> Parameter {
+        let check = Check::of_provider(&definition, Validation::Any);
+        Parameter {
+            required: definition.required && !null_default,
+            null_default: definition.required && null_default,
+            legacy_name: String::new(),
+            ..Parameter::of(definition, signs, check)
+        }
+    }
+
+    fn of(definition: Definition, signs: &Signs, check: Check) -> Parameter {
+        Parameter {
+            check,
             order: Order::of(&definition, signs),
             name: definition.name,
             legacy_name: definition.legacy_variable_name,
             default_value: definition.default_value,
             required: definition.required,
+            null_default: false,
             ephemeral: definition.ephemeral,
         }
     }
 
-    /// The names by which the previous value is found where something looks at it. An
-    /// ephemeral one is never carried, but compared: with the default's place in an order,
-    /// and where the tags of the workspace (`tagged`) may depend on it.
+    /// The names by which the previous value is found where something looks at it: a check
+    /// of what is carried (`checked`). An ephemeral one is never carried, but compared: with
+    /// the default's place in an order, and where the tags that are copied (`tagged`) may
+    /// depend on it.
     pub(super) fn names_looked_at(
         &self,
-        classic: bool,
+        checked: bool,
         tagged: bool,
     ) -> impl Iterator<Item = &str> {
-        let carried = !self.ephemeral && classic && self.check.looks_at_value();
+        let carried = !self.ephemeral && checked && self.check.looks_at_value();
         let compared = self.ephemeral && (tagged || self.order.is_some());
         // Only of the legacy name does an empty one mean that there is none.
         let legacy = Some(self.legacy_name.as_str()).filter(|name| carried && !name.is_empty());
@@ -165,7 +201,7 @@ impl Parameter {
         previous: &Previous<'a>,
         same_version: bool,
     ) -> Result<Row<'a>, Block> {
-        self.check.options_readable(&self.name)?;
+        self.check.definition_holds(&self.name)?;
         let row = self.or_default(self.previous_row(previous))?;
         // What is not required may be empty, and the checks then look at the default.
         let looked_at = match row.is_empty() {
@@ -183,6 +219,28 @@ impl Parameter {
             .apply(&self.name, || looked_at.value(), unchanged)?;
         self.check_order(previous)?;
         Ok(row)
+    }
+
+    /// What the product makes of it, by the provider's checks; no row for what has no value.
+    fn resolved_row<'a>(
+        &'a self,
+        previous: &Previous<'a>,
+        same_version: bool,
+    ) -> Result<Option<Row<'a>>, Block> {
+        self.check.definition_holds(&self.name)?;
+        let row = match self.previous_row(previous) {
+            None if self.null_default => {
+                if self.check.looks_at_absence() {
+                    self.check.apply(&self.name, || Ok(""), false)?;
+                }
+                return Ok(None);
+            }
+            row => self.or_default(row)?,
+        };
+        let unchanged = same_version && row.source == ValueSource::Build;
+        self.check.apply(&self.name, || row.value(), unchanged)?;
+        self.check_order(previous)?;
+        Ok(Some(row))
     }
 
     /// What is carried keeps its place; an ephemeral parameter's default may go back from
@@ -211,6 +269,20 @@ pub(super) fn classic<'a>(
         .collect()
 }
 
+/// As the product resolves the parameters of a version whose stored definitions are all that
+/// decides: a row for each that has a value, checked, also if nothing has changed; rows whose
+/// name left the version are dropped.
+pub(super) fn resolved<'a>(
+    parameters: &'a [Parameter],
+    previous: &Previous<'a>,
+    same_version: bool,
+) -> Result<Vec<Row<'a>>, Block> {
+    parameters
+        .iter()
+        .filter_map(|parameter| parameter.resolved_row(previous, same_version).transpose())
+        .collect()
+}
+
 /// The first row whose value is not that of the latest build's row of its name.
 pub(super) fn changed<'r, 'a>(
     rows: &'r [Row<'a>],
@@ -233,7 +305,7 @@ pub(super) fn changed<'r, 'a>(
 
 /// The latest build's rows, also those that the stored definitions do not know; ephemeral
 /// ones get their default, as does a defined one that has no row.
-pub(super) fn dynamic<'a>(
+pub(super) fn copied<'a>(
     parameters: &'a [Parameter],
     previous: &Previous<'a>,
 ) -> Result<Vec<Row<'a>>, Block> {

@@ -10,9 +10,11 @@ use uuid::Uuid;
 
 use crate::lifecycle::signs::Signs;
 
-use super::codes::BlockCode;
-use super::inputs::{Block, ParameterRow, Preset, PreviousValue, Version};
-use super::parameters::{self, Parameter, Previous};
+use super::codes::{BlockCode, sentence};
+use super::inputs::{
+    Block, Definition, ParameterRow, Preset, PreviousValue, Proof, Static, TagValue, Version,
+};
+use super::parameters::{self, Parameter, Previous, Row};
 use super::request::Request;
 use super::tags::{self, ImportTags};
 use super::{preset, version};
@@ -33,14 +35,27 @@ pub struct Plan {
 }
 
 /// How the product evaluates the parameters of a version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Flow {
-    /// By the stored definitions.
+    /// By the stored definitions, with its own checks.
     Classic,
-    /// By the template's files.
-    Dynamic,
+    /// By the stored definitions, with the provider's checks: it has the files, but not what
+    /// a daemon of today keeps for rendering them.
+    Stored,
+    /// By the template's files, of which the stored definitions are all that decides.
+    Proved(Static),
+    /// By the template's files, and what decides is not known: `None` before they were looked
+    /// at, else a sentence.
+    Unproved(Option<String>),
     /// The column is there and NULL, which the product itself can't read.
     Unknown,
+}
+
+impl Flow {
+    /// Does the product resolve the parameters by what is stored, with the provider's checks?
+    fn resolves(&self) -> bool {
+        matches!(self, Flow::Stored | Flow::Proved(_))
+    }
 }
 
 /// A version made ready for planning: patterns compiled, options, tags and presets read.
@@ -58,7 +73,7 @@ pub struct PreparedVersion {
 impl PreparedVersion {
     /// Makes a version ready, under the rules in force.
     pub fn new(mut version: Version, signs: &Signs) -> PreparedVersion {
-        let flow = flow(&version, signs);
+        let flow = flow(&mut version, signs);
         let import_tags = version.import.as_ref().and_then(|job| job.tags.as_deref());
         let tags = ImportTags::read(import_tags, signs);
         // The table has no name twice; if it did, the rows could not be written.
@@ -66,7 +81,7 @@ impl PreparedVersion {
         let parameters: Vec<Parameter> = std::mem::take(&mut version.parameters)
             .into_iter()
             .filter(|definition| names.insert(definition.name.clone()))
-            .map(|definition| Parameter::of(definition, signs))
+            .map(|definition| parameter(definition, &flow, signs))
             .collect();
         let presets = std::mem::take(&mut version.presets);
         let presets = if signs.preset {
@@ -74,15 +89,25 @@ impl PreparedVersion {
         } else {
             Vec::new()
         };
-        let classic = flow == Flow::Classic;
-        let tagged = version.workspace_tags;
+        let checked = flow == Flow::Classic || flow.resolves();
+        let tagged = version.workspace_tags && !flow.resolves();
         let checked = parameters
             .iter()
-            .flat_map(|parameter| parameter.names_looked_at(classic, tagged));
+            .flat_map(|parameter| parameter.names_looked_at(checked, tagged));
+        let in_tags = match &flow {
+            Flow::Proved(proof) => proof.tags.as_slice(),
+            _ => &[],
+        };
+        let in_tags = in_tags.iter().flat_map(|block| block.values());
+        let in_tags = in_tags.filter_map(|value| match value {
+            TagValue::Parameter(name) => Some(name.as_str()),
+            TagValue::Literal(_) => None,
+        });
         let in_presets = presets
             .iter()
             .flat_map(|preset| preset.parameters.iter().map(|(name, _)| name.as_str()));
-        let needed = checked.chain(in_presets).map(str::to_owned).collect();
+        let looked_at = checked.chain(in_tags).chain(in_presets);
+        let needed = looked_at.map(str::to_owned).collect();
         PreparedVersion {
             version,
             flow,
@@ -99,33 +124,49 @@ impl PreparedVersion {
     }
 
     /// The names (of parameters and legacy variables) whose previous values have to be
-    /// read, since a check or a preset looks at them.
+    /// read, since a check, a tag or a preset looks at them.
     pub fn needed_values(&self) -> &BTreeSet<String> {
         &self.needed
     }
 
     /// Does the plan need the tags of the latest build's job?
     pub fn needs_latest_job_tags(&self) -> bool {
-        self.version.workspace_tags
+        self.version.workspace_tags && !self.flow.resolves()
     }
 }
 
 /// Does the product render the version's source at each build?
 pub fn is_rendered(version: &Version, signs: &Signs) -> bool {
-    flow(version, signs) == Flow::Dynamic
+    signs.dynamic
+        && version.classic_flow == Some(false)
+        && renders_dynamically(version.provisionerd_version.as_deref())
 }
 
-fn flow(version: &Version, signs: &Signs) -> Flow {
+/// The flow of a version, whose proof it takes.
+fn flow(version: &mut Version, signs: &Signs) -> Flow {
     if !signs.dynamic {
         return Flow::Classic;
     }
     match version.classic_flow {
         None => Flow::Unknown,
         Some(true) => Flow::Classic,
-        Some(false) if renders_dynamically(version.provisionerd_version.as_deref()) => {
-            Flow::Dynamic
+        Some(false) if !is_rendered(version, signs) => Flow::Stored,
+        Some(false) => match std::mem::replace(&mut version.proof, Proof::Unproved) {
+            Proof::Static(proof) => Flow::Proved(proof),
+            Proof::Unknown(why) => Flow::Unproved(Some(why)),
+            Proof::Unproved => Flow::Unproved(None),
+        },
+    }
+}
+
+fn parameter(definition: Definition, flow: &Flow, signs: &Signs) -> Parameter {
+    match flow {
+        Flow::Stored => Parameter::stored(definition, signs),
+        Flow::Proved(proof) => {
+            let null_default = proof.null_defaults.contains(&definition.name);
+            Parameter::proved(definition, null_default, signs)
         }
-        Some(false) => Flow::Classic,
+        Flow::Classic | Flow::Unproved(_) | Flow::Unknown => Parameter::classic(definition, signs),
     }
 }
 
@@ -172,9 +213,13 @@ pub fn plan(
         only_the_product_can(prepared)?;
     }
     let previous = Previous::of(previous);
-    let rows = match prepared.flow {
-        Flow::Classic => parameters::classic(&prepared.parameters, &previous, same_version)?,
-        Flow::Dynamic => parameters::dynamic(&prepared.parameters, &previous)?,
+    let parameters = &prepared.parameters;
+    let rows = match &prepared.flow {
+        Flow::Classic => parameters::classic(parameters, &previous, same_version)?,
+        Flow::Stored | Flow::Proved(_) => {
+            parameters::resolved(parameters, &previous, same_version)?
+        }
+        Flow::Unproved(_) => parameters::copied(parameters, &previous)?,
         Flow::Unknown => {
             return Err(BlockCode::ParameterFlowUnknown.block(
                 "the template does not say whether its parameters are classic or dynamic \
@@ -182,13 +227,22 @@ pub fn plan(
             ));
         }
     };
-    let tags = if version.workspace_tags {
-        if let Some(row) = parameters::changed(&rows, &previous)? {
-            return Err(tags::of_other_values(row.name));
+    let owner = request.facts.owner_id;
+    let tags = match &prepared.flow {
+        Flow::Proved(proof) => {
+            let value_of = |name: &str| {
+                let row = rows.iter().find(|row| row.name == name);
+                row.map(Row::value).transpose()
+            };
+            prepared.tags.with_blocks(owner, &proof.tags, value_of)?
         }
-        tags::latest_job_tags(latest_job_tags)?
-    } else {
-        prepared.tags.for_owner(request.facts.owner_id)?
+        _ if prepared.needs_latest_job_tags() => {
+            if let Some(row) = parameters::changed(&rows, &previous)? {
+                return Err(tags::of_other_values(row.name));
+            }
+            tags::latest_job_tags(latest_job_tags)?
+        }
+        _ => prepared.tags.for_owner(owner)?,
     };
     Ok(Plan {
         template_version_id: version.id,
@@ -205,18 +259,27 @@ pub fn plan(
     })
 }
 
-/// A change of version needs values or tags that only the product can evaluate.
+/// A change of version may need values or tags that only the product can evaluate.
 fn only_the_product_can(prepared: &PreparedVersion) -> Result<(), Block> {
-    let (code, what) = if prepared.flow == Flow::Dynamic {
-        (BlockCode::VersionChangeDynamic, "dynamic parameters")
-    } else if prepared.version.workspace_tags {
-        (BlockCode::VersionChangeWorkspaceTags, "workspace tags")
-    } else {
-        return Ok(());
-    };
-    Err(code.block(format!(
-        "the start would change to template version {}, whose {what} only the product can \
-         evaluate; once the owner has updated the workspace in the product, it is started again",
-        prepared.version.id
-    )))
+    let id = prepared.version.id;
+    const UPDATED: &str =
+        "once the owner has updated the workspace in the product, it is started again";
+    Err(match &prepared.flow {
+        Flow::Unproved(None) => BlockCode::VersionUnproved.block(format!(
+            "the start would change to template version {id}, which has dynamic parameters, and \
+             its source was not looked at yet; it is tried again at the next tick"
+        )),
+        Flow::Unproved(Some(why)) => BlockCode::VersionChangeDynamic.block(format!(
+            "the start would change to template version {id}, whose dynamic parameters only the \
+             product can evaluate: {}; {UPDATED}",
+            sentence(why)
+        )),
+        _ if prepared.needs_latest_job_tags() => {
+            BlockCode::VersionChangeWorkspaceTags.block(format!(
+                "the start would change to template version {id}, whose workspace tags only the \
+                 product can evaluate; {UPDATED}"
+            ))
+        }
+        _ => return Ok(()),
+    })
 }

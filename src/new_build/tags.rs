@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::lifecycle::signs::Signs;
 
 use super::codes::{BlockCode, quoted};
-use super::inputs::Block;
+use super::inputs::{Block, TagValue};
 
 const SCOPE: &str = "scope";
 const OWNER: &str = "owner";
@@ -60,6 +60,31 @@ impl ImportTags {
             ImportTags::Unreadable => Err(unreadable("the import job of the template version")),
         }
     }
+
+    /// The same, with the tags of the version's source over them, block by block; these may
+    /// set scope and owner too. `value_of` gives the value of a parameter, `None` without one.
+    pub(super) fn with_blocks<'v>(
+        &self,
+        owner_id: Uuid,
+        blocks: &[BTreeMap<String, TagValue>],
+        value_of: impl Fn(&str) -> Result<Option<&'v str>, Block>,
+    ) -> Result<String, Block> {
+        let base = self.for_owner(owner_id)?;
+        if blocks.is_empty() {
+            return Ok(base);
+        }
+        let mut tags = object_of_strings(&base).unwrap_or_default();
+        for (key, value) in blocks.iter().flatten() {
+            let value = match value {
+                TagValue::Literal(value) => value,
+                TagValue::Parameter(name) => {
+                    value_of(name)?.ok_or_else(|| of_no_value(key, name))?
+                }
+            };
+            tags.insert(key.clone(), value.to_owned());
+        }
+        Ok(json(tags))
+    }
 }
 
 /// The latest build's job's tags, for a job that takes them as they are.
@@ -81,6 +106,15 @@ pub(super) fn of_other_values(parameter: &str) -> Block {
     BlockCode::WorkspaceTagsUnknown.block(format!(
         "the template version has workspace tags, and those of the latest build were evaluated \
          with another value of parameter {}; a build made in the product evaluates them",
+        quoted(parameter)
+    ))
+}
+
+fn of_no_value(tag: &str, parameter: &str) -> Block {
+    BlockCode::WorkspaceTagsUnknown.block(format!(
+        "the template version's workspace tag {} is the value of parameter {}, which has none; \
+         the owner can set one on the workspace's parameters page in the product",
+        quoted(tag),
         quoted(parameter)
     ))
 }

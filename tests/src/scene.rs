@@ -117,6 +117,7 @@ fn stuck(product: &Product, docker: &Template<'_>, anna: User, ben: User, chen: 
         broken.workspace("wreck").owner(anna).schedule(hourly),
         long_ago,
     );
+    following(product, anna, hourly, long_ago);
     let strict = product
         .template("strict")
         .parameter(parameter("team"))
@@ -125,6 +126,33 @@ fn stuck(product: &Product, docker: &Template<'_>, anna: User, ben: User, chen: 
         strict.workspace("nameless").owner(ben).schedule(hourly),
         long_ago,
     );
+}
+
+/// A workspace that follows its template to a version whose parameter has another default for
+/// each owner.
+fn following(product: &Product, anna: User, schedule: &str, at: &str) {
+    const SOURCE: &str = "data \"coder_workspace_owner\" \"me\" {}
+data \"coder_parameter\" \"sender\" {
+  name    = \"sender\"
+  default = data.coder_workspace_owner.me.email
+}
+";
+    let mailer = product
+        .template("mailer")
+        .set("use_classic_parameter_flow", false)
+        .create();
+    let post = mailer
+        .workspace("post")
+        .owner(anna)
+        .schedule(schedule)
+        .set("automatic_updates", "always");
+    stopped(post, at);
+    let version = mailer
+        .new_version("pushed")
+        .parameter(parameter("sender").default("anna@example.com"))
+        .create();
+    version.source(&[("main.tf", SOURCE)]);
+    version.activate();
 }
 
 /// The workspace was stopped, at a time that is an SQL expression.

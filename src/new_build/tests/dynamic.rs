@@ -1,4 +1,4 @@
-//! The dynamic flow: the product evaluates parameters itself.
+//! The dynamic flow where nothing is proved: only the product can evaluate the parameters.
 
 use super::ValueSource::{Build, Default as Defaulted};
 use super::*;
@@ -43,17 +43,35 @@ fn only_a_required_parameter_without_a_value_is_refused() {
 }
 
 #[test]
-fn a_change_of_version_blocks() {
+fn a_change_to_a_version_whose_source_was_not_looked_at_waits() {
     let mut case = dynamic().had("a", "x");
     case.facts.latest.as_mut().unwrap().template_version_id = ACTIVE;
-    assert_eq!(case.outcome(), "version_change_dynamic");
+    case.version().workspace_tags = true;
+    assert_eq!(case.outcome(), "version_unproved");
+    case.version().workspace_tags = false;
     case.version().classic_flow = Some(true);
     case.version().parameters.clear();
     assert_eq!(case.outcome(), "ok");
 }
 
 #[test]
-fn what_an_older_daemon_imported_is_classic() {
+fn a_change_to_a_version_whose_source_may_decide_more_blocks_and_says_where() {
+    let mut case = dynamic().had("a", "x");
+    case.version().proof = Proof::Unknown("main.tf:3: refers to data.x.y\nz".to_owned());
+    assert_eq!(case.outcome(), "ok", "the same version");
+    case.facts.latest.as_mut().unwrap().template_version_id = ACTIVE;
+    let block = case.plan().unwrap_err();
+    assert_eq!(block.code, BlockCode::VersionChangeDynamic);
+    assert!(
+        block.message.contains(r"main.tf:3: refers to data.x.y\nz;"),
+        "{}",
+        block.message
+    );
+    assert!(block.message.contains("owner"), "{}", block.message);
+}
+
+#[test]
+fn what_an_older_daemon_imported_is_resolved_by_what_is_stored() {
     for (version, is_dynamic) in [
         (None, false),
         (Some(""), false),
@@ -68,7 +86,8 @@ fn what_an_older_daemon_imported_is_classic() {
         (Some(" 1.6"), false),
         (Some("99999999999999999999.6"), false),
     ] {
-        let mut case = dynamic().had("a", "x");
+        let mut case = dynamic().had("left", "x");
+        case.version().parameters[0].default_value = "true".to_owned();
         case.version().provisionerd_version = version.map(str::to_owned);
         let expected = if is_dynamic {
             "ok"
@@ -76,6 +95,9 @@ fn what_an_older_daemon_imported_is_classic() {
             "parameter_options_unreadable"
         };
         assert_eq!(case.outcome(), expected, "{version:?}");
+        case.version().parameters[0].options = None;
+        let dropped = case.rows() == [row("a", Defaulted)];
+        assert_eq!(dropped, !is_dynamic, "{version:?}");
     }
 }
 

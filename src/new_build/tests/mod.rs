@@ -2,9 +2,16 @@
 
 mod dynamic;
 mod parameters;
+mod product;
 mod properties;
+mod provider;
+mod recorded;
+mod resolved;
+mod tags;
 mod values;
 mod versions;
+
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
@@ -16,9 +23,10 @@ use crate::lifecycle::rules::ActingRule;
 use crate::lifecycle::signs::Signs;
 use crate::lifecycle::transition::{BuildReason, Transition};
 
+use super::codes::BlockCode;
 use super::inputs::{
-    Block, Definition, ImportJob, Preset, PreviousSource, PreviousValue, Proof, ValueSource,
-    Version,
+    Block, Definition, ImportJob, Preset, PreviousSource, PreviousValue, Proof, Static, TagValue,
+    ValueSource, Version,
 };
 use super::plan::{Plan, PreparedVersion, plan};
 use super::request::Request;
@@ -62,6 +70,39 @@ impl Case {
         let mut case = Case::new();
         case.version().parameters.push(definition);
         case
+    }
+
+    /// A start of a version of the dynamic flow whose stored definitions, this one, are
+    /// proved to be all that decides.
+    fn proved(definition: Definition) -> Case {
+        let mut case = Case::with(definition);
+        case.signs.dynamic = true;
+        case.version().classic_flow = Some(false);
+        case.version().provisionerd_version = Some("1.6".to_owned());
+        case.version().proof = Proof::Static(Static::default());
+        case
+    }
+
+    /// The same of a version that the product renders by its stored definitions.
+    fn stored(definition: Definition) -> Case {
+        let mut case = Case::proved(definition);
+        case.version().provisionerd_version = None;
+        case.version().proof = Proof::Unproved;
+        case
+    }
+
+    /// What the source says beside the definitions.
+    fn proof(&mut self) -> &mut Static {
+        match &mut self.version().proof {
+            Proof::Static(proof) => proof,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The latest build was of another version.
+    fn of_another_version(mut self) -> Case {
+        self.facts.latest.as_mut().unwrap().template_version_id = ACTIVE;
+        self
     }
 
     fn version(&mut self) -> &mut Version {

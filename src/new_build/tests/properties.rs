@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::super::kind;
 use super::super::pattern::Pattern;
+use super::product;
 use super::*;
 
 fn name() -> impl Strategy<Value = String> {
@@ -13,8 +15,10 @@ fn name() -> impl Strategy<Value = String> {
 
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
-        prop::sample::select(vec!["", "a", "true", "5", "-9", "[\"a\"]", "null", "x y"])
-            .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "", "a", "true", "1", "5", "-9", "2.5", "1_0", "[\"a\"]", "null", "x y",
+        ])
+        .prop_map(str::to_owned),
         any::<String>(),
     ]
 }
@@ -45,6 +49,8 @@ fn options() -> impl Strategy<Value = String> {
         "null",
         "[]",
         r#"[{"value":"a"},{"value":"5"},{"value":"true"}]"#,
+        r#"[{"name":"A","value":"a"},{"name":"5","value":"5"}]"#,
+        r#"[{"name":"1","value":"1"},{"name":"5","value":"5"}]"#,
     ])
 }
 
@@ -81,8 +87,15 @@ fn any_definition() -> impl Strategy<Value = Definition> {
             "bool",
             "list(string)",
         ]),
-        prop::sample::select(vec!["", "", "", "", "", "increasing", "decreasing"]),
-        prop::sample::select(vec!["", "multi-select", "radio"]),
+        prop_oneof![
+            9 => prop::sample::select(vec!["", "", "", "", "", "increasing", "decreasing"]),
+            1 => Just("up"),
+        ],
+        prop_oneof![
+            4 => Just(""),
+            2 => prop::sample::select(vec!["multi-select", "radio"]),
+            1 => prop::sample::select(vec!["input", "slider", "switch", "tag-select", "x"]),
+        ],
     )
         .prop_map(|(first, second, kind, monotonic, form_type)| {
             let (name, default_value, required, ephemeral, options) = first;
@@ -126,6 +139,24 @@ fn any_previous() -> impl Strategy<Value = PreviousValue> {
         })
 }
 
+fn any_proof() -> impl Strategy<Value = Proof> {
+    let tag = prop_oneof![
+        value().prop_map(TagValue::Literal),
+        name().prop_map(TagValue::Parameter),
+    ];
+    let key = prop::sample::select(vec!["scope", "owner", "x", ""]).prop_map(str::to_owned);
+    let block = prop::collection::btree_map(key, tag, 0..3);
+    let proof = (
+        prop::collection::btree_set(name(), 0..3),
+        prop::collection::vec(block, 0..2),
+    );
+    prop_oneof![
+        1 => Just(Proof::Unproved),
+        1 => any::<String>().prop_map(Proof::Unknown),
+        6 => proof.prop_map(|(null_defaults, tags)| Proof::Static(Static { null_defaults, tags })),
+    ]
+}
+
 fn any_case() -> impl Strategy<Value = Case> {
     (
         prop::collection::vec(any_definition(), 0..4),
@@ -136,6 +167,7 @@ fn any_case() -> impl Strategy<Value = Case> {
             prop::option::weighted(0.9, tags()),
             any::<[bool; 7]>(),
             prop::option::weighted(0.9, any::<bool>()),
+            any_proof(),
         ),
         prop::sample::select(vec![None, Some("1.6"), Some("1.5"), Some("x")]),
         prop::sample::select(vec![
@@ -146,7 +178,7 @@ fn any_case() -> impl Strategy<Value = Case> {
     )
         .prop_map(
             |(parameters, previous, presets, rest, provisionerd, transition)| {
-                let (tags, latest_tags, bits, classic_flow) = rest;
+                let (tags, latest_tags, bits, classic_flow, proof) = rest;
                 let [
                     dynamic,
                     provisioner,
@@ -170,6 +202,7 @@ fn any_case() -> impl Strategy<Value = Case> {
                 let version = case.version();
                 version.parameters = parameters;
                 version.classic_flow = classic_flow;
+                version.proof = proof;
                 version.provisionerd_version = provisionerd.map(str::to_owned);
                 version.workspace_tags = workspace_tags;
                 if !workspace_tags {
@@ -185,6 +218,63 @@ fn any_case() -> impl Strategy<Value = Case> {
                 case
             },
         )
+}
+
+/// Takes out what no definition of this type may have, or hardly any value would be taken.
+fn mend(definition: &mut Definition, free: bool, unruled: bool) {
+    let kind = definition.kind.as_str();
+    if kind != "number" {
+        (definition.validation_min, definition.validation_max) = (None, None);
+        definition.validation_monotonic.clear();
+    }
+    if kind != "string" {
+        definition.validation_regex.clear();
+    }
+    if free {
+        definition.options = None;
+    }
+    if definition.form_type != "multi-select" || kind != "list(string)" || free {
+        definition.form_type.clear();
+    }
+    if unruled {
+        definition.validation_error.clear();
+        definition.validation_regex.clear();
+    }
+    for bound in [
+        &mut definition.validation_min,
+        &mut definition.validation_max,
+    ] {
+        *bound = bound.map(|bound| bound % 10);
+    }
+}
+
+/// A case of a version that is rendered by what is stored, or proved to be. Most definitions
+/// are such that the product takes some values.
+fn resolved_case() -> impl Strategy<Value = Case> {
+    let bits = prop::collection::vec((prop::bool::weighted(0.9), any::<[bool; 3]>()), 4);
+    (any_case(), any::<bool>(), bits).prop_map(|(mut case, stored, bits)| {
+        case.signs.dynamic = true;
+        let version = case.version();
+        version.classic_flow = Some(false);
+        version.provisionerd_version = Some(if stored { "1.5" } else { "1.6" }.to_owned());
+        if !matches!(version.proof, Proof::Static(_)) {
+            version.proof = Proof::Static(Static::default());
+        }
+        for (definition, (fit, [free, unruled, number])) in version.parameters.iter_mut().zip(bits)
+        {
+            if fit {
+                if definition.kind == "other" || (number && definition.kind == "string") {
+                    definition.kind = "number".to_owned();
+                }
+                mend(definition, free, unruled);
+            }
+        }
+        case
+    })
+}
+
+fn tags_of(plan: &Plan) -> BTreeMap<String, String> {
+    serde_json::from_str(&plan.tags).unwrap()
 }
 
 /// The rule of sources, said once more and independently of the code.
@@ -208,12 +298,8 @@ fn source_is_right(case: &Case, name: &str, source: ValueSource) -> bool {
                 && has(PreviousSource::Legacy, &d.legacy_variable_name) =>
         {
             let version = case.version.as_ref();
-            let dynamic = case.signs.dynamic
-                && version.is_some_and(|v| {
-                    v.classic_flow == Some(false)
-                        && v.provisionerd_version.as_deref() == Some("1.6")
-                });
-            if dynamic {
+            let classic = version.is_some_and(|v| v.classic_flow == Some(true));
+            if case.signs.dynamic && !classic {
                 ValueSource::Default
             } else {
                 ValueSource::Legacy
@@ -234,8 +320,15 @@ proptest! {
             Ok(plan) => {
                 let names: BTreeSet<_> = plan.parameters.iter().map(|p| p.name.as_str()).collect();
                 prop_assert_eq!(names.len(), plan.parameters.len(), "a name twice");
-                for definition in &case.version.as_ref().unwrap().parameters {
-                    prop_assert!(names.contains(definition.name.as_str()));
+                let rendered = product::rendered(&case);
+                let definitions = &case.version.as_ref().unwrap().parameters;
+                for Definition { name, .. } in definitions {
+                    // Of two with one name the first counts.
+                    let definition = definitions.iter().find(|d| d.name == *name).unwrap();
+                    prop_assert!(
+                        names.contains(name.as_str())
+                            || rendered.as_ref().is_some_and(|r| r.is_null(definition))
+                    );
                 }
                 for row in &plan.parameters {
                     prop_assert!(source_is_right(&case, &row.name, row.source), "{:?}", row);
@@ -244,6 +337,51 @@ proptest! {
                 prop_assert!(tags.is_object());
             }
         }
+    }
+
+    /// Of all that is resolved here, each value is one that the product takes, and what it
+    /// takes is not blocked.
+    #[test]
+    fn a_plan_comes_of_it_if_and_only_if_the_product_takes_every_value(case in resolved_case()) {
+        let rendered = product::rendered(&case).expect("resolved by what is stored");
+        let definitions = &case.version.as_ref().unwrap().parameters;
+        match case.plan() {
+            Ok(plan) => {
+                for Definition { name, .. } in definitions {
+                    let definition = definitions.iter().find(|d| d.name == *name).unwrap();
+                    let taken = rendered.takes(definition);
+                    prop_assert_ne!(taken, Some(false), "{:?}", definition);
+                    let written = plan.parameters.iter().any(|row| row.name == definition.name);
+                    let value = rendered.value(definition);
+                    prop_assert_eq!(written, value.is_some(), "{:?}", definition);
+                }
+                for row in &plan.parameters {
+                    prop_assert!(definitions.iter().any(|d| d.name == row.name), "{:?}", row);
+                }
+                prop_assert_eq!(tags_of(&plan), rendered.tags().unwrap());
+            }
+            Err(block) => {
+                let told = [
+                    BlockCode::ParameterValueNotRead,
+                    BlockCode::ParameterOptionsUnreadable,
+                    BlockCode::ParameterPatternUnreadable,
+                    BlockCode::TagsUnreadable,
+                ];
+                let refused = definitions.iter().any(|d| rendered.takes(d) == Some(false));
+                prop_assert!(
+                    refused || told.contains(&block.code) || rendered.tags().is_none(),
+                    "{:?}",
+                    block
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_go_reads_as_a_number_is_told_alike_by_two_readings(
+        text in "[+-]?(0[xX])?[0-9a-fA-F_.]{0,6}([eEpP][+-]?[0-9_]{0,3})?|[+-]?[infatyINFATY]{0,8}",
+    ) {
+        prop_assert_eq!(kind::is_number(&text), product::is_number(&text), "{:?}", text);
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub mod ddl;
 pub mod facts;
 mod people;
 mod row;
-mod source;
+pub mod source;
 mod template;
 mod version;
 mod workspace;

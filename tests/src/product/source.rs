@@ -84,6 +84,21 @@ impl TemplateVersion<'_> {
         ));
     }
 
+    /// The same, with the archive in base64.
+    #[track_caller]
+    pub fn modules_in_base64(&self, data: &str) {
+        let data = self
+            .product
+            .value(&format!("SELECT encode(decode('{data}', 'base64'), 'hex')"))
+            .unwrap_or_default();
+        let bytes: Vec<u8> = data
+            .as_bytes()
+            .chunks(2)
+            .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+            .collect();
+        self.modules(&bytes);
+    }
+
     /// It has a variable.
     #[track_caller]
     pub fn variable(&self, name: &str, kind: &str, value: &str, default_value: &str) {

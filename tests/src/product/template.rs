@@ -259,6 +259,13 @@ impl<'p> NewVersion<'p> {
 }
 
 impl<'p> TemplateVersion<'p> {
+    /// Defines a parameter.
+    #[track_caller]
+    pub fn add_parameter(&self, mut parameter: NewParameter) {
+        parameter.row.set("template_version_id", self.id);
+        self.product.insert(&parameter.row);
+    }
+
     /// Makes it its template's active one.
     #[track_caller]
     pub fn activate(&self) {

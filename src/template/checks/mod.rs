@@ -1,0 +1,9 @@
+//! What must hold of a version's blocks and rows.
+
+pub(super) mod attribute;
+mod option;
+pub(super) mod parameter;
+pub(super) mod rounds;
+pub(super) mod rows;
+pub(super) mod tags;
+mod validation;

@@ -1,0 +1,137 @@
+//! Parameters' blocks and rows, which must match one to one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use hcl_edit::expr::Expression;
+use hcl_edit::structure::Block;
+
+use crate::template::module::{In, bare};
+use crate::template::proved::Reason;
+use crate::template::reach::{Place, Repeated, Seen, Walk};
+use crate::template::source::StoredParameter;
+
+/// A parameter's block in a module that is called.
+pub(crate) struct Parameter<'a> {
+    pub(crate) call: usize,
+    /// What the source calls the block.
+    pub(crate) label: &'a str,
+    pub(crate) block: In<'a, Block>,
+    pub(crate) repeated: Repeated,
+    /// Its name, where it is known.
+    pub(crate) name: Option<Rc<str>>,
+    /// Is the name written out in the block?
+    pub(crate) literal: bool,
+    /// Is it there, and only once?
+    pub(crate) once: bool,
+}
+
+impl<'a> Parameter<'a> {
+    /// Where its attributes stand.
+    pub(super) fn place<'s>(&'s self) -> Place<'a, 's> {
+        Place {
+            call: self.call,
+            file: self.block.file,
+            repeated: &self.repeated,
+            named: None,
+        }
+    }
+}
+
+/// The parameters of all modules that are called.
+pub(crate) fn parameters<'a>(walk: &mut Walk<'a>) -> Vec<Parameter<'a>> {
+    let mut found = Vec::new();
+    for call in 0..walk.tree.calls.len() {
+        let Some(module) = walk.module(call) else {
+            continue;
+        };
+        let once = walk.is_called_once(call);
+        for (label, block) in module.parameters() {
+            let mut parameter = Parameter {
+                call,
+                label,
+                block,
+                repeated: walk.repeated(call, block),
+                name: None,
+                literal: false,
+                once: once && walk.is_once(call, block),
+            };
+            if let Some(name) = block.it.body.get_attribute("name") {
+                parameter.literal = matches!(bare(&name.value), Expression::String(_));
+                parameter.name = walk.look(parameter.place(), &name.value).1.known_text();
+            }
+            found.push(parameter);
+        }
+    }
+    found
+}
+
+/// Rows by their names, and those that only a block without a known name may have made.
+pub(crate) struct Rows<'a> {
+    by_name: BTreeMap<&'a str, &'a StoredParameter>,
+    open: Vec<&'a StoredParameter>,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows that a block may have made.
+    pub(crate) fn of(&self, parameter: &Parameter<'_>) -> Vec<&'a StoredParameter> {
+        match &parameter.name {
+            Some(name) => self.by_name.get(&**name).copied().into_iter().collect(),
+            None => self.open.clone(),
+        }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+}
+
+/// Puts blocks and rows together; what doesn't match speaks against a proof.
+pub(crate) fn matched<'a>(
+    walk: &mut Walk<'_>,
+    parameters: &[Parameter<'_>],
+    stored: &'a [StoredParameter],
+    seen: &mut Seen,
+) -> Rows<'a> {
+    let named = |row: &'a StoredParameter| (row.definition.name.as_str(), row);
+    let by_name: BTreeMap<_, _> = stored.iter().map(named).collect();
+    if by_name.len() < stored.len() {
+        walk.note(seen, Reason::of_rows("two rows have one name"));
+    }
+    let mut names = BTreeSet::new();
+    for parameter in parameters {
+        let Some(name) = &parameter.name else {
+            continue;
+        };
+        if !names.insert(&**name) {
+            let what = format!("parameter {name} is in two blocks");
+            walk.note(seen, parameter.block.reason(what));
+        }
+        if parameter.once && !by_name.contains_key(&**name) {
+            let what = format!("parameter {name} has no row");
+            walk.note(seen, parameter.block.reason(what));
+        }
+    }
+    let open = by_name.iter().filter(|(name, _)| !names.contains(**name));
+    let open: Vec<&StoredParameter> = open.map(|(_, row)| *row).collect();
+    let unnamed = || {
+        parameters
+            .iter()
+            .filter(|parameter| parameter.name.is_none())
+    };
+    let (least, all_once) = (
+        unnamed().filter(|parameter| parameter.once).count(),
+        unnamed().all(|parameter| parameter.once),
+    );
+    if open.len() < least {
+        let what = "there are fewer rows than parameters in the source";
+        walk.note(seen, Reason::of_rows(what));
+    }
+    if all_once && open.len() > least {
+        for row in &open {
+            let what = format!("the row of parameter {} has no block", row.definition.name);
+            walk.note(seen, Reason::of_rows(what));
+        }
+    }
+    Rows { by_name, open }
+}

@@ -1,0 +1,70 @@
+//! The validation block of a parameter.
+
+use hcl_edit::structure::Block;
+
+use crate::template::module::In;
+use crate::template::reach::{Place, Seen, Walk};
+use crate::template::shape::Kind;
+use crate::template::source::StoredParameter;
+
+/// Does a row show that there is a validation block?
+pub(super) fn shown(row: &StoredParameter) -> bool {
+    let row = &row.definition;
+    let texts = [
+        &row.validation_regex,
+        &row.validation_error,
+        &row.validation_monotonic,
+    ];
+    row.validation_min.is_some()
+        || row.validation_max.is_some()
+        || texts.iter().any(|text| !text.is_empty())
+}
+
+pub(super) fn validation<'a>(
+    walk: &mut Walk<'a>,
+    place: Place<'a, '_>,
+    block: In<'a, Block>,
+    rows: &[&StoredParameter],
+    seen: &mut Seen,
+) {
+    // An empty block still makes numbers whole and bools exact.
+    if !rows.iter().all(|row| shown(row)) {
+        walk.note(
+            seen,
+            block.reason("a validation block that the row does not show"),
+        );
+    }
+    if let Some(inner) = block.it.body.blocks().next() {
+        walk.note(seen, block.with(inner).reason("a block in a validation"));
+    }
+    for attribute in block.it.body.attributes() {
+        let at = block.with(attribute);
+        let (reached, shape) = walk.look(place, &attribute.value);
+        seen.add(&reached);
+        match attribute.key.as_str() {
+            _ if shape.kind == Kind::Null => {}
+            key @ ("min" | "max") => match shape.known_number() {
+                None => walk.note(seen, at.reason(format!("{key} is not a known number"))),
+                Some(number) if !is_small(number) => {
+                    let what = format!("{key} is no whole number of 32 bits");
+                    walk.note(seen, at.reason(what));
+                }
+                Some(_) => {}
+            },
+            key @ ("regex" | "error" | "monotonic") => {
+                if !matches!(shape.kind, Kind::Text(_)) {
+                    walk.note(seen, at.reason(format!("{key} is not surely a text")));
+                }
+            }
+            key => walk.note(
+                seen,
+                at.reason(format!("an attribute {key} in a validation")),
+            ),
+        }
+    }
+}
+
+/// Rows keep whole numbers of 32 bits; the renderer has more.
+fn is_small(number: f64) -> bool {
+    number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number)
+}

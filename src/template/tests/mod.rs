@@ -1,0 +1,3 @@
+//! The rules of a proof.
+
+mod recorded;

@@ -1,0 +1,60 @@
+//! The values of the root's variables, as the renderer takes them from their rows.
+
+use super::number::is_plain_number;
+use super::proved::Reason;
+use super::shape::{Kind, Shape};
+use super::source::Variable;
+
+/// Longer values are not looked at.
+const LONGEST: usize = 1 << 16;
+
+/// Words that the product reads as bool.
+const BOOLS: [&str; 12] = [
+    "1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False",
+];
+
+/// What the renderer is given for a variable.
+pub(super) enum Value {
+    Given(Shape),
+    /// Nothing: the default in the source counts.
+    NotGiven,
+}
+
+/// What the renderer is given for a row, or what is wrong with it.
+pub(super) fn of_row(row: &Variable) -> Result<Value, &'static str> {
+    if row.value.is_empty() && !row.default_value.is_empty() {
+        return Err("was given the empty text, for which the renderer takes the default");
+    }
+    if row.value.is_empty() {
+        return Ok(Value::NotGiven);
+    }
+    Ok(Value::Given(match row.kind.as_str() {
+        "" | "string" => Shape::this_text(&row.value),
+        "number" if is_plain_number(&row.value) => Shape::of(Kind::Number(row.value.parse().ok())),
+        "bool" if BOOLS.contains(&row.value.as_str()) => Shape::of(Kind::Bool),
+        "number" => return Err("has a value that is no plain number"),
+        "bool" => return Err("has a value that is no bool"),
+        _ if row.value.len() > LONGEST => {
+            return Err("has a value longer than is looked through");
+        }
+        _ => match serde_json::from_str(&row.value) {
+            Ok(serde_json::Value::Null) => return Err("has a value that is null"),
+            Ok(value) => Shape::of_json(&value),
+            Err(_) => return Err("has a value that is no JSON"),
+        },
+    }))
+}
+
+pub(super) fn is_not_given(row: &Variable) -> bool {
+    row.value.is_empty() && row.default_value.is_empty()
+}
+
+/// A value that does not convert makes every render fail, whether it is used or not.
+pub(super) fn unreadable(rows: &[Variable]) -> impl Iterator<Item = Reason> + '_ {
+    rows.iter()
+        .filter(|row| !row.value.is_empty())
+        .filter_map(|row| {
+            let problem = of_row(row).err()?;
+            Some(Reason::of_rows(format!("variable {} {problem}", row.name)))
+        })
+}
