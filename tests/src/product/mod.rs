@@ -1,4 +1,4 @@
-//! The product's database: its tables at any of nine versions, and rows as a user
+//! The product's database: its tables at any of ten versions, and rows as a user
 //! would have made them.
 //!
 //! [`Product::install`] makes a database with the tables, an organization, a user and
