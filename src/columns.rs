@@ -264,6 +264,9 @@ columns! {
             first_name: Some("locked_ttl"),
             watched: Some(Watched::Changed),
         };
+        TIME_TIL_AUTOSTOP_NOTIFY = "time_til_autostop_notify": Integer, Read, optional {
+            watched: Some(Watched::Changed),
+        };
         AUTOSTART_BLOCK_DAYS_OF_WEEK = "autostart_block_days_of_week": Integer, Read, optional {
             watched: Some(Watched::Changed),
         };
@@ -313,6 +316,7 @@ columns! {
         REASON = "reason": Enum, WatchInsert, required;
         DEADLINE = "deadline": Time, Insert, required { watched: Some(Watched::Sooner) };
         MAX_DEADLINE = "max_deadline": Time, Write, required;
+        NOTIFIED_AUTOSTOP_DEADLINE = "notified_autostop_deadline": Time, Read, optional;
         DAILY_COST = "daily_cost": Integer, Write, required;
         TEMPLATE_VERSION_PRESET_ID = "template_version_preset_id": Uuid, Write, optional;
     }

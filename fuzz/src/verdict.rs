@@ -6,6 +6,7 @@ use workspace_autobuild::lifecycle::explain::explain;
 use workspace_autobuild::lifecycle::facts::Facts;
 use workspace_autobuild::lifecycle::outcome::Next;
 use workspace_autobuild::lifecycle::policy::Policy;
+use workspace_autobuild::lifecycle::reminder::reminder;
 use workspace_autobuild::lifecycle::rules::ActingRule;
 use workspace_autobuild::lifecycle::signs::Signs;
 use workspace_autobuild::lifecycle::skip::Skip;
@@ -51,6 +52,7 @@ fn try_verdict(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     never_early(&case, &verdict, tick);
     never_late(&case, &verdict, tick);
     nothing_before_its_time(&case, &verdict, tick, other);
+    reminded(&case, &verdict, tick);
     if let Some(fill) = verdict.fill_next_start_at {
         assert!(case.signs.next_start_at && case.facts.next_start_at.is_none());
         // A run may be cut down by less than a minute.
@@ -77,6 +79,20 @@ fn admitted(case: &Case, verdict: &Verdict, tick: Instant) {
                 assert!(!case.policy.allows(*rule));
             }
         }
+    }
+}
+
+/// A reminder comes before the deadline that it is about, and never with a transition.
+fn reminded(case: &Case, verdict: &Verdict, tick: Instant) {
+    let made = SCHEDULES
+        .with(|schedules| reminder(&case.facts, &case.signs, &case.policy, tick, schedules));
+    match made {
+        Ok(made) => {
+            assert!(!verdict.outcome.as_ref().is_ok_and(|next| next.due));
+            assert!(made.at <= made.deadline && tick < made.deadline, "{made:?}");
+            assert_eq!(made.due, made.at <= tick, "{made:?} at {tick}");
+        }
+        Err(none) => assert!(!none.to_string().is_empty(), "{none:?}"),
     }
 }
 

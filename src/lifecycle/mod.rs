@@ -7,6 +7,8 @@
 //! A verdict has two stages. A workspace that fails one of the conditions
 //! (`candidate`) is left alone by every rule. The others are put before the [`rules`] in
 //! force, in order; each rule is a file that says when it acts, or why it does not.
+//!
+//! A [`reminder`] is no part of a verdict: it says when an owner is told of a deadline.
 
 mod candidate;
 pub mod explain;
@@ -15,6 +17,7 @@ pub mod listing;
 pub mod needs;
 pub mod outcome;
 pub mod policy;
+pub mod reminder;
 pub mod rules;
 pub mod schedules;
 pub mod signs;

@@ -155,12 +155,15 @@ select! {
         time_til_dormant: bigint = product.read("t", templates::TIME_TIL_DORMANT),
         time_til_dormant_autodelete: bigint =
             product.read("t", templates::TIME_TIL_DORMANT_AUTODELETE),
+        time_til_autostop_notify: bigint = product.read("t", templates::TIME_TIL_AUTOSTOP_NOTIFY),
         require_active_version: bool = product.read("t", templates::REQUIRE_ACTIVE_VERSION),
         build_id: uuid = product.read("b", workspace_builds::ID),
         build_number: bigint = product.read("b", workspace_builds::BUILD_NUMBER),
         transition: text = product.read("b", workspace_builds::TRANSITION),
         build_created_at: time = product.read("b", workspace_builds::CREATED_AT),
         deadline: time = product.read("b", workspace_builds::DEADLINE),
+        notified_deadline: time =
+            product.read("b", workspace_builds::NOTIFIED_AUTOSTOP_DEADLINE),
         template_version_id: uuid = product.read("b", workspace_builds::TEMPLATE_VERSION_ID),
         job_id: uuid = product.read("j", provisioner_jobs::ID),
         completed_at: time = product.read("j", provisioner_jobs::COMPLETED_AT),
@@ -258,6 +261,7 @@ const OF_A_BUILD: &[Column] = &[
     workspace_builds::TRANSITION,
     workspace_builds::CREATED_AT,
     workspace_builds::DEADLINE,
+    workspace_builds::NOTIFIED_AUTOSTOP_DEADLINE,
     workspace_builds::TEMPLATE_VERSION_ID,
     workspace_builds::JOB_ID,
 ];
@@ -294,6 +298,7 @@ fn decode(row: &Row<'_>) -> Result<Facts, Error> {
         failure_ttl: Nanos(row.failure_ttl.unwrap_or(0)),
         time_til_dormant: Nanos(row.time_til_dormant.unwrap_or(0)),
         time_til_dormant_autodelete: Nanos(row.time_til_dormant_autodelete.unwrap_or(0)),
+        time_til_autostop_notify: Nanos(row.time_til_autostop_notify.unwrap_or(0)),
         require_active_version: row.require_active_version,
     });
     let status = match row.owner_status.as_deref() {
@@ -317,6 +322,7 @@ fn decode(row: &Row<'_>) -> Result<Facts, Error> {
         },
         created_at: row.build_created_at.unwrap_or(Instant::NO_TIME),
         deadline: row.deadline.filter(|&at| at != Instant::NO_TIME),
+        notified_deadline: row.notified_deadline.filter(|&at| at != Instant::NO_TIME),
         template_version_id: row.template_version_id.unwrap_or_default(),
         job: row.job_id.map(|_| Job {
             completed_at: row.completed_at,

@@ -104,7 +104,7 @@ fn a_rule_without_one_of_its_needs_is_not_in_force_and_names_what_is_lacking() {
 
 #[test]
 fn every_sign_needs_something_and_is_listed_or_brings_a_rule_or_is_known_to_do_neither() {
-    let unlisted = [Sign::DormancyReason, Sign::EmptyOwnerTag];
+    let unlisted = [Sign::DormancyReason, Sign::Reminder, Sign::EmptyOwnerTag];
     for sign in Sign::ALL {
         assert!(!sign.needs().is_empty(), "{sign:?}");
         let brings = ActingRule::ALL

@@ -8,6 +8,7 @@ mod explained;
 mod listed;
 mod random;
 mod reference;
+mod reminders;
 mod unreadable;
 
 use chrono::Weekday;

@@ -239,11 +239,14 @@ fn latest_builds() -> impl Strategy<Value = LatestBuild> {
         failed,
     });
     let job = proptest::option::weighted(0.98, job);
-    (transition, past(), maybe(instants()), job).prop_map(
-        |(transition, created_at, deadline, job)| LatestBuild {
+    // Of which deadline the owner was told: of none, this one or another.
+    let told = (any::<bool>(), maybe(instants()));
+    (transition, past(), maybe(instants()), told, job).prop_map(
+        |(transition, created_at, deadline, (of_this, other), job)| LatestBuild {
             transition,
             created_at,
             deadline,
+            notified_deadline: deadline.filter(|_| of_this).or(other),
             job,
             ..running().latest.unwrap()
         },
@@ -253,14 +256,15 @@ fn latest_builds() -> impl Strategy<Value = LatestBuild> {
 fn templates() -> impl Strategy<Value = Template> {
     let blocked = prop_oneof![3 => Just(0), 5 => 0..128, 1 => any::<i32>()];
     let allows = proptest::bool::weighted(0.8);
-    (blocked, ttls(), ttls(), ttls(), allows).prop_map(
-        |(blocked_days, failure_ttl, time_til_dormant, autodelete, allows)| Template {
+    (blocked, ttls(), ttls(), ttls(), ttls(), allows).prop_map(
+        |(blocked_days, failure_ttl, time_til_dormant, autodelete, remind, allows)| Template {
             organization_id: Uuid::from_u128(9),
             allow_user_autostart: allows,
             blocked_days,
             failure_ttl,
             time_til_dormant,
             time_til_dormant_autodelete: autodelete,
+            time_til_autostop_notify: remind,
             ..running().template.unwrap()
         },
     )
@@ -328,7 +332,7 @@ fn workspaces() -> impl Strategy<Value = Facts> {
 
 /// Signs of today, of the first version, or any mix that a schema could show.
 fn signs() -> impl Strategy<Value = Signs> {
-    let mixed = proptest::array::uniform9(any::<bool>()).prop_map(
+    let mixed = proptest::array::uniform10(any::<bool>()).prop_map(
         |[
             failed_stop,
             dormancy,
@@ -339,6 +343,7 @@ fn signs() -> impl Strategy<Value = Signs> {
             owners,
             next,
             task,
+            reminder,
         ]| Signs {
             failed_stop,
             dormancy,
@@ -350,6 +355,7 @@ fn signs() -> impl Strategy<Value = Signs> {
             suspended_owner: owners && next,
             next_start_at: next,
             task_pause: task,
+            reminder,
             ..Signs::default()
         },
     );
