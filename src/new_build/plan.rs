@@ -14,7 +14,7 @@ use super::codes::{BlockCode, sentence};
 use super::inputs::{
     Block, Definition, ParameterRow, Preset, PreviousValue, Proof, Static, TagValue, Version,
 };
-use super::parameters::{self, Parameter, Previous, Row};
+use super::parameters::{self, Parameter, Previous};
 use super::request::Request;
 use super::tags::{self, ImportTags};
 use super::{preset, version};
@@ -229,13 +229,7 @@ pub fn plan(
     };
     let owner = request.facts.owner_id;
     let tags = match &prepared.flow {
-        Flow::Proved(proof) => {
-            let value_of = |name: &str| {
-                let row = rows.iter().find(|row| row.name == name);
-                row.map(Row::value).transpose()
-            };
-            prepared.tags.with_blocks(owner, &proof.tags, value_of)?
-        }
+        Flow::Proved(proof) => prepared.tags.with_blocks(owner, &proof.tags, &rows)?,
         _ if prepared.needs_latest_job_tags() => {
             if let Some(row) = parameters::changed(&rows, &previous)? {
                 return Err(tags::of_other_values(row.name));
