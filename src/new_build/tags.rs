@@ -90,6 +90,15 @@ impl ImportTags {
     }
 }
 
+/// The parameters whose values are tags.
+pub(super) fn parameters(blocks: &[BTreeMap<String, TagValue>]) -> impl Iterator<Item = &str> {
+    let values = blocks.iter().flat_map(|block| block.values());
+    values.filter_map(|value| match value {
+        TagValue::Parameter(name) => Some(name.as_str()),
+        TagValue::Literal(_) => None,
+    })
+}
+
 /// The latest build's job's tags, for a job that takes them as they are.
 pub(super) fn latest_job_tags(text: Option<&str>) -> Result<String, Block> {
     let text = text.ok_or_else(|| {
