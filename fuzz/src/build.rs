@@ -13,13 +13,13 @@ use workspace_autobuild::lifecycle::rules::ActingRule;
 use workspace_autobuild::lifecycle::signs::Signs;
 use workspace_autobuild::lifecycle::transition::{BuildReason, Transition};
 use workspace_autobuild::new_build::inputs::{
-    ImportJob, PreviousSource, PreviousValue, Proof, Version,
+    Definition, ImportJob, PreviousSource, PreviousValue, Proof, Static, TagValue, Version,
 };
 use workspace_autobuild::new_build::job_input::job_posted_payload;
 use workspace_autobuild::new_build::plan::{Plan, PreparedVersion, plan};
 use workspace_autobuild::new_build::request::Request;
 
-use crate::input::{SECRET, definition, import, preset, previous, signs};
+use crate::input::{NAMES, SECRET, definition, import, preset, previous, signs};
 
 /// No message is longer: a sentence and three cut texts, each character of them escaped.
 const LONG: usize = 6500;
@@ -113,7 +113,11 @@ fn try_parameters(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let signs = signs(u)?;
     let mut version = version(Some(import(Some("{}".to_owned()))));
     version.classic_flow = u.arbitrary()?;
-    version.provisionerd_version = u.arbitrary::<bool>()?.then(|| "1.6".to_owned());
+    let daemon_and_proof: u8 = u.arbitrary()?;
+    version.provisionerd_version = (daemon_and_proof & 1 == 1).then(|| "1.6".to_owned());
+    version.proof = proof(daemon_and_proof >> 1);
+    let dynamic = signs.dynamic && version.classic_flow == Some(false);
+    let rendered_as_stored = dynamic && version.provisionerd_version.is_none();
     let values: Vec<PreviousValue> = (0..u.int_in_range(0..=4)?)
         .map(|_| previous(u))
         .collect::<Result<_, _>>()?;
@@ -135,12 +139,22 @@ fn try_parameters(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     };
     let names: HashSet<&str> = plan.parameters.iter().map(|row| &*row.name).collect();
     assert_eq!(names.len(), plan.parameters.len(), "a name stands twice");
+    let null = |definition: &Definition| match &version.proof {
+        Proof::Static(proof) if dynamic && !rendered_as_stored => {
+            definition.required && proof.null_defaults.contains(&definition.name)
+        }
+        _ => false,
+    };
     for definition in &version.parameters {
-        assert!(names.contains(&*definition.name), "{definition:?}");
+        let nothing = null(first(&version, &definition.name).expect("a definition"));
+        assert!(
+            nothing || names.contains(&*definition.name),
+            "{definition:?}"
+        );
     }
     for row in &plan.parameters {
         use workspace_autobuild::new_build::inputs::ValueSource as From;
-        let defined = version.parameters.iter().find(|d| d.name == row.name);
+        let defined = first(&version, &row.name);
         let there = |source, name: &str| {
             values
                 .iter()
@@ -152,10 +166,37 @@ fn try_parameters(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
                 let legacy = &defined.expect("a definition").legacy_variable_name;
                 assert!(there(PreviousSource::Legacy, legacy));
             }
-            From::Default => assert!(!defined.expect("a definition").required),
+            From::Default => {
+                assert!(rendered_as_stored || !defined.expect("a definition").required)
+            }
         }
     }
     Ok(())
+}
+
+/// Of two definitions of one name the first counts.
+fn first<'a>(version: &'a Version, name: &str) -> Option<&'a Definition> {
+    version.parameters.iter().find(|d| d.name == name)
+}
+
+/// A proof out of seven bits: is there one, is a tag the value of a parameter, and which
+/// defaults are null?
+fn proof(bits: u8) -> Proof {
+    if bits & 1 == 0 {
+        return Proof::Unproved;
+    }
+    let tag = || ("tag".to_owned(), TagValue::Parameter(NAMES[0].to_owned()));
+    Proof::Static(Static {
+        null_defaults: (2..)
+            .zip(NAMES)
+            .filter(|(bit, _)| bits >> bit & 1 == 1)
+            .map(|(_, name)| name.to_owned())
+            .collect(),
+        tags: (bits & 2 == 2)
+            .then(|| [tag()].into())
+            .into_iter()
+            .collect(),
+    })
 }
 
 fn version(import: Option<ImportJob>) -> Version {

@@ -132,7 +132,7 @@ pub(crate) fn import(tags: Option<String>) -> ImportJob {
     }
 }
 
-const NAMES: [&str; 4] = ["a", "b", "c", ""];
+pub(crate) const NAMES: [&str; 4] = ["a", "b", "c", ""];
 
 /// Any preset.
 pub(crate) fn preset(u: &mut Unstructured<'_>) -> Result<Preset> {

@@ -193,17 +193,18 @@ signs! {
     /// A version may have tags for its workspaces.
     workspace_tags: WorkspaceTags {
         needs: &[Column(template_version_workspace_tags::TEMPLATE_VERSION_ID)],
-        listed "workspace_tags": "A version may have tags for its workspaces: a build of the same \
-                          version takes those of the latest build, a start on another is \
-                          blocked, unless its source proves them.",
+        listed "workspace_tags": "A version has tags of its own for its workspaces: a build of the \
+                          same version takes the tags of the latest build, a start on another is \
+                          blocked, unless the template's parameters are dynamic and the version's \
+                          source tells the tags.",
     }
     /// A template's parameters may be dynamic.
     dynamic: Dynamic {
         needs: &[Column(templates::USE_CLASSIC_PARAMETER_FLOW)],
-        listed "dynamic": "Parameters of a template that is not classic come from its source. \
-                          Where that proves that the stored ones are all of it, builds are \
-                          made by these; else a build of the same version copies those of the \
-                          latest, and a start on another is blocked.",
+        listed "dynamic": "Parameters of a template that is not classic come out of its source: they \
+                          are resolved by the stored definitions where these are all that comes of \
+                          it; else a build of the same version copies those of the latest, and a \
+                          start on another is blocked.",
     }
     /// A build names the preset that it matches.
     preset: Preset {

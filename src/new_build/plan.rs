@@ -12,9 +12,9 @@ use crate::lifecycle::signs::Signs;
 
 use super::codes::{BlockCode, sentence};
 use super::inputs::{
-    Block, Definition, ParameterRow, Preset, PreviousValue, Proof, Static, TagValue, Version,
+    Block, Definition, ParameterRow, Preset, PreviousValue, Proof, Static, Version,
 };
-use super::parameters::{self, Parameter, Previous, Row};
+use super::parameters::{self, Parameter, Previous};
 use super::request::Request;
 use super::tags::{self, ImportTags};
 use super::{preset, version};
@@ -64,7 +64,7 @@ impl Flow {
 pub struct PreparedVersion {
     version: Version,
     flow: Flow,
-    tags: ImportTags,
+    import_tags: ImportTags,
     parameters: Vec<Parameter>,
     presets: Vec<Preset>,
     needed: BTreeSet<String>,
@@ -75,7 +75,7 @@ impl PreparedVersion {
     pub fn new(mut version: Version, signs: &Signs) -> PreparedVersion {
         let flow = flow(&mut version, signs);
         let import_tags = version.import.as_ref().and_then(|job| job.tags.as_deref());
-        let tags = ImportTags::read(import_tags, signs);
+        let import_tags = ImportTags::read(import_tags, signs);
         // The table has no name twice; if it did, the rows could not be written.
         let mut names = HashSet::new();
         let parameters: Vec<Parameter> = std::mem::take(&mut version.parameters)
@@ -94,15 +94,11 @@ impl PreparedVersion {
         let checked = parameters
             .iter()
             .flat_map(|parameter| parameter.names_looked_at(checked, tagged));
-        let in_tags = match &flow {
+        let blocks = match &flow {
             Flow::Proved(proof) => proof.tags.as_slice(),
             _ => &[],
         };
-        let in_tags = in_tags.iter().flat_map(|block| block.values());
-        let in_tags = in_tags.filter_map(|value| match value {
-            TagValue::Parameter(name) => Some(name.as_str()),
-            TagValue::Literal(_) => None,
-        });
+        let in_tags = tags::parameters(blocks);
         let in_presets = presets
             .iter()
             .flat_map(|preset| preset.parameters.iter().map(|(name, _)| name.as_str()));
@@ -111,7 +107,7 @@ impl PreparedVersion {
         PreparedVersion {
             version,
             flow,
-            tags,
+            import_tags,
             parameters,
             presets,
             needed,
@@ -229,20 +225,16 @@ pub fn plan(
     };
     let owner = request.facts.owner_id;
     let tags = match &prepared.flow {
-        Flow::Proved(proof) => {
-            let value_of = |name: &str| {
-                let row = rows.iter().find(|row| row.name == name);
-                row.map(Row::value).transpose()
-            };
-            prepared.tags.with_blocks(owner, &proof.tags, value_of)?
-        }
+        Flow::Proved(proof) => prepared
+            .import_tags
+            .with_blocks(owner, &proof.tags, &rows)?,
         _ if prepared.needs_latest_job_tags() => {
             if let Some(row) = parameters::changed(&rows, &previous)? {
                 return Err(tags::of_other_values(row.name));
             }
             tags::latest_job_tags(latest_job_tags)?
         }
-        _ => prepared.tags.for_owner(owner)?,
+        _ => prepared.import_tags.for_owner(owner)?,
     };
     Ok(Plan {
         template_version_id: version.id,

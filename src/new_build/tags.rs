@@ -3,7 +3,7 @@
 //! They start from the tags of the version's import job, which are read once for each
 //! version; only the owner of a job of scope `user` differs from workspace to workspace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use crate::lifecycle::signs::Signs;
 
 use super::codes::{BlockCode, quoted};
 use super::inputs::{Block, TagValue};
+use super::parameters::Row;
 
 const SCOPE: &str = "scope";
 const OWNER: &str = "owner";
@@ -62,29 +63,40 @@ impl ImportTags {
     }
 
     /// The same, with the tags of the version's source over them, block by block; these may
-    /// set scope and owner too. `value_of` gives the value of a parameter, `None` without one.
-    pub(super) fn with_blocks<'v>(
+    /// set scope and owner too. `rows` are the new build's.
+    pub(super) fn with_blocks(
         &self,
         owner_id: Uuid,
         blocks: &[BTreeMap<String, TagValue>],
-        value_of: impl Fn(&str) -> Result<Option<&'v str>, Block>,
+        rows: &[Row<'_>],
     ) -> Result<String, Block> {
         let base = self.for_owner(owner_id)?;
         if blocks.is_empty() {
             return Ok(base);
         }
+        let rows: HashMap<&str, &Row<'_>> = rows.iter().map(|row| (row.name, row)).collect();
         let mut tags = object_of_strings(&base).unwrap_or_default();
         for (key, value) in blocks.iter().flatten() {
             let value = match value {
                 TagValue::Literal(value) => value,
-                TagValue::Parameter(name) => {
-                    value_of(name)?.ok_or_else(|| of_no_value(key, name))?
-                }
+                TagValue::Parameter(name) => match rows.get(name.as_str()) {
+                    Some(row) => row.value()?,
+                    None => return Err(of_no_value(key, name)),
+                },
             };
             tags.insert(key.clone(), value.to_owned());
         }
         Ok(json(tags))
     }
+}
+
+/// The parameters whose values are tags.
+pub(super) fn parameters(blocks: &[BTreeMap<String, TagValue>]) -> impl Iterator<Item = &str> {
+    let values = blocks.iter().flat_map(|block| block.values());
+    values.filter_map(|value| match value {
+        TagValue::Parameter(name) => Some(name.as_str()),
+        TagValue::Literal(_) => None,
+    })
 }
 
 /// The latest build's job's tags, for a job that takes them as they are.

@@ -2,6 +2,7 @@
 //! its rules, said once more and independently of the code.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
@@ -195,9 +196,9 @@ impl Rendered<'_> {
 fn is_of_type(kind: &str, value: &str) -> bool {
     match kind {
         "number" => is_number(value),
-        "bool" => Regex::new("^(1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)$")
-            .unwrap()
-            .is_match(value),
+        "bool" => "1 t T true TRUE True 0 f F false FALSE False"
+            .split(' ')
+            .any(|word| word == value),
         "list(string)" => list(value).is_some(),
         _ => true,
     }
@@ -211,17 +212,19 @@ fn list(value: &str) -> Option<Vec<String>> {
 
 /// Does Go's `ParseFloat` take it? Of hexadecimal ones only the form is looked at.
 pub(super) fn is_number(text: &str) -> bool {
-    let (d, h) = ("[0-9](?:_?[0-9])*", "[0-9a-f](?:_?[0-9a-f])*");
-    let decimal = format!(r"[+-]?(?:{d}\.?(?:{d})?|\.{d})(?:e[+-]?{d})?");
-    let hex = format!(r"[+-]?0x(?:_?{h}\.?(?:{h})?|\.{h})p[+-]?{d}");
-    let words = "[+-]?inf(?:inity)?|nan";
-    let is = |form: &str| {
-        let form = format!(r"(?i)\A(?:{form})\z");
-        Regex::new(&form).unwrap().is_match(text)
-    };
+    static FORMS: LazyLock<[Regex; 3]> = LazyLock::new(|| {
+        let (d, h) = ("[0-9](?:_?[0-9])*", "[0-9a-f](?:_?[0-9a-f])*");
+        [
+            "[+-]?inf(?:inity)?|nan".to_owned(),
+            format!(r"[+-]?0x(?:_?{h}\.?(?:{h})?|\.{h})p[+-]?{d}"),
+            format!(r"[+-]?(?:{d}\.?(?:{d})?|\.{d})(?:e[+-]?{d})?"),
+        ]
+        .map(|form| Regex::new(&format!(r"(?i)\A(?:{form})\z")).unwrap())
+    });
     let finite = || {
         let number: f64 = text.replace('_', "").parse().unwrap();
         number.is_finite()
     };
-    is(words) || is(&hex) || (is(&decimal) && finite())
+    let [words, hex, decimal] = &*FORMS;
+    words.is_match(text) || hex.is_match(text) || (decimal.is_match(text) && finite())
 }

@@ -54,7 +54,8 @@ struct Resolution {
     previous: BTreeMap<String, String>,
     build: Option<Json>,
     preset: Option<Json>,
-    values: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    values: BTreeMap<String, String>,
     refused: bool,
     tags: Option<Json>,
 }
@@ -214,7 +215,7 @@ fn every_recorded_build_is_made_as_the_product_made_it_or_is_blocked() {
                     )
                 })
                 .collect();
-            assert_eq!(Some(stored), build.values, "{version} {name}");
+            assert_eq!(stored, build.values, "{version} {name}");
             let job = row.job_id.expect("a job");
             let tags = product.by_id("provisioner_jobs", job)["tags"].clone();
             assert_eq!(Some(tags), build.tags, "{version} {name}");
