@@ -66,7 +66,7 @@ pub(super) fn of_source(
 /// The proof that is kept, or else one made for the caller.
 fn proved(product: &Product, settings: &Settings, id: Uuid) -> Result<Proved, Error> {
     let unknown = |what: String| Proved::Unknown(vec![Reason::of_rows(what)]);
-    if !settings.policy.prove_templates {
+    if !settings.prove_templates {
         return Ok(unknown(
             "workspace_autobuild.prove_templates is off".to_owned(),
         ));

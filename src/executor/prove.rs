@@ -23,7 +23,7 @@ use super::timed::timed;
 impl Executor<'_> {
     /// Does it prove anything, on the product's tables as they are?
     fn proves(&self) -> bool {
-        self.settings.policy.prove_templates && self.product.signs.dynamic
+        self.settings.prove_templates && self.product.signs.dynamic
     }
 
     /// The versions that builds of these would take, each once.
@@ -106,7 +106,7 @@ impl Executor<'_> {
 
 /// Proves the active versions of templates ahead of their builds, as long as there is time.
 pub(crate) fn worker_ahead(at: Instant, settings: &Settings) -> Result<(), Error> {
-    if !settings.policy.prove_templates {
+    if !settings.prove_templates {
         return Ok(());
     }
     let executor = timed(
