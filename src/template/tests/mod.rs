@@ -1,3 +1,5 @@
 //! The rules of a proof.
 
+mod generated;
+mod made_up;
 mod recorded;
