@@ -20,8 +20,9 @@ use crate::template::tree::Tree;
 /// Steps of a walk: nodes of trees, and values of shapes.
 const MOST_STEPS: u32 = 100_000;
 
-/// How deep the walk goes, through expressions and references alike.
-const DEEPEST: u32 = 200;
+/// How deep the walk goes, through expressions and references alike: 6 kB of stack for each in
+/// debug builds.
+const DEEPEST: u32 = 120;
 
 /// Locals and outputs in a chain. The renderer resolves one more link with each of its
 /// rounds, of which it makes at most 32: 33 came out right, 70 did not.
