@@ -1,11 +1,9 @@
 //! References, and what they lead to.
 
-use std::rc::Rc;
-
 use hcl_edit::Decorated;
 use hcl_edit::expr::{Expression, TraversalOperator};
 
-use super::walk::{LONGEST_CHAIN, Name, Place, Repeated, Seen, Walk};
+use super::walk::{Known, LONGEST_CHAIN, Name, Place, Repeated, Seen, Walk};
 use crate::template::module::{In, bare, is_repeated};
 use crate::template::shape::{Kind, Shape};
 
@@ -229,7 +227,7 @@ impl<'a> Walk<'a> {
         self.link(known, &format!("module.{label}.{name}"), at, seen)
     }
 
-    fn output_value(&mut self, called: usize, name: &'a str) -> Option<Rc<(Seen, Shape)>> {
+    fn output_value(&mut self, called: usize, name: &'a str) -> Option<Known> {
         let output = self.module(called)?.outputs.get(name).copied()?;
         self.known(called, Name::Output(name), |walk, inner| {
             for mark in ["sensitive", "ephemeral"] {
@@ -282,7 +280,7 @@ impl<'a> Walk<'a> {
     /// One more link of a chain, through a local or an output: null is unknown there.
     fn link(
         &mut self,
-        known: Option<Rc<(Seen, Shape)>>,
+        known: Option<Known>,
         name: &str,
         at: In<'a, Expression>,
         seen: &mut Seen,

@@ -40,10 +40,13 @@ pub(crate) struct Walk<'a> {
     pub(crate) reasons: Reasons,
     /// What made the walk end early; then nothing is proved.
     pub(crate) stopped: Found,
-    known: BTreeMap<(usize, Name<'a>), Option<Rc<(Seen, Shape)>>>,
+    known: BTreeMap<(usize, Name<'a>), Option<Known>>,
     steps: u32,
     pub(super) depth: u32,
 }
+
+/// What is known of a name: what it reaches, and what its value may be.
+pub(super) type Known = Rc<(Seen, Shape)>;
 
 /// Something of a module that can be referred to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -273,7 +276,7 @@ impl<'a> Walk<'a> {
         call: usize,
         name: Name<'a>,
         find: impl FnOnce(&mut Self, &mut Seen) -> Shape,
-    ) -> Option<Rc<(Seen, Shape)>> {
+    ) -> Option<Known> {
         if let Some(known) = self.known.get(&(call, name)) {
             let known = known.clone();
             self.count(1);
