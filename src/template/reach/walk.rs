@@ -43,6 +43,8 @@ pub(crate) struct Walk<'a> {
     known: BTreeMap<(usize, Name<'a>), Option<Known>>,
     steps: u32,
     pub(super) depth: u32,
+    /// Locals and outputs on the way to where the walk is.
+    pub(super) links: u32,
 }
 
 /// What is known of a name: what it reaches, and what its value may be.
@@ -177,6 +179,7 @@ impl<'a> Walk<'a> {
             known: BTreeMap::new(),
             steps: 0,
             depth: 0,
+            links: 0,
         }
     }
 
