@@ -26,6 +26,10 @@ impl<'a> Walk<'a> {
                 for value in values {
                     shapes.push(self.see(place, value, seen));
                 }
+                let sizes = shapes.iter().map(Shape::size);
+                if !self.count(sizes.fold(0, u32::saturating_add)) {
+                    return Shape::anything();
+                }
                 let at_most = u32::try_from(shapes.len()).ok();
                 Shape::many(Shape::one_of(&shapes), at_most)
             }

@@ -3,8 +3,8 @@
 use hcl_edit::Decorated;
 use hcl_edit::expr::{Expression, TraversalOperator};
 
-use super::walk::{LONGEST_CHAIN, Name, Place, Repeated, Seen, Walk};
-use crate::template::module::{In, bare, is_repeated};
+use super::walk::{Known, LONGEST_CHAIN, Name, Place, Repeated, Seen, Walk};
+use crate::template::module::{In, bare, is_injected, is_repeated};
 use crate::template::shape::{Kind, Shape};
 
 /// Names of a reference that are told.
@@ -169,6 +169,10 @@ impl<'a> Walk<'a> {
             let what = "local.id, which the renderer overwrites where there are two locals blocks";
             self.note(seen, at.reason(what));
         }
+        if self.links > LONGEST_CHAIN {
+            return self.too_long(&format!("local.{name}"), at, seen);
+        }
+        self.links += 1;
         let known = self.known(call, Name::Local(name), |walk, inner| {
             let place = Place {
                 call,
@@ -183,6 +187,7 @@ impl<'a> Walk<'a> {
             }
             shape
         });
+        self.links -= 1;
         self.link(known, &format!("local.{name}"), at, seen)
     }
 
@@ -210,8 +215,7 @@ impl<'a> Walk<'a> {
         }
         let made = self.caller(called);
         let given = made.is_some_and(|(_, block)| block.it.body.has_attribute(name));
-        let injected = name == "id" || label.starts_with("random_") || label.starts_with("aws_");
-        if given || injected {
+        if given || is_injected(label, name) {
             let what = format!("module.{label}.{name}, which the renderer may have otherwise");
             self.note(seen, at.reason(what));
         }
@@ -223,11 +227,16 @@ impl<'a> Walk<'a> {
             self.note(seen, at.reason(what));
             return Shape::anything();
         }
+        if self.links > LONGEST_CHAIN {
+            return self.too_long(&format!("module.{label}.{name}"), at, seen);
+        }
+        self.links += 1;
         let known = self.output_value(called, name);
+        self.links -= 1;
         self.link(known, &format!("module.{label}.{name}"), at, seen)
     }
 
-    fn output_value(&mut self, called: usize, name: &'a str) -> Option<(Seen, Shape)> {
+    fn output_value(&mut self, called: usize, name: &'a str) -> Option<Known> {
         let output = self.module(called)?.outputs.get(name).copied()?;
         self.known(called, Name::Output(name), |walk, inner| {
             for mark in ["sensitive", "ephemeral"] {
@@ -260,11 +269,20 @@ impl<'a> Walk<'a> {
             return;
         };
         for name in module.outputs.keys() {
+            if !self.count(1) {
+                return;
+            }
             match self.output_value(called, name) {
-                Some((inner, _)) => seen.add_reach(&inner),
+                Some(known) => seen.add_reach(&known.0),
                 None => seen.new_each_round = true,
             }
         }
+    }
+
+    fn too_long(&mut self, name: &str, at: In<'a, Expression>, seen: &mut Seen) -> Shape {
+        let what = format!("{name} is behind a chain of locals longer than {LONGEST_CHAIN}");
+        self.note(seen, at.reason(what));
+        Shape::anything()
     }
 
     fn calls_output(&mut self, call: usize, label: &str, seen: &mut Seen) -> Option<usize> {
@@ -277,19 +295,20 @@ impl<'a> Walk<'a> {
     /// One more link of a chain, through a local or an output: null is unknown there.
     fn link(
         &mut self,
-        known: Option<(Seen, Shape)>,
+        known: Option<Known>,
         name: &str,
         at: In<'a, Expression>,
         seen: &mut Seen,
     ) -> Shape {
-        let Some((inner, shape)) = known else {
+        let Some(known) = known else {
             // Terraform refuses a circle.
             seen.new_each_round = true;
             self.note(seen, at.reason(format!("{name} refers to itself")));
             return Shape::anything();
         };
+        let (inner, shape) = (&known.0, known.1.clone());
         let chain = inner.chain + 1;
-        seen.add(&inner);
+        seen.add(inner);
         seen.chain = seen.chain.max(chain);
         if chain > LONGEST_CHAIN {
             let what = format!("{name} ends a chain of locals longer than {LONGEST_CHAIN}");
@@ -330,7 +349,7 @@ impl<'a> Walk<'a> {
             Shape::anything()
         });
         match known {
-            Some((inner, _)) => seen.add_reach(&inner),
+            Some(known) => seen.add_reach(&known.0),
             // Terraform refuses a circle.
             None => seen.new_each_round = true,
         }
