@@ -156,7 +156,7 @@ impl<'a> Loader<'a> {
             true => self.modules?,
             false => self.template,
         };
-        if !path.is_empty() && !archive.folders.contains(path) {
+        if !has_folder(archive, path) {
             return None;
         }
         let start = if path.is_empty() {
@@ -264,20 +264,21 @@ impl<'a> Loader<'a> {
             return Err(format!("the source of module {label} is no literal"));
         };
         let source = source.as_str();
-        let local =
-            match source.starts_with("./") || source.starts_with("../") {
-                true => Some(joined(caller, source).ok_or_else(|| {
-                    format!("the source of module {label} leads out of the archive")
-                })?),
-                false => None,
-            };
-        let listed =
-            match self.listed.get(key) {
-                Some(folder) => Some(joined("", folder).ok_or_else(|| {
-                    format!("the folder of module {label} leads out of the archive")
-                })?),
-                None => None,
-            };
+        if source.starts_with('.') && source.contains("//") {
+            return Err(format!("the source of module {label} is not understood"));
+        }
+        let within = |folder: &str, path: &str| {
+            joined(folder, path)
+                .ok_or_else(|| format!("the folder of module {label} is out of the archive"))
+        };
+        let local = match source.starts_with("./") || source.starts_with("../") {
+            true => Some(within(caller, source)?),
+            false => None,
+        };
+        let listed = match self.listed.get(key) {
+            Some(folder) => Some(within("", folder)?),
+            None => None,
+        };
         match (listed, local) {
             (Some(listed), Some(local)) if listed != local => Err(format!(
                 "module {label} is listed in another folder than its source"
@@ -286,6 +287,22 @@ impl<'a> Loader<'a> {
             (None, None) => Err(format!("module {label} is not in the archive of modules")),
         }
     }
+}
+
+/// Has a folder an entry of its own, and each above it? Only then it is surely seen.
+fn has_folder(archive: &Archive<'_>, path: &str) -> bool {
+    let mut folder = path;
+    while !folder.is_empty() {
+        // The archive of modules begins with the folders of single modules.
+        if folder == REMOTE {
+            return folder != path;
+        }
+        if !archive.folders.contains(folder) {
+            return false;
+        }
+        folder = names::folder(folder);
+    }
+    true
 }
 
 /// A path from a folder; `None` where it leads out of the archive.

@@ -5,5 +5,6 @@ mod option;
 pub(super) mod parameter;
 pub(super) mod rounds;
 pub(super) mod rows;
+mod stored;
 pub(super) mod tags;
 mod validation;

@@ -10,7 +10,7 @@ use super::rows::{Parameter, Rows};
 use crate::new_build::inputs::TagValue;
 use crate::template::module::{In, bare};
 use crate::template::number::ten_digits;
-use crate::template::reach::{Seen, Walk};
+use crate::template::reach::{Repeated, Seen, Walk};
 
 /// What tags need to know of parameters.
 pub(crate) struct Known<'k, 'a> {
@@ -26,6 +26,7 @@ pub(crate) fn tags<'a>(
     seen: &mut Seen,
 ) -> Vec<BTreeMap<String, TagValue>> {
     let mut all: Vec<BTreeMap<String, TagValue>> = Vec::new();
+    let mut keys = BTreeSet::new();
     for call in 0..walk.tree.calls.len() {
         let Some(module) = walk.module(call) else {
             continue;
@@ -39,7 +40,7 @@ pub(crate) fn tags<'a>(
             }
             let tags = of_block(walk, known, call, block, seen);
             for key in tags.keys() {
-                if all.iter().any(|earlier| earlier.contains_key(key)) {
+                if !keys.insert(key.clone()) {
                     walk.note(seen, block.reason(format!("tag {key} is in two blocks")));
                 }
             }
@@ -84,7 +85,10 @@ fn of_block<'a>(
         let value = match literal(value.expr()) {
             Some(None) => continue,
             Some(Some(literal)) => Some(TagValue::Literal(literal)),
-            None => parameter(known, call, value.expr()).map(TagValue::Parameter),
+            None => {
+                walk.count(u32::try_from(known.parameters.len()).unwrap_or(u32::MAX));
+                parameter(known, call, value.expr()).map(TagValue::Parameter)
+            }
         };
         let Some(value) = value else {
             let what = format!("tag {key} is neither a literal nor a parameter's sure value");
@@ -167,7 +171,7 @@ fn parameter(known: &Known<'_, '_>, call: usize, expression: &Expression) -> Opt
     let name = found.name.as_deref()?;
     let sure = found.literal
         && found.once
-        && found.repeated == crate::template::reach::Repeated::Once
+        && found.repeated == Repeated::Once
         && known.rows.has(name)
         && !known.null_defaults.contains(name);
     sure.then(|| name.to_owned())

@@ -47,7 +47,7 @@ impl<'a> Walk<'a> {
                 return self.operators(place, shape, rest, seen);
             }
             ("module", Some(label), None) => {
-                self.calls_output(place.call, label, seen);
+                self.all_outputs(place.call, label, seen);
                 let repeated = self
                     .module(place.call)
                     .and_then(|module| module.calls.get(label));
@@ -208,22 +208,38 @@ impl<'a> Walk<'a> {
             let what = format!("output of module {label}, which is repeated");
             self.note(seen, at.reason(what));
         }
-        let output = self
+        let made = self.caller(called);
+        let given = made.is_some_and(|(_, block)| block.it.body.has_attribute(name));
+        let injected = name == "id" || label.starts_with("random_") || label.starts_with("aws_");
+        if given || injected {
+            let what = format!("module.{label}.{name}, which the renderer may have otherwise");
+            self.note(seen, at.reason(what));
+        }
+        if self
             .module(called)
-            .and_then(|module| module.outputs.get(name).copied());
-        let value = output.and_then(|output| output.it.body.get_attribute("value"));
-        let (Some(output), Some(value)) = (output, value) else {
+            .is_none_or(|module| !module.outputs.contains_key(name))
+        {
             let what = format!("refers to module.{label}.{name}, which is not there");
             self.note(seen, at.reason(what));
             return Shape::anything();
-        };
-        let known = self.known(called, Name::Output(name), |walk, inner| {
+        }
+        let known = self.output_value(called, name);
+        self.link(known, &format!("module.{label}.{name}"), at, seen)
+    }
+
+    fn output_value(&mut self, called: usize, name: &'a str) -> Option<(Seen, Shape)> {
+        let output = self.module(called)?.outputs.get(name).copied()?;
+        self.known(called, Name::Output(name), |walk, inner| {
             for mark in ["sensitive", "ephemeral"] {
                 if let Some(mark) = output.it.body.get_attribute(mark) {
                     let what = format!("output {name} has a mark {}", mark.key.as_str());
                     walk.note(inner, output.with(mark).reason(what));
                 }
             }
+            let Some(value) = output.it.body.get_attribute("value") else {
+                walk.note(inner, output.reason(format!("output {name} has no value")));
+                return Shape::anything();
+            };
             let place = Place {
                 call: called,
                 file: output.file,
@@ -231,8 +247,24 @@ impl<'a> Walk<'a> {
                 named: None,
             };
             walk.see(place, &value.value, inner)
-        });
-        self.link(known, &format!("module.{label}.{name}"), at, seen)
+        })
+    }
+
+    /// All that a module's outputs reach, without what speaks against a proof: that they are
+    /// referred to in this way does already.
+    fn all_outputs(&mut self, call: usize, label: &str, seen: &mut Seen) {
+        let Some(called) = self.calls_output(call, label, seen) else {
+            return;
+        };
+        let Some(module) = self.module(called) else {
+            return;
+        };
+        for name in module.outputs.keys() {
+            match self.output_value(called, name) {
+                Some((inner, _)) => seen.add_reach(&inner),
+                None => seen.new_each_round = true,
+            }
+        }
     }
 
     fn calls_output(&mut self, call: usize, label: &str, seen: &mut Seen) -> Option<usize> {

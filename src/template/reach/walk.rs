@@ -194,7 +194,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Counts steps. False: that was the last one.
-    pub(super) fn count(&mut self, steps: u32) -> bool {
+    pub(crate) fn count(&mut self, steps: u32) -> bool {
         self.steps = self.steps.saturating_add(steps);
         let more = self.steps < MOST_STEPS;
         if !more {
