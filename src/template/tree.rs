@@ -106,7 +106,7 @@ pub(super) fn load<'a>(
     };
     if let Some(folder) = loader.folder("") {
         loader.tree.calls.push(Call { folder, ..root });
-    } else {
+    } else if loader.reasons.is_empty() {
         let what = "there is no file of Terraform's own form at the top";
         loader.reasons.push(Reason::of_rows(what));
     }
@@ -234,8 +234,12 @@ impl<'a> Loader<'a> {
                 });
                 return;
             }
+            let before = self.reasons.len();
             let Some(folder) = self.folder(&path) else {
-                self.reasons.push(missing);
+                // Unless it is there, but can't be read.
+                if self.reasons.len() == before {
+                    self.reasons.push(missing);
+                }
                 continue;
             };
             let place = self.tree.calls.len();

@@ -52,7 +52,7 @@ pub(super) fn option<'a>(
                     Kind::Any => !stored.made_name,
                     _ => false,
                 };
-                if !is_text {
+                if !is_text && reached.reasons.is_empty() {
                     walk.note(seen, at.reason("an option's name is not surely a text"));
                 }
             }
@@ -110,7 +110,8 @@ pub(super) fn dynamic<'a>(
     let at = block.with(&each.value);
     walk.no_guess(at, "dynamic", &reached, seen);
     let element = shape.element();
-    if shape.null || (element.null && shape.at_most() != Some(0)) {
+    let null = shape.null || (element.null && shape.at_most() != Some(0));
+    if null && reached.reasons.is_empty() {
         walk.note(seen, at.reason("an element of a dynamic block may be null"));
     }
     let key = match shape.kind {

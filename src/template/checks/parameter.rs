@@ -90,6 +90,10 @@ fn check_attribute<'a>(
         return;
     }
     seen.add(&reached);
+    // What is unknown already is of no kind.
+    if !reached.reasons.is_empty() {
+        return;
+    }
     let is_text = matches!(shape.kind, Kind::Text(_));
     match key {
         // Shown only; but where it is an unknown number, the renderer panics.

@@ -28,6 +28,10 @@ pub(super) fn validation<'a>(
         let at = block.with(attribute);
         let (reached, shape) = walk.look(place, &attribute.value);
         seen.add(&reached);
+        // What is unknown already is of no kind.
+        if !reached.reasons.is_empty() {
+            continue;
+        }
         match attribute.key.as_str() {
             _ if shape.kind == Kind::Null => {}
             key @ ("min" | "max") => match shape.known_number() {

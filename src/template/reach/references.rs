@@ -295,7 +295,7 @@ impl<'a> Walk<'a> {
             let what = format!("{name} ends a chain of locals longer than {LONGEST_CHAIN}");
             self.note(seen, at.reason(what));
         }
-        if shape.null {
+        if shape.null && inner.reasons.is_empty() {
             let what = format!("{name} may be null, which is unknown to the renderer");
             self.note(seen, at.reason(what));
         }

@@ -37,7 +37,7 @@ fn a_value_that_doubles_with_each_local_stays_small() {
 #[test]
 fn long_chains_and_deep_nesting_end_with_a_reason() {
     ends(&template(&locals(5_000, str::to_owned)).row(row("p")));
-    let deep = locals(24, |of| format!("{}{of}{}", "[".repeat(30), "]".repeat(30)));
+    let deep = locals(24, |of| format!("{}{of}{}", "[".repeat(20), "]".repeat(20)));
     let reasons = ends(&template(&deep).row(row("p")));
     assert!(reasons[0].contains("nest too deep"), "{reasons:?}");
 }

@@ -176,7 +176,7 @@ fn patterns_are_surely_texts_and_there_is_one_validation() {
 fn what_is_not_known_in_a_parameter_is_a_reason() {
     for (rest, what) in [
         (
-            "provider = coder.b",
+            "provider = 1",
             "main.tf:4: an attribute provider in a parameter",
         ),
         (

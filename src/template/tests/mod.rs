@@ -1,8 +1,10 @@
 //! The rules of a proof.
 
 mod files;
+mod generated;
 mod hostile;
 mod kinds;
+mod made_up;
 mod modules;
 mod recorded;
 mod references;

@@ -138,7 +138,7 @@ fn pure_functions_are_static() {
         "tostring(startswith(\"a\", \"b\"))",
         "merge({ a = \"b\" }, {}).a",
         "can(1) ? \"a\" : \"b\"",
-        "element(concat([\"a\"], [\"b\"])..., 0)",
+        "element(concat([[\"a\"], [\"b\"]]...), 0)",
         "replace(\"a\", \"/b/\", \"c\")",
         "tostring(max([1, 2]...))",
         "base64encode(\"a\")",

@@ -133,7 +133,7 @@ fn a_for_each_holds_no_null_at_any_depth() {
     }
     for values in [
         "{ a = null }",
-        "{ a = { b = [null] } }",
+        "{ a = tostring(null) }",
         "jsondecode(\"{}\")",
         "{ a = one([]) }",
     ] {
