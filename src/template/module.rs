@@ -87,6 +87,17 @@ pub(super) fn bare(mut expression: &Expression) -> &Expression {
     expression
 }
 
+/// Does the renderer give this name to what has this label, whatever the source says?
+///
+/// It does so for resources by their type, and takes a module's label for one. What it makes up
+/// for `random_*` are several names; nobody calls a module so, so it is asked for none.
+pub(super) fn is_injected(label: &str, name: &str) -> bool {
+    const OF_AWS: [&str; 4] = ["arn", "bucket", "json", "name"];
+    name == "id"
+        || label.starts_with("random_")
+        || (label.starts_with("aws_") && OF_AWS.contains(&name))
+}
+
 /// Does a block have count or for_each?
 pub(super) fn is_repeated(block: &Block) -> bool {
     block.body.has_attribute("count") || block.body.has_attribute("for_each")

@@ -4,7 +4,7 @@ use hcl_edit::Decorated;
 use hcl_edit::expr::{Expression, TraversalOperator};
 
 use super::walk::{LONGEST_CHAIN, Name, Place, Repeated, Seen, Walk};
-use crate::template::module::{In, bare, is_repeated};
+use crate::template::module::{In, bare, is_injected, is_repeated};
 use crate::template::shape::{Kind, Shape};
 
 /// Names of a reference that are told.
@@ -210,8 +210,7 @@ impl<'a> Walk<'a> {
         }
         let made = self.caller(called);
         let given = made.is_some_and(|(_, block)| block.it.body.has_attribute(name));
-        let injected = name == "id" || label.starts_with("random_") || label.starts_with("aws_");
-        if given || injected {
+        if given || is_injected(label, name) {
             let what = format!("module.{label}.{name}, which the renderer may have otherwise");
             self.note(seen, at.reason(what));
         }
