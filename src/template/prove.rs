@@ -90,6 +90,9 @@ fn walked<'a>(walk: &mut Walk<'a>, source: &Source<'a>) -> Result<Static, Vec<Re
     let rows = rows::matched(walk, &parameters, source.parameters, &mut seen);
     let mut null_defaults = BTreeSet::new();
     for one in &parameters {
+        if !walk.stopped.is_empty() {
+            break;
+        }
         parameter::check(walk, one, rows.of(one), &mut null_defaults, &mut seen);
     }
     let known = tags::Known {

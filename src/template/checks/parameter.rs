@@ -47,6 +47,9 @@ pub(crate) fn check<'a>(
     }
     let mut validations = 0;
     for inner in body.blocks() {
+        if !walk.stopped.is_empty() {
+            return;
+        }
         let at = block.with(inner);
         match inner.ident.as_str() {
             "option" => option(walk, parameter.place(), at, stored, seen),
@@ -152,7 +155,9 @@ fn default<'a>(
         }
     }
     no_rewritten_number(walk, at, &shape, stored.rewritten_default, seen);
+    // Escaped signs of templates are left to the import.
     if let Expression::String(written) = bare(&at.it.value)
+        && !written.contains(['$', '%'])
         && stored
             .defaults
             .iter()

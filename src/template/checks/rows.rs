@@ -12,6 +12,9 @@ use crate::template::proved::Reason;
 use crate::template::reach::{Place, Repeated, Seen, Walk};
 use crate::template::source::StoredParameter;
 
+/// Parameters, all together.
+const MOST: usize = 2_000;
+
 /// A parameter's block in a module that is called.
 pub(crate) struct Parameter<'a> {
     pub(crate) call: usize,
@@ -48,6 +51,12 @@ pub(crate) fn parameters<'a>(walk: &mut Walk<'a>) -> Vec<Parameter<'a>> {
         };
         let once = walk.is_called_once(call);
         for (label, block) in module.parameters() {
+            if found.len() >= MOST || !walk.count(1) {
+                walk.stop(Reason::of_rows(
+                    "there are more parameters than are looked through",
+                ));
+                return found;
+            }
             let mut parameter = Parameter {
                 call,
                 label,

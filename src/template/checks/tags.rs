@@ -10,7 +10,11 @@ use super::rows::{Parameter, Rows};
 use crate::new_build::inputs::TagValue;
 use crate::template::module::{In, bare};
 use crate::template::number::ten_digits;
+use crate::template::proved::Reason;
 use crate::template::reach::{Repeated, Seen, Walk};
+
+/// Blocks of tags, all together.
+const MOST: usize = 100;
 
 /// What tags need to know of parameters.
 pub(crate) struct Known<'k, 'a> {
@@ -32,6 +36,12 @@ pub(crate) fn tags<'a>(
             continue;
         };
         for (_, block) in module.tags() {
+            if all.len() >= MOST || !walk.count(1) {
+                walk.stop(Reason::of_rows(
+                    "there are more tags than are looked through",
+                ));
+                return all;
+            }
             if !walk.is_called_once(call) || !walk.is_once(call, block) {
                 walk.note(
                     seen,

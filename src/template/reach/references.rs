@@ -1,5 +1,7 @@
 //! References, and what they lead to.
 
+use std::rc::Rc;
+
 use hcl_edit::Decorated;
 use hcl_edit::expr::{Expression, TraversalOperator};
 
@@ -226,7 +228,7 @@ impl<'a> Walk<'a> {
         self.link(known, &format!("module.{label}.{name}"), at, seen)
     }
 
-    fn output_value(&mut self, called: usize, name: &'a str) -> Option<(Seen, Shape)> {
+    fn output_value(&mut self, called: usize, name: &'a str) -> Option<Rc<(Seen, Shape)>> {
         let output = self.module(called)?.outputs.get(name).copied()?;
         self.known(called, Name::Output(name), |walk, inner| {
             for mark in ["sensitive", "ephemeral"] {
@@ -259,8 +261,11 @@ impl<'a> Walk<'a> {
             return;
         };
         for name in module.outputs.keys() {
+            if !self.count(1) {
+                return;
+            }
             match self.output_value(called, name) {
-                Some((inner, _)) => seen.add_reach(&inner),
+                Some(known) => seen.add_reach(&known.0),
                 None => seen.new_each_round = true,
             }
         }
@@ -276,19 +281,20 @@ impl<'a> Walk<'a> {
     /// One more link of a chain, through a local or an output: null is unknown there.
     fn link(
         &mut self,
-        known: Option<(Seen, Shape)>,
+        known: Option<Rc<(Seen, Shape)>>,
         name: &str,
         at: In<'a, Expression>,
         seen: &mut Seen,
     ) -> Shape {
-        let Some((inner, shape)) = known else {
+        let Some(known) = known else {
             // Terraform refuses a circle.
             seen.new_each_round = true;
             self.note(seen, at.reason(format!("{name} refers to itself")));
             return Shape::anything();
         };
+        let (inner, shape) = (&known.0, known.1.clone());
         let chain = inner.chain + 1;
-        seen.add(&inner);
+        seen.add(inner);
         seen.chain = seen.chain.max(chain);
         if chain > LONGEST_CHAIN {
             let what = format!("{name} ends a chain of locals longer than {LONGEST_CHAIN}");
@@ -329,7 +335,7 @@ impl<'a> Walk<'a> {
             Shape::anything()
         });
         match known {
-            Some((inner, _)) => seen.add_reach(&inner),
+            Some(known) => seen.add_reach(&known.0),
             // Terraform refuses a circle.
             None => seen.new_each_round = true,
         }

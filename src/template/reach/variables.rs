@@ -41,9 +41,9 @@ impl<'a> Walk<'a> {
             }
         });
         match known {
-            Some((inner, shape)) => {
-                seen.add(&inner);
-                shape
+            Some(known) => {
+                seen.add(&known.0);
+                known.1.clone()
             }
             None => {
                 seen.new_each_round = true;
