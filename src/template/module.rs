@@ -87,12 +87,23 @@ pub(super) fn bare(mut expression: &Expression) -> &Expression {
     expression
 }
 
-/// Does the renderer give this name to what has this label, whatever the source says?
-///
-/// It does so for resources by their type, and takes a module's label for one. What it makes up
-/// for `random_*` are several names; nobody calls a module so, so it is asked for none.
+/// Values that the renderer makes up for a block of AWS, a few more than were seen.
+const OF_AWS: [&str; 10] = [
+    "account_id",
+    "arn",
+    "bucket",
+    "caller_id",
+    "json",
+    "name",
+    "partition",
+    "policy",
+    "region",
+    "user_id",
+];
+
+/// Does the renderer give a call of a module this value of its own? It takes the module's label
+/// for the type of a resource.
 pub(super) fn is_injected(label: &str, name: &str) -> bool {
-    const OF_AWS: [&str; 4] = ["arn", "bucket", "json", "name"];
     name == "id"
         || label.starts_with("random_")
         || (label.starts_with("aws_") && OF_AWS.contains(&name))

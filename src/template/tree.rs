@@ -73,7 +73,8 @@ struct Loader<'a> {
     /// Folders by the keys of `modules.json`.
     listed: BTreeMap<String, String>,
     budget: hcl::Budget,
-    known: BTreeMap<String, usize>,
+    /// Folders that were asked for.
+    known: BTreeMap<String, Option<usize>>,
     tree: Tree,
     reasons: Vec<Reason>,
 }
@@ -150,8 +151,14 @@ impl<'a> Loader<'a> {
     /// source, or if something in it can't be read.
     fn folder(&mut self, path: &str) -> Option<usize> {
         if let Some(known) = self.known.get(path) {
-            return Some(*known);
+            return *known;
         }
+        let place = self.read(path);
+        self.known.insert(path.to_owned(), place);
+        place
+    }
+
+    fn read(&mut self, path: &str) -> Option<usize> {
         let archive = match path == REMOTE || path.starts_with(".terraform/modules/") {
             true => self.modules?,
             false => self.template,
@@ -180,7 +187,6 @@ impl<'a> Loader<'a> {
         }
         let place = self.tree.folders.len();
         self.tree.folders.push(files);
-        self.known.insert(path.to_owned(), place);
         Some(place)
     }
 
@@ -234,10 +240,10 @@ impl<'a> Loader<'a> {
                 });
                 return;
             }
-            let before = self.reasons.len();
+            let (before, asked) = (self.reasons.len(), self.known.contains_key(&path));
             let Some(folder) = self.folder(&path) else {
-                // Unless it is there, but can't be read.
-                if self.reasons.len() == before {
+                // Unless it is there, but can't be read, or was told of before.
+                if self.reasons.len() == before && !asked {
                     self.reasons.push(missing);
                 }
                 continue;

@@ -1,11 +1,9 @@
 //! References, and what they lead to.
 
-use std::rc::Rc;
-
 use hcl_edit::Decorated;
 use hcl_edit::expr::{Expression, TraversalOperator};
 
-use super::walk::{LONGEST_CHAIN, Name, Place, Repeated, Seen, Walk};
+use super::walk::{Known, LONGEST_CHAIN, Name, Place, Repeated, Seen, Walk};
 use crate::template::module::{In, bare, is_injected, is_repeated};
 use crate::template::shape::{Kind, Shape};
 
@@ -173,6 +171,10 @@ impl<'a> Walk<'a> {
             let what = "local.id, which the renderer overwrites where there are two locals blocks";
             self.note(seen, at.reason(what));
         }
+        if self.links > LONGEST_CHAIN {
+            return self.too_long(&format!("local.{name}"), at, seen);
+        }
+        self.links += 1;
         let known = self.known(call, Name::Local(name), |walk, inner| {
             let place = Place {
                 call,
@@ -187,6 +189,7 @@ impl<'a> Walk<'a> {
             }
             shape
         });
+        self.links -= 1;
         self.link(known, &format!("local.{name}"), at, seen)
     }
 
@@ -226,11 +229,16 @@ impl<'a> Walk<'a> {
             self.note(seen, at.reason(what));
             return Shape::anything();
         }
+        if self.links > LONGEST_CHAIN {
+            return self.too_long(&format!("module.{label}.{name}"), at, seen);
+        }
+        self.links += 1;
         let known = self.output_value(called, name);
+        self.links -= 1;
         self.link(known, &format!("module.{label}.{name}"), at, seen)
     }
 
-    fn output_value(&mut self, called: usize, name: &'a str) -> Option<Rc<(Seen, Shape)>> {
+    fn output_value(&mut self, called: usize, name: &'a str) -> Option<Known> {
         let output = self.module(called)?.outputs.get(name).copied()?;
         self.known(called, Name::Output(name), |walk, inner| {
             for mark in ["sensitive", "ephemeral"] {
@@ -273,6 +281,12 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn too_long(&mut self, name: &str, at: In<'a, Expression>, seen: &mut Seen) -> Shape {
+        let what = format!("{name} is behind a chain of locals longer than {LONGEST_CHAIN}");
+        self.note(seen, at.reason(what));
+        Shape::anything()
+    }
+
     fn calls_output(&mut self, call: usize, label: &str, seen: &mut Seen) -> Option<usize> {
         seen.outputs = true;
         let called = *self.tree.calls.get(call)?.calls.get(label)?;
@@ -283,7 +297,7 @@ impl<'a> Walk<'a> {
     /// One more link of a chain, through a local or an output: null is unknown there.
     fn link(
         &mut self,
-        known: Option<Rc<(Seen, Shape)>>,
+        known: Option<Known>,
         name: &str,
         at: In<'a, Expression>,
         seen: &mut Seen,

@@ -20,8 +20,9 @@ use crate::template::tree::Tree;
 /// Steps of a walk: nodes of trees, and values of shapes.
 const MOST_STEPS: u32 = 100_000;
 
-/// How deep the walk goes, through expressions and references alike.
-const DEEPEST: u32 = 200;
+/// How deep the walk goes, through expressions and references alike: 6 kB of stack for each in
+/// debug builds.
+const DEEPEST: u32 = 120;
 
 /// Locals and outputs in a chain. The renderer resolves one more link with each of its
 /// rounds, of which it makes at most 32: 33 came out right, 70 did not.
@@ -39,10 +40,15 @@ pub(crate) struct Walk<'a> {
     pub(crate) reasons: Reasons,
     /// What made the walk end early; then nothing is proved.
     pub(crate) stopped: Found,
-    known: BTreeMap<(usize, Name<'a>), Option<Rc<(Seen, Shape)>>>,
+    known: BTreeMap<(usize, Name<'a>), Option<Known>>,
     steps: u32,
     pub(super) depth: u32,
+    /// Locals and outputs on the way to where the walk is.
+    pub(super) links: u32,
 }
+
+/// What is known of a name: what it reaches, and what its value may be.
+pub(super) type Known = Rc<(Seen, Shape)>;
 
 /// Something of a module that can be referred to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -173,6 +179,7 @@ impl<'a> Walk<'a> {
             known: BTreeMap::new(),
             steps: 0,
             depth: 0,
+            links: 0,
         }
     }
 
@@ -272,7 +279,7 @@ impl<'a> Walk<'a> {
         call: usize,
         name: Name<'a>,
         find: impl FnOnce(&mut Self, &mut Seen) -> Shape,
-    ) -> Option<Rc<(Seen, Shape)>> {
+    ) -> Option<Known> {
         if let Some(known) = self.known.get(&(call, name)) {
             let known = known.clone();
             self.count(1);

@@ -57,6 +57,46 @@ impl Text {
     }
 }
 
+/// The stored row of a parameter that has a text, and a default.
+pub(super) fn row(name: &str, default_value: &str) -> StoredParameter {
+    StoredParameter {
+        mutable: false,
+        definition: Definition {
+            name: name.to_owned(),
+            kind: "string".to_owned(),
+            default_value: default_value.to_owned(),
+            required: false,
+            ephemeral: false,
+            options: None,
+            validation_regex: String::new(),
+            validation_error: String::new(),
+            validation_min: None,
+            validation_max: None,
+            validation_monotonic: String::new(),
+            form_type: "input".to_owned(),
+            legacy_variable_name: String::new(),
+        },
+    }
+}
+
+/// An archive of files, with an entry for the folder of each.
+pub(super) fn archive(files: &[(String, String)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, text) in files {
+        if let Some((folder, _)) = path.rsplit_once('/') {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Directory);
+            header.set_size(0);
+            tar.append_data(&mut header, format!("{folder}/"), &b""[..])
+                .unwrap();
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        tar.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
 /// The files of one module.
 #[derive(Default)]
 struct Module {
@@ -154,24 +194,7 @@ impl<'a> Template<'a> {
     }
 
     pub(super) fn row(&mut self, name: &str, default_value: &str) -> &mut StoredParameter {
-        self.rows.push(StoredParameter {
-            mutable: false,
-            definition: Definition {
-                name: name.to_owned(),
-                kind: "string".to_owned(),
-                default_value: default_value.to_owned(),
-                required: false,
-                ephemeral: false,
-                options: None,
-                validation_regex: String::new(),
-                validation_error: String::new(),
-                validation_min: None,
-                validation_max: None,
-                validation_monotonic: String::new(),
-                form_type: "input".to_owned(),
-                legacy_variable_name: String::new(),
-            },
-        });
+        self.rows.push(row(name, default_value));
         self.rows.last_mut().unwrap()
     }
 
@@ -305,21 +328,8 @@ impl<'a> Template<'a> {
     }
 
     pub(super) fn prove(&self) -> Proved {
-        let mut tar = tar::Builder::new(Vec::new());
-        for (path, text) in self.files() {
-            if let Some((folder, _)) = path.rsplit_once('/') {
-                let mut header = tar::Header::new_gnu();
-                header.set_entry_type(tar::EntryType::Directory);
-                header.set_size(0);
-                tar.append_data(&mut header, format!("{folder}/"), &b""[..])
-                    .unwrap();
-            }
-            let mut header = tar::Header::new_gnu();
-            header.set_size(text.len() as u64);
-            tar.append_data(&mut header, path, text.as_bytes()).unwrap();
-        }
         prove(&Source {
-            archive: &tar.into_inner().unwrap(),
+            archive: &archive(&self.files()),
             mimetype: "application/x-tar",
             modules: None,
             parameters: &self.rows,

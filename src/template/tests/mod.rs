@@ -10,5 +10,6 @@ mod recorded;
 mod references;
 mod registry;
 mod repeated;
+mod small_stack;
 mod tags;
 mod written;

@@ -120,9 +120,9 @@ fn a_variable_that_the_renderer_gives_a_value_of_its_own_is_a_reason() {
             given.is_static();
         }
     }
-    // Others of the module have their defaults.
-    template("module \"aws_region\" {\n  source = \"./m\"\n}")
-        .file("m/main.tf", &inner("mutable"))
+    let region = template("module \"aws_region\" {\n  source = \"./m\"\n}");
+    region
+        .file("m/main.tf", &inner("exclude"))
         .row(row("p"))
         .is_static();
     // In the root it is a variable as any other.
