@@ -12,4 +12,5 @@ mod registry;
 mod repeated;
 mod small_stack;
 mod tags;
+mod unified;
 mod written;
