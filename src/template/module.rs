@@ -88,9 +88,10 @@ pub(super) fn bare(mut expression: &Expression) -> &Expression {
 }
 
 /// Values that the renderer makes up for a block of AWS, a few more than were seen.
-const OF_AWS: [&str; 9] = [
+const OF_AWS: [&str; 10] = [
     "account_id",
     "arn",
+    "bucket",
     "caller_id",
     "json",
     "name",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::archive::{self, Archive};
 use super::checks::attribute::depends_on;
-use super::checks::{parameter, rounds, rows, tags};
+use super::checks::{parameter, rounds, rows, sensitive, tags};
 use super::module::Module;
 use super::names;
 use super::proved::{Proved, Reason};
@@ -102,6 +102,7 @@ fn walked<'a>(walk: &mut Walk<'a>, source: &Source<'a>) -> Result<Static, Vec<Re
     };
     let tags = tags::tags(walk, &known, &mut seen);
     rounds::check(walk, &holds, &mut seen);
+    sensitive::check(walk, &mut seen);
     seen.reasons.add_all(&walk.stopped);
     if seen.reasons.is_empty() {
         Ok(Static {

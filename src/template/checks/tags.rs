@@ -121,10 +121,11 @@ fn literal_key(key: &ObjectKey) -> Option<String> {
 }
 
 /// A text without signs that mean something in a template, or would if they weren't escaped.
+/// Letters beyond ASCII may be composed anew by the product.
 fn plain(text: &str) -> Option<String> {
     let special = ["${", "%{", "$$", "%%"];
     let special = special.iter().any(|sign| text.contains(sign));
-    (!special).then(|| text.to_owned())
+    (!special && text.is_ascii()).then(|| text.to_owned())
 }
 
 /// The text of a literal; `Some(None)` for null, which is left out.

@@ -83,6 +83,8 @@ impl<'a> Walk<'a> {
                     ("data", Some(kind), Some(name), _) => {
                         self.block(place.call, Name::Data(kind, name), seen);
                     }
+                    (kind, Some(name), Some("id"), _) if self.has_an_id(place.call, kind, name) => {
+                    }
                     (kind, Some(name), _, _) => {
                         self.block(place.call, Name::Resource(kind, name), seen);
                     }
@@ -319,6 +321,15 @@ impl<'a> Walk<'a> {
             self.note(seen, at.reason(what));
         }
         shape
+    }
+
+    /// Does the renderer give a resource an id? It does so once, whatever is new in the rest of
+    /// it with each round.
+    fn has_an_id(&self, call: usize, kind: &'a str, name: &'a str) -> bool {
+        let resources = self.module(call).map(|module| &module.resources);
+        let block = resources.and_then(|resources| resources.get(&(kind, name)));
+        let is_another = kind.starts_with("random_") || kind.starts_with("aws_s3_bucket");
+        block.is_some_and(|block| !block.it.body.has_attribute("id")) && !is_another
     }
 
     /// What a resource or a data source reaches. That it is referred to at all speaks against

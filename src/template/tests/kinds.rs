@@ -15,6 +15,24 @@ fn what_is_only_shown_may_refer_to_anything() {
 }
 
 #[test]
+fn sensitive_is_a_reason_wherever_the_renderer_reads_it() {
+    for block in [
+        "resource \"x\" \"a\" {\n  count = sensitive(1)\n}",
+        "data \"x\" \"a\" {\n  for_each = toset([sensitive(\"a\")])\n}",
+        "data \"coder_workspace_preset\" \"a\" {\n  name = local.n\n}\n\
+             locals {\n  n = sensitive(\"a\")\n}",
+    ] {
+        let source = format!("{}{block}", with("default = \"\""));
+        let reasons = template(&source).row(row("p")).reasons();
+        assert_eq!(reasons, ["main.tf:5: reaches the function sensitive"]);
+    }
+    // It does not read what else resources are made of.
+    let unread = "resource \"x\" \"a\" {\n  password = sensitive(\"a\")\n}";
+    let unread = format!("{}{unread}", with("default = \"\""));
+    template(&unread).row(row("p")).is_static();
+}
+
+#[test]
 fn sensitive_is_a_reason_even_where_it_is_only_shown() {
     let shown = "default = \"\"\ndescription = local.d\n}\nlocals {\nd = \"${sensitive(\"x\")}\"";
     let shown = template(&with(shown)).row(row("p"));

@@ -11,5 +11,7 @@ mod references;
 mod registry;
 mod repeated;
 mod small_stack;
+mod starters;
 mod tags;
+mod unified;
 mod written;

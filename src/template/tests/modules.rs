@@ -343,6 +343,33 @@ fn what_comes_after_an_argument_that_is_new_with_each_round_vanishes() {
 }
 
 #[test]
+fn the_id_of_a_resource_is_not_new_with_each_round() {
+    let arguments = |argument: &str, rest: &str| {
+        let source = format!(
+            "resource \"random_id\" \"r\" {{\n  byte_length = 4\n}}\n\
+             resource \"coder_agent\" \"a\" {{\n  env = {{ R = random_id.r.hex }}\n{rest}\n}}\n\
+             module \"m\" {{\n  source = \"./m\"\n  x = {argument}\n}}"
+        );
+        template(&source)
+            .file(
+                "m/main.tf",
+                &format!("variable \"x\" {{}}\n{}", with("default = \"\"")),
+            )
+            .row(row("p"))
+    };
+    arguments("coder_agent.a.id", "").is_static();
+    let what = "main.tf:10: an argument that is new with each round, \
+                which uses up the evaluations that modules share";
+    for (argument, rest) in [
+        ("coder_agent.a.env", ""),
+        ("coder_agent.a.id", "id = random_id.r.hex"),
+        ("random_id.r.id", ""),
+    ] {
+        arguments(argument, rest).is_unknown(what);
+    }
+}
+
+#[test]
 fn modules_without_count_come_first() {
     let stamped = "module \"a\" {\n  source = \"./a\"\n  count = 1\n  x = timestamp()\n}";
     many(0, stamped).is_static();

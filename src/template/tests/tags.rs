@@ -60,6 +60,7 @@ fn everything_else_is_a_reason() {
         "[\"a\"]",
         "{ a = 1 }",
         "\"$${a}\"",
+        "\"e\u{301}\"",
         "true ? \"a\" : \"b\"",
     ] {
         let what = "main.tf:6: tag a is neither a literal nor a parameter's sure value";
@@ -69,6 +70,7 @@ fn everything_else_is_a_reason() {
         "(data.coder_parameter.p.value)",
         "\"${data.coder_parameter.p.value}\"",
         "(\"a\")",
+        "\"e\u{301}\"",
     ] {
         tagged(&format!("{{ {key} = \"x\" }}")).is_unknown("main.tf:6: a tag's name is no literal");
     }
