@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ObjectKey, TraversalOperator, UnaryOperator};
 use hcl_edit::structure::Block;
 use hcl_edit::template::Element;
@@ -134,7 +135,15 @@ fn literal(expression: &Expression) -> Option<Option<String>> {
         Expression::Null(_) => None,
         Expression::Bool(yes) => Some(yes.value().to_string()),
         Expression::String(text) => Some(plain(text.as_str())?),
-        Expression::Number(number) => Some(ten_digits(number.value().as_f64()?)),
+        Expression::Number(number) => {
+            let value = number.value().as_f64()?;
+            // What is too small for the parser is nought to it, and not to the product.
+            let digits = number.span().map(|span| span.len());
+            if value == 0.0 && digits != Some(1) {
+                return None;
+            }
+            Some(ten_digits(value))
+        }
         Expression::UnaryOp(operation) => {
             let Expression::Number(number) = bare(&operation.expr) else {
                 return None;

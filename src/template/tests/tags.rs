@@ -21,7 +21,7 @@ fn literals<const N: usize>(tags: [(&str, &str); N]) -> Vec<BTreeMap<String, Tag
 #[test]
 fn literals_are_texts_numbers_with_ten_digits_and_bools_and_null_is_left_out() {
     let tags = tagged(
-        "{\na = \"x\"\n\"b c\" = 1.5\nd = 123456789012\ne = -0.00002\nf = true\ng = null\nh = (2)\n}",
+        "{\na = \"x\"\n\"b c\" = 1.5\nd = 123456789012\ne = -0.00002\nf = true\ng = null\nh = (2)\ni = 0\n}",
     );
     let expected = [
         ("a", "x"),
@@ -30,6 +30,7 @@ fn literals_are_texts_numbers_with_ten_digits_and_bools_and_null_is_left_out() {
         ("e", "-2e-05"),
         ("f", "true"),
         ("h", "2"),
+        ("i", "0"),
     ];
     assert_eq!(tags.is_static().tags, literals(expected));
 }
@@ -57,6 +58,9 @@ fn everything_else_is_a_reason() {
         "lower(\"X\")",
         "local.a",
         "var.a",
+        "1e-400",
+        "-1e-400",
+        "0.0",
         "[\"a\"]",
         "{ a = 1 }",
         "\"$${a}\"",
