@@ -443,6 +443,8 @@ pub(crate) struct Settings {
     pub history_retention: Option<Micros>,
     /// `audit_interval`; `None` for never.
     pub audit_interval: Option<Micros>,
+    /// `prove_templates`.
+    pub prove_templates: bool,
     /// `notify_jobs`.
     pub notify_jobs: bool,
     /// `notify_transitions`.
@@ -489,7 +491,6 @@ pub(crate) fn read() -> Settings {
             licensed: LICENSED_RULES.get() != LicensedRules::Off,
             failed_stop_retry: FAILED_STOP_RETRY.get(),
             max_start_delay: Micros(i64::from(MAX_START_DELAY.get()) * SECOND),
-            prove_templates: PROVE_TEMPLATES.get(),
         },
         batch_size: usize::try_from(BATCH_SIZE.get()).unwrap_or(1).max(1),
         max_builds_per_tick: usize::try_from(MAX_BUILDS_PER_TICK.get())
@@ -499,6 +500,7 @@ pub(crate) fn read() -> Settings {
         statement_timeout: Millis(STATEMENT_TIMEOUT.get()),
         history_retention: unless_zero(HISTORY_RETENTION.get(), MINUTE),
         audit_interval: unless_zero(AUDIT_INTERVAL.get(), SECOND),
+        prove_templates: PROVE_TEMPLATES.get(),
         notify_jobs: NOTIFY_JOBS.get(),
         notify_transitions: NOTIFY_TRANSITIONS.get(),
         log_level: LOG_LEVEL.get().into(),

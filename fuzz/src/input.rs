@@ -117,7 +117,6 @@ pub(crate) fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
             _ if u.arbitrary()? => u.int_in_range(0..=200)? * MINUTE / 2,
             _ => u.int_in_range(0..=100 * 365 * 24 * 60)? * MINUTE,
         }),
-        prove_templates: true,
     })
 }
 

@@ -11,8 +11,8 @@ use tar::{Builder, EntryType, Header};
 use workspace_autobuild::new_build::inputs::{Definition, TagValue};
 use workspace_autobuild::template::{Proved, Source, StoredParameter, Variable, prove};
 
-/// No reason is longer: a path of an archive, or a name, and a sentence.
-const LONG: usize = 2000;
+/// No reason is longer: two cut texts.
+const LONG: usize = 4200;
 /// Shorter values may stand in a sentence by chance.
 const TELLING: usize = 8;
 

@@ -9,7 +9,6 @@ use crate::decision::attempt::Outcome;
 use crate::instant::{Instant, SECOND};
 use crate::ledger::{attempts, pauses};
 use crate::lifecycle::transition::Transition;
-use crate::product::licence;
 use crate::product::locks::are_free;
 use crate::product::schema::Product;
 use crate::product::waiting::{READ, STATES};
@@ -19,12 +18,11 @@ use crate::server::extension::Extension;
 use crate::server::subtransaction::in_subtransaction;
 use crate::server::transaction::in_recovery;
 use crate::settings;
-use crate::worker::configured::workers_settings;
 use crate::worker::state::{BUCKETS_MS, Counters, Slot, TickResult};
 
 use super::status::seen::seen;
-use super::unreadable;
 use super::waiting::waiting;
+use super::{seen_by_ticks, unreadable};
 
 /// The rows, in the making.
 struct Rows(Vec<(String, JsonB, f64)>);
@@ -155,15 +153,11 @@ fn metrics() -> Result<Rows, Error> {
 
 /// How many schedules can't be read; not known while they can't be looked at.
 fn unreadable_schedules() -> Result<Option<f64>, Error> {
-    let mut settings = workers_settings(&Extension::get()?)?;
-    match Product::find(&settings.product_schema) {
-        Ok(product) if are_free(&product, &licence::READ) => {
-            licence::follow(&product, &mut settings)?;
-            let schedules = unreadable::seen_by_ticks(&product, &settings)?;
-            Ok(schedules.map(|schedules| schedules.unreadable.len() as f64))
-        }
-        _ => Ok(None),
-    }
+    let Some((product, settings)) = seen_by_ticks::found()? else {
+        return Ok(None);
+    };
+    let schedules = unreadable::seen(&product, &settings)?;
+    Ok(schedules.map(|schedules| schedules.unreadable.len() as f64))
 }
 
 /// The row of one metric, which has a function of its own: an exporter asks for the others

@@ -11,6 +11,7 @@ pub(crate) mod previews;
 pub(crate) mod rules;
 #[allow(unsafe_code)]
 pub(crate) mod schedules;
+mod seen_by_ticks;
 pub(crate) mod status;
 pub(crate) mod tick;
 mod unreadable;

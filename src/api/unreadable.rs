@@ -10,34 +10,19 @@ use pgrx::{extension_sql_file, name, pg_extern, search_path};
 use crate::decision::unreadable::{self, Schedules, Unreadable};
 use crate::product::facts;
 use crate::product::licence;
-use crate::product::locks::{are_free, hold_for_preview};
-use crate::product::role::executor_role;
+use crate::product::locks::hold_for_preview;
 use crate::product::schema::Product;
 use crate::server::error::{Error, OrRaise};
-use crate::server::identity::acting_as;
 use crate::server::query::sql_uuid;
-use crate::server::subtransaction::in_subtransaction;
 use crate::settings::Settings;
 
-/// Schedules as ticks see them. `None` where they can't be read now: a migration is at the
-/// tables, or the role can't be, or lacks a right, which ticks tell of.
-pub(super) fn seen_by_ticks(
-    product: &Product,
-    settings: &Settings,
-) -> Result<Option<Schedules>, Error> {
-    if !are_free(product, &facts::READ) {
-        return Ok(None);
-    }
-    let read = in_subtransaction(|| {
-        let role = executor_role(product, settings)?;
-        acting_as(role, || unreadable::read(product, &settings.policy))
-    });
-    match read {
-        Ok(schedules) => Ok(Some(schedules)),
-        // A cancel request is for the whole statement.
-        Err(error) if error.sqlstate().is_intervention() => Err(error),
-        Err(_) => Ok(None),
-    }
+use super::seen_by_ticks;
+
+/// Schedules as ticks see them, as far as they can be read.
+pub(super) fn seen(product: &Product, settings: &Settings) -> Result<Option<Schedules>, Error> {
+    seen_by_ticks::read(product, settings, &facts::READ, || {
+        unreadable::read(product, &settings.policy)
+    })
 }
 
 /// What is wrong with these, for `autobuild_status`: everybody reads it, so it names

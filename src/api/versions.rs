@@ -15,19 +15,18 @@ use crate::new_build::inputs::{Proof, Version};
 use crate::new_build::plan::is_rendered;
 use crate::product::inputs;
 use crate::product::licence;
-use crate::product::locks::{are_free, hold_for_preview, hold_sources};
-use crate::product::role::executor_role;
+use crate::product::locks::{hold_for_preview, hold_sources};
 use crate::product::schema::Product;
 use crate::product::sources::hindrance;
 use crate::proofs::{self, Followed, Proofs, known};
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::Extension;
-use crate::server::identity::{acting_as, current_user};
+use crate::server::identity::current_user;
 use crate::server::query::Access;
-use crate::server::subtransaction::in_subtransaction;
 use crate::settings::Settings;
 use crate::template::{Proved, Reason};
-use crate::worker::configured::workers_settings;
+
+use super::seen_by_ticks;
 
 /// The row of a version. Errors: P0002 there is no such version (or the caller may not see
 /// it).
@@ -66,7 +65,7 @@ pub(super) fn of_source(
 /// The proof that is kept, or else one made for the caller.
 fn proved(product: &Product, settings: &Settings, id: Uuid) -> Result<Proved, Error> {
     let unknown = |what: String| Proved::Unknown(vec![Reason::of_rows(what)]);
-    if !settings.policy.prove_templates {
+    if !settings.prove_templates {
         return Ok(unknown(
             "workspace_autobuild.prove_templates is off".to_owned(),
         ));
@@ -149,28 +148,12 @@ const READ: [&str; 5] = [
 ];
 
 /// The templates that workspaces follow to versions that can't be built here, as ticks see
-/// them. `None` where they can't be read now: a migration is at the tables, or the role can't
-/// be, or lacks a right, which ticks tell of.
-pub(super) fn unknown_to_ticks(
-    product: &Product,
-    settings: &Settings,
-) -> Result<Option<Vec<Followed>>, Error> {
-    if !are_free(product, &READ) {
-        return Ok(None);
-    }
-    let read = in_subtransaction(|| {
-        let extension = Extension::get()?;
-        let role = executor_role(product, settings)?;
-        acting_as(role, || {
-            proofs::followed_unknown(&extension, product, settings)
-        })
-    });
-    match read {
-        Ok(unknown) => Ok(Some(unknown)),
-        // A cancel request is for the whole statement.
-        Err(error) if error.sqlstate().is_intervention() => Err(error),
-        Err(_) => Ok(None),
-    }
+/// them, as far as they can be read.
+pub(super) fn seen(product: &Product, settings: &Settings) -> Result<Option<Vec<Followed>>, Error> {
+    let extension = Extension::get()?;
+    seen_by_ticks::read(product, settings, &READ, || {
+        proofs::followed_unknown(&extension, product, settings)
+    })
 }
 
 /// What is wrong with these, for `autobuild_status`.
@@ -190,15 +173,10 @@ pub(super) fn problem(unknown: &[Followed]) -> Option<String> {
 
 /// How many templates have such an active version; not known while they can't be looked at.
 fn count_unknown() -> Result<Option<f64>, Error> {
-    let mut settings = workers_settings(&Extension::get()?)?;
-    match Product::find(&settings.product_schema) {
-        Ok(product) if are_free(&product, &licence::READ) => {
-            licence::follow(&product, &mut settings)?;
-            let unknown = unknown_to_ticks(&product, &settings)?;
-            Ok(unknown.map(|unknown| unknown.len() as f64))
-        }
-        _ => Ok(None),
-    }
+    let Some((product, settings)) = seen_by_ticks::found()? else {
+        return Ok(None);
+    };
+    Ok(seen(&product, &settings)?.map(|unknown| unknown.len() as f64))
 }
 
 /// The row of one metric, which has a function of its own, since it looks at workspaces.

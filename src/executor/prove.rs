@@ -15,6 +15,7 @@ use crate::product::locks::{Purpose, hold, hold_sources};
 use crate::product::sources::Versions;
 use crate::proofs;
 use crate::server::error::Error;
+use crate::server::subtransaction::in_subtransaction;
 use crate::settings::Settings;
 
 use super::context::Executor;
@@ -23,7 +24,7 @@ use super::timed::timed;
 impl Executor<'_> {
     /// Does it prove anything, on the product's tables as they are?
     fn proves(&self) -> bool {
-        self.settings.policy.prove_templates && self.product.signs.dynamic
+        self.settings.prove_templates && self.product.signs.dynamic
     }
 
     /// The versions that builds of these would take, each once.
@@ -55,15 +56,7 @@ impl Executor<'_> {
         let wanted = timed(
             self.settings,
             || hold(schema, Purpose::Read),
-            |product| {
-                let executor = self.with(product)?;
-                proofs::wanted(
-                    &executor.extension,
-                    &executor.product,
-                    executor.role,
-                    versions,
-                )
-            },
+            |product| self.with(product)?.wanted(versions),
         )?;
         for version in wanted {
             if begun.elapsed() >= proofs::PATIENCE {
@@ -72,15 +65,7 @@ impl Executor<'_> {
             timed(
                 self.settings,
                 || hold(schema, Purpose::Prove),
-                |product| {
-                    let executor = self.with(product)?;
-                    proofs::make(
-                        &executor.extension,
-                        &executor.product,
-                        executor.role,
-                        version,
-                    )
-                },
+                |product| self.with(product)?.make(version),
             )?;
         }
         Ok(())
@@ -91,22 +76,32 @@ impl Executor<'_> {
         if versions.is_empty() {
             return Ok(());
         }
-        let these = Versions::These(versions);
-        let wanted = proofs::wanted(&self.extension, &self.product, self.role, these)?;
+        let wanted = self.wanted(Versions::These(versions))?;
         if wanted.is_empty() {
             return Ok(());
         }
         hold_sources(&self.product)?;
         for version in wanted {
-            proofs::make(&self.extension, &self.product, self.role, version)?;
+            self.make(version)?;
         }
         Ok(())
+    }
+
+    /// Those of these versions that are to be proved. A right that the role lacks is named.
+    fn wanted(&self, versions: Versions) -> Result<Vec<Uuid>, Error> {
+        in_subtransaction(|| proofs::wanted(&self.extension, &self.product, self.role, versions))
+            .map_err(|error| self.name_missing_right(error))
+    }
+
+    fn make(&self, version: Uuid) -> Result<(), Error> {
+        in_subtransaction(|| proofs::make(&self.extension, &self.product, self.role, version))
+            .map_err(|error| self.name_missing_right(error))
     }
 }
 
 /// Proves the active versions of templates ahead of their builds, as long as there is time.
 pub(crate) fn worker_ahead(at: Instant, settings: &Settings) -> Result<(), Error> {
-    if !settings.policy.prove_templates {
+    if !settings.prove_templates {
         return Ok(());
     }
     let executor = timed(

@@ -16,9 +16,6 @@ pub struct Policy {
     pub failed_stop_retry: bool,
     /// `workspace_autobuild.max_start_delay`; 0 for no limit.
     pub max_start_delay: Micros,
-    /// `workspace_autobuild.prove_templates`: what a template's source says is proved. Of no
-    /// concern to the rules, but to what a build of theirs writes.
-    pub prove_templates: bool,
 }
 
 /// Why there is no licence, for sentences.
@@ -32,7 +29,6 @@ impl Policy {
         licensed: true,
         failed_stop_retry: true,
         max_start_delay: Micros(0),
-        prove_templates: true,
     };
 
     /// May this rule act?

@@ -243,6 +243,10 @@ pub(crate) enum Versions {
 /// Those of which the product renders the source at each build, and whose import is complete:
 /// each with its template.
 pub(crate) fn rendered(product: &Product, versions: Versions) -> Result<Vec<(Uuid, Uuid)>, Error> {
+    // Without the table the product renders by the rows alone.
+    if !product.has(template_version_terraform_values::PROVISIONERD_VERSION) {
+        return Ok(Vec::new());
+    }
     let (which, ids) = match versions {
         Versions::These(ids) => ("v.id = ANY ($1)", ids),
         Versions::Active => ("v.id = t.active_version_id AND $1 IS NOT NULL", Vec::new()),

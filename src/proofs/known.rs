@@ -43,7 +43,7 @@ pub(crate) fn known(
         return Ok(HashMap::new());
     }
     let all = |proof: Proof| versions.iter().map(|id| (*id, proof.clone())).collect();
-    if !settings.policy.prove_templates {
+    if !settings.prove_templates {
         return Ok(all(Proof::Unknown(
             "workspace_autobuild.prove_templates is off".to_owned(),
         )));

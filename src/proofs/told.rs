@@ -28,7 +28,7 @@ pub(crate) fn followed_unknown(
     product: &Product,
     settings: &Settings,
 ) -> Result<Vec<Followed>, Error> {
-    if !product.signs.dynamic || !settings.policy.prove_templates {
+    if !product.signs.dynamic || !settings.prove_templates {
         return Ok(Vec::new());
     }
     let rendered = sources::rendered(product, Versions::Active)?;

@@ -87,6 +87,28 @@ pub(super) fn bare(mut expression: &Expression) -> &Expression {
     expression
 }
 
+/// Values that the renderer makes up for a block of AWS, a few more than were seen.
+const OF_AWS: [&str; 10] = [
+    "account_id",
+    "arn",
+    "bucket",
+    "caller_id",
+    "json",
+    "name",
+    "partition",
+    "policy",
+    "region",
+    "user_id",
+];
+
+/// Does the renderer give a call of a module this value of its own? It takes the module's label
+/// for the type of a resource.
+pub(super) fn is_injected(label: &str, name: &str) -> bool {
+    name == "id"
+        || label.starts_with("random_")
+        || (label.starts_with("aws_") && OF_AWS.contains(&name))
+}
+
 /// Does a block have count or for_each?
 pub(super) fn is_repeated(block: &Block) -> bool {
     block.body.has_attribute("count") || block.body.has_attribute("for_each")

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::archive::{self, Archive};
 use super::checks::attribute::depends_on;
-use super::checks::{parameter, rounds, rows, tags};
+use super::checks::{parameter, rounds, rows, sensitive, tags};
 use super::module::Module;
 use super::names;
 use super::proved::{Proved, Reason};
@@ -90,7 +90,10 @@ fn walked<'a>(walk: &mut Walk<'a>, source: &Source<'a>) -> Result<Static, Vec<Re
     let rows = rows::matched(walk, &parameters, source.parameters, &mut seen);
     let mut null_defaults = BTreeSet::new();
     for one in &parameters {
-        parameter::check(walk, one, &rows.of(one), &mut null_defaults, &mut seen);
+        if !walk.stopped.is_empty() {
+            break;
+        }
+        parameter::check(walk, one, rows.of(one), &mut null_defaults, &mut seen);
     }
     let known = tags::Known {
         parameters: &parameters,
@@ -99,6 +102,7 @@ fn walked<'a>(walk: &mut Walk<'a>, source: &Source<'a>) -> Result<Static, Vec<Re
     };
     let tags = tags::tags(walk, &known, &mut seen);
     rounds::check(walk, &holds, &mut seen);
+    sensitive::check(walk, &mut seen);
     seen.reasons.add_all(&walk.stopped);
     if seen.reasons.is_empty() {
         Ok(Static {

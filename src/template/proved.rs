@@ -15,7 +15,12 @@ pub enum Proved {
     Unknown(Vec<Reason>),
 }
 
+/// What of a text is shown, in characters. Names in it are the author's: of any length.
+const SHOWN: usize = 500;
+
 /// Why a version's definitions are not surely those that are stored.
+///
+/// Whatever the source holds, a reason is short and has no control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     /// The file in the template's archive; a module's by its path in the module archive.
@@ -33,14 +38,14 @@ impl Reason {
         Reason {
             file: None,
             line: None,
-            what: what.into(),
+            what: shown(&what.into()),
         }
     }
 
     /// What is wrong with a file as a whole.
     pub fn of_file(file: impl Into<String>, what: impl Into<String>) -> Reason {
         Reason {
-            file: Some(file.into()),
+            file: Some(shown(&file.into())),
             ..Reason::of_rows(what)
         }
     }
@@ -54,6 +59,17 @@ impl Reason {
     }
 }
 
+fn shown(text: &str) -> String {
+    let printed = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().take(SHOWN).map(printed).collect()
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.file, self.line) {
@@ -61,5 +77,19 @@ impl fmt::Display for Reason {
             (Some(file), None) => write!(f, "{file}: {}", self.what),
             (None, _) => f.write_str(&self.what),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    #[test]
+    fn a_reason_is_short_and_has_no_control_characters() {
+        let name = "\u{0}\n".repeat(2_000);
+        let told = Reason::at(name.clone(), 1, format!("parameter {name}")).to_string();
+        assert!(told.chars().count() < 1_100);
+        assert!(!told.contains(char::is_control));
+        assert!(told.contains(":1: parameter"));
     }
 }

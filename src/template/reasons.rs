@@ -75,8 +75,8 @@ impl Found {
     }
 
     pub(super) fn add_all(&mut self, others: &Found) {
-        for number in &others.0 {
-            self.add(*number);
+        if self.0.len() < TOLD {
+            self.0.extend(others.0.iter().take(TOLD));
         }
     }
 }

@@ -73,7 +73,8 @@ struct Loader<'a> {
     /// Folders by the keys of `modules.json`.
     listed: BTreeMap<String, String>,
     budget: hcl::Budget,
-    known: BTreeMap<String, usize>,
+    /// Folders that were asked for.
+    known: BTreeMap<String, Option<usize>>,
     tree: Tree,
     reasons: Vec<Reason>,
 }
@@ -106,7 +107,7 @@ pub(super) fn load<'a>(
     };
     if let Some(folder) = loader.folder("") {
         loader.tree.calls.push(Call { folder, ..root });
-    } else {
+    } else if loader.reasons.is_empty() {
         let what = "there is no file of Terraform's own form at the top";
         loader.reasons.push(Reason::of_rows(what));
     }
@@ -150,13 +151,19 @@ impl<'a> Loader<'a> {
     /// source, or if something in it can't be read.
     fn folder(&mut self, path: &str) -> Option<usize> {
         if let Some(known) = self.known.get(path) {
-            return Some(*known);
+            return *known;
         }
+        let place = self.read(path);
+        self.known.insert(path.to_owned(), place);
+        place
+    }
+
+    fn read(&mut self, path: &str) -> Option<usize> {
         let archive = match path == REMOTE || path.starts_with(".terraform/modules/") {
             true => self.modules?,
             false => self.template,
         };
-        if !path.is_empty() && !archive.folders.contains(path) {
+        if !has_folder(archive, path) {
             return None;
         }
         let start = if path.is_empty() {
@@ -180,7 +187,6 @@ impl<'a> Loader<'a> {
         }
         let place = self.tree.folders.len();
         self.tree.folders.push(files);
-        self.known.insert(path.to_owned(), place);
         Some(place)
     }
 
@@ -234,8 +240,12 @@ impl<'a> Loader<'a> {
                 });
                 return;
             }
+            let (before, asked) = (self.reasons.len(), self.known.contains_key(&path));
             let Some(folder) = self.folder(&path) else {
-                self.reasons.push(missing);
+                // Unless it is there, but can't be read, or was told of before.
+                if self.reasons.len() == before && !asked {
+                    self.reasons.push(missing);
+                }
                 continue;
             };
             let place = self.tree.calls.len();
@@ -264,20 +274,21 @@ impl<'a> Loader<'a> {
             return Err(format!("the source of module {label} is no literal"));
         };
         let source = source.as_str();
-        let local =
-            match source.starts_with("./") || source.starts_with("../") {
-                true => Some(joined(caller, source).ok_or_else(|| {
-                    format!("the source of module {label} leads out of the archive")
-                })?),
-                false => None,
-            };
-        let listed =
-            match self.listed.get(key) {
-                Some(folder) => Some(joined("", folder).ok_or_else(|| {
-                    format!("the folder of module {label} leads out of the archive")
-                })?),
-                None => None,
-            };
+        if source.starts_with('.') && source.contains("//") {
+            return Err(format!("the source of module {label} is not understood"));
+        }
+        let within = |folder: &str, path: &str| {
+            joined(folder, path)
+                .ok_or_else(|| format!("the folder of module {label} is out of the archive"))
+        };
+        let local = match source.starts_with("./") || source.starts_with("../") {
+            true => Some(within(caller, source)?),
+            false => None,
+        };
+        let listed = match self.listed.get(key) {
+            Some(folder) => Some(within("", folder)?),
+            None => None,
+        };
         match (listed, local) {
             (Some(listed), Some(local)) if listed != local => Err(format!(
                 "module {label} is listed in another folder than its source"
@@ -286,6 +297,22 @@ impl<'a> Loader<'a> {
             (None, None) => Err(format!("module {label} is not in the archive of modules")),
         }
     }
+}
+
+/// Has a folder an entry of its own, and each above it? Only then it is surely seen.
+fn has_folder(archive: &Archive<'_>, path: &str) -> bool {
+    let mut folder = path;
+    while !folder.is_empty() {
+        // The archive of modules begins with the folders of single modules.
+        if folder == REMOTE {
+            return folder != path;
+        }
+        if !archive.folders.contains(folder) {
+            return false;
+        }
+        folder = names::folder(folder);
+    }
+    true
 }
 
 /// A path from a folder; `None` where it leads out of the archive.

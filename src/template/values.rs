@@ -5,6 +5,9 @@ use super::proved::Reason;
 use super::shape::{Kind, Shape};
 use super::source::Variable;
 
+/// All values together.
+const ALL: usize = 1 << 20;
+
 /// Longer values are not looked at.
 const LONGEST: usize = 1 << 16;
 
@@ -37,6 +40,10 @@ pub(super) fn of_row(row: &Variable) -> Result<Value, &'static str> {
         _ if row.value.len() > LONGEST => {
             return Err("has a value longer than is looked through");
         }
+        // Terraform reads them as HCL, to which they are more than text.
+        _ if row.value.contains("${") || row.value.contains("%{") => {
+            return Err("has a value with a sign of templates in it");
+        }
         _ => match serde_json::from_str(&row.value) {
             Ok(serde_json::Value::Null) => return Err("has a value that is null"),
             Ok(value) => Shape::of_json(&value),
@@ -51,10 +58,14 @@ pub(super) fn is_not_given(row: &Variable) -> bool {
 
 /// A value that does not convert makes every render fail, whether it is used or not.
 pub(super) fn unreadable(rows: &[Variable]) -> impl Iterator<Item = Reason> + '_ {
-    rows.iter()
-        .filter(|row| !row.value.is_empty())
-        .filter_map(|row| {
-            let problem = of_row(row).err()?;
-            Some(Reason::of_rows(format!("variable {} {problem}", row.name)))
-        })
+    let too_many = rows.iter().map(|row| row.value.len()).sum::<usize>() > ALL;
+    let too_many =
+        too_many.then(|| Reason::of_rows("variables have more bytes than are looked through"));
+    let rows = if too_many.is_some() { &[] } else { rows };
+    let unreadable = rows.iter().filter(|row| !row.value.is_empty());
+    let unreadable = unreadable.filter_map(|row| {
+        let problem = of_row(row).err()?;
+        Some(Reason::of_rows(format!("variable {} {problem}", row.name)))
+    });
+    unreadable.chain(too_many)
 }

@@ -85,8 +85,8 @@ impl Status {
                 licence::follow(product, &mut settings)?;
                 (
                     licence::problem(product, &settings)?,
-                    unreadable::seen_by_ticks(product, &settings)?,
-                    versions::unknown_to_ticks(product, &settings)?,
+                    unreadable::seen(product, &settings)?,
+                    versions::seen(product, &settings)?,
                 )
             }
             _ => (None, None, None),

@@ -185,7 +185,6 @@ fn each_setting_is_shown_with_the_rules_that_it_governs() {
         licensed: false,
         failed_stop_retry: false,
         max_start_delay: Micros(0),
-        prove_templates: true,
     };
     let setting = |name| listed(name, &policy).setting;
     assert_eq!(

@@ -378,7 +378,6 @@ fn policies() -> impl Strategy<Value = Policy> {
             licensed,
             failed_stop_retry,
             max_start_delay: Micros(max_start_delay),
-            prove_templates: true,
         },
     )
 }

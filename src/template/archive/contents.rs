@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::path::{Path, shown};
+use super::path::Path;
 use crate::template::proved::Reason;
 
 /// Files and folders. Whole repositories as modules have a few thousand.
@@ -65,6 +65,5 @@ impl<'a> Archive<'a> {
 
 /// What is wrong with an archive as a whole; the library's words, which show no content.
 pub(super) fn unreadable(error: impl std::fmt::Display) -> Reason {
-    let what = format!("an archive can't be read: {error}");
-    Reason::of_rows(shown(what.as_bytes()))
+    Reason::of_rows(format!("an archive can't be read: {error}"))
 }

@@ -8,9 +8,6 @@ const MAX_LENGTH: usize = 1024;
 /// Folders above a file. Modules in modules lie side by side, not in each other.
 const MAX_DEPTH: usize = 32;
 
-/// What of a refused name is shown.
-const SHOWN: usize = 200;
-
 /// A path as the archive has it, and as it is meant.
 #[derive(Debug)]
 pub(super) struct Path {
@@ -21,7 +18,7 @@ pub(super) struct Path {
 impl Path {
     /// Cleans a name of `.` and repeated slashes; a slash at its end is the caller's to judge.
     pub(super) fn new(name: &[u8]) -> Result<Path, Reason> {
-        let refuse = |what: &str| Err(Reason::of_file(shown(name), what));
+        let refuse = |what: &str| Err(Reason::of_file(String::from_utf8_lossy(name), what));
         if name.len() > MAX_LENGTH {
             return refuse("the name is too long");
         }
@@ -63,14 +60,6 @@ impl Path {
 
     /// What is wrong with this entry.
     pub(super) fn reason(&self, what: &str) -> Reason {
-        Reason::of_file(shown(self.written.as_bytes()), what)
+        Reason::of_file(self.written.as_str(), what)
     }
-}
-
-/// A text of unknown bytes for people: without control characters, and not long.
-pub(super) fn shown(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes.get(..SHOWN).unwrap_or(bytes));
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }

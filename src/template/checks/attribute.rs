@@ -4,7 +4,6 @@ use hcl_edit::expr::{Expression, TraversalOperator};
 use hcl_edit::structure::Attribute;
 
 use crate::template::module::{In, bare};
-use crate::template::number::is_written_otherwise;
 use crate::template::reach::{Seen, Walk};
 use crate::template::shape::{Kind, Shape};
 
@@ -41,15 +40,16 @@ pub(crate) fn depends_on<'a>(walk: &mut Walk<'a>, at: In<'a, Attribute>, seen: &
     }
 }
 
-/// A number becomes a text with ten digits in the renderer, with all of them in Terraform.
-pub(super) fn no_rewritten_number<'t>(
+/// A number becomes a text with ten digits in the renderer, with all of them in Terraform: is
+/// there a row that shows it?
+pub(super) fn no_rewritten_number(
     walk: &mut Walk<'_>,
     at: In<'_, Attribute>,
     shape: &Shape,
-    mut stored: impl Iterator<Item = &'t str>,
+    rewritten: bool,
     seen: &mut Seen,
 ) {
-    if !matches!(shape.kind, Kind::Text(_)) && stored.any(is_written_otherwise) {
+    if !matches!(shape.kind, Kind::Text(_)) && rewritten {
         walk.note(
             seen,
             at.reason("a number that the renderer writes otherwise"),

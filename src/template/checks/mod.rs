@@ -5,5 +5,7 @@ mod option;
 pub(super) mod parameter;
 pub(super) mod rounds;
 pub(super) mod rows;
+pub(super) mod sensitive;
+mod stored;
 pub(super) mod tags;
 mod validation;

@@ -4,46 +4,38 @@ use std::collections::BTreeMap;
 
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
-use serde::Deserialize;
 
 use super::attribute::{cosmetic, no_rewritten_number};
+use super::stored::Stored;
 use crate::template::module::{In, bare, label};
-use crate::template::number::is_plain_number;
 use crate::template::reach::{Named, Place, Seen, Walk};
 use crate::template::shape::{Kind, Shape};
-use crate::template::source::StoredParameter;
 
-/// An option as a row has it.
-#[derive(Deserialize)]
-struct Stored {
-    name: String,
-    value: String,
-}
-
-fn stored(rows: &[&StoredParameter]) -> Option<Vec<Stored>> {
-    let mut all = Vec::new();
-    for row in rows {
-        let Some(options) = &row.definition.options else {
-            continue;
-        };
-        let options: Option<Vec<Stored>> = serde_json::from_str(options).ok()?;
-        all.extend(options.unwrap_or_default());
-    }
-    Some(all)
-}
+/// Names that mean something already.
+const TAKEN: [&str; 9] = [
+    "var",
+    "local",
+    "module",
+    "data",
+    "each",
+    "count",
+    "path",
+    "self",
+    "terraform",
+];
 
 /// One option.
 pub(super) fn option<'a>(
     walk: &mut Walk<'a>,
     place: Place<'a, '_>,
     block: In<'a, Block>,
-    rows: &[&StoredParameter],
+    stored: &Stored<'_>,
     seen: &mut Seen,
 ) {
-    let Some(stored) = stored(rows) else {
+    if stored.unreadable {
         walk.note(seen, block.reason("a row's options are no list of options"));
         return;
-    };
+    }
     if let Some(inner) = block.it.body.blocks().next() {
         walk.note(seen, block.with(inner).reason("a block in an option"));
     }
@@ -55,13 +47,12 @@ pub(super) fn option<'a>(
             "name" => {
                 seen.add(&reached);
                 // Where Terraform made a text of a number or a bool, the renderer refuses.
-                let made = |text: &str| is_plain_number(text) || matches!(text, "true" | "false");
                 let is_text = match shape.kind {
                     Kind::Text(_) | Kind::Null => true,
-                    Kind::Any => !stored.iter().any(|option| made(&option.name)),
+                    Kind::Any => !stored.made_name,
                     _ => false,
                 };
-                if !is_text {
+                if !is_text && reached.reasons.is_empty() {
                     walk.note(seen, at.reason("an option's name is not surely a text"));
                 }
             }
@@ -70,8 +61,7 @@ pub(super) fn option<'a>(
                 if shape.is_several() {
                     walk.note(seen, at.reason("an option's value is a list or an object"));
                 }
-                let values = stored.iter().map(|option| option.value.as_str());
-                no_rewritten_number(walk, at, &shape, values, seen);
+                no_rewritten_number(walk, at, &shape, stored.rewritten_value, seen);
             }
             key => walk.note(seen, at.reason(format!("an attribute {key} in an option"))),
         }
@@ -83,7 +73,7 @@ pub(super) fn dynamic<'a>(
     walk: &mut Walk<'a>,
     place: Place<'a, '_>,
     block: In<'a, Block>,
-    rows: &[&StoredParameter],
+    stored: &Stored<'_>,
     seen: &mut Seen,
 ) {
     let body = &block.it.body;
@@ -98,7 +88,9 @@ pub(super) fn dynamic<'a>(
     for attribute in body.attributes() {
         match (attribute.key.as_str(), bare(&attribute.value)) {
             ("for_each", _) => {}
-            ("iterator", Expression::Variable(name)) => iterator = name.as_str(),
+            ("iterator", Expression::Variable(name)) if !TAKEN.contains(&name.as_str()) => {
+                iterator = name.as_str();
+            }
             (key, _) => {
                 let what = format!("an attribute {key} in a dynamic block");
                 walk.note(seen, block.with(attribute).reason(what));
@@ -118,7 +110,8 @@ pub(super) fn dynamic<'a>(
     let at = block.with(&each.value);
     walk.no_guess(at, "dynamic", &reached, seen);
     let element = shape.element();
-    if shape.null || (element.null && shape.at_most() != Some(0)) {
+    let null = shape.null || (element.null && shape.at_most() != Some(0));
+    if null && reached.reasons.is_empty() {
         walk.note(seen, at.reason("an element of a dynamic block may be null"));
     }
     let key = match shape.kind {
@@ -137,5 +130,5 @@ pub(super) fn dynamic<'a>(
         named: Some(&named),
         ..place
     };
-    option(walk, place, block.with(content), rows, seen);
+    option(walk, place, block.with(content), stored, seen);
 }

@@ -8,11 +8,11 @@ use hcl_edit::structure::Attribute;
 use super::attribute::{cosmetic, depends_on, no_rewritten_number};
 use super::option::{dynamic, option};
 use super::rows::Parameter;
-use super::validation::{shown, validation};
+use super::stored::Stored;
+use super::validation::validation;
 use crate::template::module::{In, bare};
 use crate::template::reach::{Seen, Walk};
 use crate::template::shape::Kind;
-use crate::template::source::StoredParameter;
 
 /// Attributes that are only shown.
 const COSMETIC: [&str; 4] = ["description", "display_name", "icon", "styling"];
@@ -22,7 +22,7 @@ const COSMETIC: [&str; 4] = ["description", "display_name", "icon", "styling"];
 pub(crate) fn check<'a>(
     walk: &mut Walk<'a>,
     parameter: &Parameter<'a>,
-    rows: &[&StoredParameter],
+    stored: &Stored<'_>,
     null_defaults: &mut BTreeSet<String>,
     seen: &mut Seen,
 ) {
@@ -35,11 +35,11 @@ pub(crate) fn check<'a>(
     for attribute in body.attributes() {
         let at = block.with(attribute);
         match attribute.key.as_str() {
-            "default" => default(walk, parameter, at, rows, null_defaults, seen),
-            key => check_attribute(walk, parameter, at, key, rows, seen),
+            "default" => default(walk, parameter, at, stored, null_defaults, seen),
+            key => check_attribute(walk, parameter, at, key, stored, seen),
         }
     }
-    if !body.has_attribute("default") && rows.iter().any(|row| !row.definition.required) {
+    if !body.has_attribute("default") && stored.optional {
         walk.note(
             seen,
             block.reason("a parameter without a default whose row is not required"),
@@ -47,21 +47,24 @@ pub(crate) fn check<'a>(
     }
     let mut validations = 0;
     for inner in body.blocks() {
+        if !walk.stopped.is_empty() {
+            return;
+        }
         let at = block.with(inner);
         match inner.ident.as_str() {
-            "option" => option(walk, parameter.place(), at, rows, seen),
-            "dynamic" => dynamic(walk, parameter.place(), at, rows, seen),
+            "option" => option(walk, parameter.place(), at, stored, seen),
+            "dynamic" => dynamic(walk, parameter.place(), at, stored, seen),
             "validation" => {
                 validations += 1;
                 if validations > 1 {
                     walk.note(seen, at.reason("a second validation block"));
                 }
-                validation(walk, parameter.place(), at, rows, seen);
+                validation(walk, parameter.place(), at, stored, seen);
             }
             kind => walk.note(seen, at.reason(format!("a block {kind} in a parameter"))),
         }
     }
-    if validations == 0 && rows.iter().any(|row| shown(row)) {
+    if validations == 0 && stored.validated {
         walk.note(
             seen,
             block.reason("a row has a validation that the parameter has not"),
@@ -74,7 +77,7 @@ fn check_attribute<'a>(
     parameter: &Parameter<'a>,
     at: In<'a, Attribute>,
     key: &str,
-    rows: &[&StoredParameter],
+    stored: &Stored<'_>,
     seen: &mut Seen,
 ) {
     if matches!(key, "count" | "for_each") {
@@ -90,6 +93,10 @@ fn check_attribute<'a>(
         return;
     }
     seen.add(&reached);
+    // What is unknown already is of no kind.
+    if !reached.reasons.is_empty() {
+        return;
+    }
     let is_text = matches!(shape.kind, Kind::Text(_));
     match key {
         // Shown only; but where it is an unknown number, the renderer panics.
@@ -98,22 +105,19 @@ fn check_attribute<'a>(
         "name" if is_text => {}
         "name" => walk.note(seen, at.reason("name is not surely a text")),
         "type" | "form_type" if is_text && !shape.null => {
-            let another = |row: &&StoredParameter| match (key, shape.known_text()) {
-                ("type", Some(kind)) => *kind != row.definition.kind,
-                _ => false,
-            };
-            if rows.iter().any(another) {
+            let another = |kind: &str| stored.kinds.iter().any(|known| *known != kind);
+            if key == "type" && shape.known_text().is_some_and(|kind| another(&kind)) {
                 walk.note(seen, at.reason("the row has another type"));
             }
         }
         "type" | "form_type" => walk.note(seen, at.reason(format!("{key} is not surely a text"))),
         // What is no bool counts as false, to which Terraform may have turned it too.
         "mutable" | "ephemeral" => {
-            let is_set = |row: &&StoredParameter| match key {
-                "mutable" => row.mutable,
-                _ => row.definition.ephemeral,
+            let is_set = match key {
+                "mutable" => stored.mutable,
+                _ => stored.ephemeral,
             };
-            if shape.kind != Kind::Bool && rows.iter().any(is_set) {
+            if shape.kind != Kind::Bool && is_set {
                 walk.note(seen, at.reason(format!("{key} is not surely a bool")));
             }
         }
@@ -128,7 +132,7 @@ fn default<'a>(
     walk: &mut Walk<'a>,
     parameter: &Parameter<'a>,
     at: In<'a, Attribute>,
-    rows: &[&StoredParameter],
+    stored: &Stored<'_>,
     null_defaults: &mut BTreeSet<String>,
     seen: &mut Seen,
 ) {
@@ -137,32 +141,28 @@ fn default<'a>(
     if shape.is_several() {
         walk.note(seen, at.reason("default is a list or an object"));
     }
-    for row in rows {
-        if !row.definition.required {
-            continue;
-        }
+    if stored.required {
         // Terraform found null. The renderer takes such a parameter for optional.
-        if !shape.null {
-            walk.note(seen, at.reason("a default whose row is required"));
-        } else if parameter.literal {
-            null_defaults.insert(row.definition.name.clone());
-        } else {
-            walk.note(
-                seen,
-                at.reason("a default that is null where the name is no literal"),
-            );
+        match &parameter.name {
+            _ if !shape.null => walk.note(seen, at.reason("a default whose row is required")),
+            Some(name) if parameter.literal => {
+                null_defaults.insert(name.to_string());
+            }
+            _ => {
+                let what = "a default that is null where the name is no literal";
+                walk.note(seen, at.reason(what));
+            }
         }
     }
-    let stored = rows.iter().map(|row| row.definition.default_value.as_str());
-    no_rewritten_number(walk, at, &shape, stored, seen);
-    let written = match bare(&at.it.value) {
-        Expression::String(text) => Some(text.as_str()),
-        _ => None,
-    };
-    let another = |row: &&StoredParameter| {
-        written.is_some_and(|written| written != row.definition.default_value)
-    };
-    if rows.iter().any(another) {
+    no_rewritten_number(walk, at, &shape, stored.rewritten_default, seen);
+    // Escaped signs of templates are left to the import.
+    if let Expression::String(written) = bare(&at.it.value)
+        && !written.contains(['$', '%'])
+        && stored
+            .defaults
+            .iter()
+            .any(|stored| *stored != written.as_str())
+    {
         walk.note(seen, at.reason("the row has another default"));
     }
 }

@@ -113,7 +113,9 @@ fn made_by<'a>(walk: &mut Walk<'a>, caller: usize) -> Vec<Evaluated<'a>> {
     };
     let mut calls: Vec<Evaluated<'a>> = Vec::new();
     for call in places {
-        if let Some((_, block)) = walk.caller(call) {
+        if let Some((_, block)) = walk.caller(call)
+            && walk.stopped.is_empty()
+        {
             calls.push(evaluated(walk, caller, call, block));
         }
     }

@@ -6,10 +6,14 @@ use std::rc::Rc;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 
+use super::stored::Stored;
 use crate::template::module::{In, bare};
 use crate::template::proved::Reason;
 use crate::template::reach::{Place, Repeated, Seen, Walk};
 use crate::template::source::StoredParameter;
+
+/// Parameters, all together.
+const MOST: usize = 2_000;
 
 /// A parameter's block in a module that is called.
 pub(crate) struct Parameter<'a> {
@@ -47,6 +51,12 @@ pub(crate) fn parameters<'a>(walk: &mut Walk<'a>) -> Vec<Parameter<'a>> {
         };
         let once = walk.is_called_once(call);
         for (label, block) in module.parameters() {
+            if found.len() >= MOST || !walk.count(1) {
+                walk.stop(Reason::of_rows(
+                    "there are more parameters than are looked through",
+                ));
+                return found;
+            }
             let mut parameter = Parameter {
                 call,
                 label,
@@ -66,18 +76,20 @@ pub(crate) fn parameters<'a>(walk: &mut Walk<'a>) -> Vec<Parameter<'a>> {
     found
 }
 
-/// Rows by their names, and those that only a block without a known name may have made.
+/// What rows say, by their names.
 pub(crate) struct Rows<'a> {
-    by_name: BTreeMap<&'a str, &'a StoredParameter>,
-    open: Vec<&'a StoredParameter>,
+    by_name: BTreeMap<&'a str, Stored<'a>>,
+    none: Stored<'a>,
+    /// What all rows say that only a block without a known name may have made.
+    open: Stored<'a>,
 }
 
 impl<'a> Rows<'a> {
-    /// The rows that a block may have made.
-    pub(crate) fn of(&self, parameter: &Parameter<'_>) -> Vec<&'a StoredParameter> {
+    /// What the rows say that a block may have made.
+    pub(crate) fn of(&self, parameter: &Parameter<'_>) -> &Stored<'a> {
         match &parameter.name {
-            Some(name) => self.by_name.get(&**name).copied().into_iter().collect(),
-            None => self.open.clone(),
+            Some(name) => self.by_name.get(&**name).unwrap_or(&self.none),
+            None => &self.open,
         }
     }
 
@@ -93,8 +105,10 @@ pub(crate) fn matched<'a>(
     stored: &'a [StoredParameter],
     seen: &mut Seen,
 ) -> Rows<'a> {
-    let named = |row: &'a StoredParameter| (row.definition.name.as_str(), row);
-    let by_name: BTreeMap<_, _> = stored.iter().map(named).collect();
+    let mut by_name: BTreeMap<&str, Stored<'_>> = BTreeMap::new();
+    for row in stored {
+        by_name.entry(&row.definition.name).or_default().add(row);
+    }
     if by_name.len() < stored.len() {
         walk.note(seen, Reason::of_rows("two rows have one name"));
     }
@@ -112,8 +126,10 @@ pub(crate) fn matched<'a>(
             walk.note(seen, parameter.block.reason(what));
         }
     }
-    let open = by_name.iter().filter(|(name, _)| !names.contains(**name));
-    let open: Vec<&StoredParameter> = open.map(|(_, row)| *row).collect();
+    let open: Vec<&StoredParameter> = stored
+        .iter()
+        .filter(|row| !names.contains(row.definition.name.as_str()))
+        .collect();
     let unnamed = || {
         parameters
             .iter()
@@ -133,5 +149,11 @@ pub(crate) fn matched<'a>(
             walk.note(seen, Reason::of_rows(what));
         }
     }
-    Rows { by_name, open }
+    let mut any = Stored::default();
+    open.into_iter().for_each(|row| any.add(row));
+    Rows {
+        by_name,
+        none: Stored::default(),
+        open: any,
+    }
 }

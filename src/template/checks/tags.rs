@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ObjectKey, TraversalOperator, UnaryOperator};
 use hcl_edit::structure::Block;
 use hcl_edit::template::Element;
@@ -10,7 +11,11 @@ use super::rows::{Parameter, Rows};
 use crate::new_build::inputs::TagValue;
 use crate::template::module::{In, bare};
 use crate::template::number::ten_digits;
-use crate::template::reach::{Seen, Walk};
+use crate::template::proved::Reason;
+use crate::template::reach::{Repeated, Seen, Walk};
+
+/// Blocks of tags, all together.
+const MOST: usize = 100;
 
 /// What tags need to know of parameters.
 pub(crate) struct Known<'k, 'a> {
@@ -26,11 +31,18 @@ pub(crate) fn tags<'a>(
     seen: &mut Seen,
 ) -> Vec<BTreeMap<String, TagValue>> {
     let mut all: Vec<BTreeMap<String, TagValue>> = Vec::new();
+    let mut keys = BTreeSet::new();
     for call in 0..walk.tree.calls.len() {
         let Some(module) = walk.module(call) else {
             continue;
         };
         for (_, block) in module.tags() {
+            if all.len() >= MOST || !walk.count(1) {
+                walk.stop(Reason::of_rows(
+                    "there are more tags than are looked through",
+                ));
+                return all;
+            }
             if !walk.is_called_once(call) || !walk.is_once(call, block) {
                 walk.note(
                     seen,
@@ -39,7 +51,7 @@ pub(crate) fn tags<'a>(
             }
             let tags = of_block(walk, known, call, block, seen);
             for key in tags.keys() {
-                if all.iter().any(|earlier| earlier.contains_key(key)) {
+                if !keys.insert(key.clone()) {
                     walk.note(seen, block.reason(format!("tag {key} is in two blocks")));
                 }
             }
@@ -84,7 +96,10 @@ fn of_block<'a>(
         let value = match literal(value.expr()) {
             Some(None) => continue,
             Some(Some(literal)) => Some(TagValue::Literal(literal)),
-            None => parameter(known, call, value.expr()).map(TagValue::Parameter),
+            None => {
+                walk.count(u32::try_from(known.parameters.len()).unwrap_or(u32::MAX));
+                parameter(known, call, value.expr()).map(TagValue::Parameter)
+            }
         };
         let Some(value) = value else {
             let what = format!("tag {key} is neither a literal nor a parameter's sure value");
@@ -107,10 +122,11 @@ fn literal_key(key: &ObjectKey) -> Option<String> {
 }
 
 /// A text without signs that mean something in a template, or would if they weren't escaped.
+/// Letters beyond ASCII may be composed anew by the product.
 fn plain(text: &str) -> Option<String> {
     let special = ["${", "%{", "$$", "%%"];
     let special = special.iter().any(|sign| text.contains(sign));
-    (!special).then(|| text.to_owned())
+    (!special && text.is_ascii()).then(|| text.to_owned())
 }
 
 /// The text of a literal; `Some(None)` for null, which is left out.
@@ -119,7 +135,15 @@ fn literal(expression: &Expression) -> Option<Option<String>> {
         Expression::Null(_) => None,
         Expression::Bool(yes) => Some(yes.value().to_string()),
         Expression::String(text) => Some(plain(text.as_str())?),
-        Expression::Number(number) => Some(ten_digits(number.value().as_f64()?)),
+        Expression::Number(number) => {
+            let value = number.value().as_f64()?;
+            // What is too small for the parser is nought to it, and not to the product.
+            let digits = number.span().map(|span| span.len());
+            if value == 0.0 && digits != Some(1) {
+                return None;
+            }
+            Some(ten_digits(value))
+        }
         Expression::UnaryOp(operation) => {
             let Expression::Number(number) = bare(&operation.expr) else {
                 return None;
@@ -167,7 +191,7 @@ fn parameter(known: &Known<'_, '_>, call: usize, expression: &Expression) -> Opt
     let name = found.name.as_deref()?;
     let sure = found.literal
         && found.once
-        && found.repeated == crate::template::reach::Repeated::Once
+        && found.repeated == Repeated::Once
         && known.rows.has(name)
         && !known.null_defaults.contains(name);
     sure.then(|| name.to_owned())

@@ -2,33 +2,20 @@
 
 use hcl_edit::structure::Block;
 
+use super::stored::Stored;
 use crate::template::module::In;
 use crate::template::reach::{Place, Seen, Walk};
 use crate::template::shape::Kind;
-use crate::template::source::StoredParameter;
-
-/// Does a row show that there is a validation block?
-pub(super) fn shown(row: &StoredParameter) -> bool {
-    let row = &row.definition;
-    let texts = [
-        &row.validation_regex,
-        &row.validation_error,
-        &row.validation_monotonic,
-    ];
-    row.validation_min.is_some()
-        || row.validation_max.is_some()
-        || texts.iter().any(|text| !text.is_empty())
-}
 
 pub(super) fn validation<'a>(
     walk: &mut Walk<'a>,
     place: Place<'a, '_>,
     block: In<'a, Block>,
-    rows: &[&StoredParameter],
+    stored: &Stored<'_>,
     seen: &mut Seen,
 ) {
     // An empty block still makes numbers whole and bools exact.
-    if !rows.iter().all(|row| shown(row)) {
+    if stored.unvalidated {
         walk.note(
             seen,
             block.reason("a validation block that the row does not show"),
@@ -41,6 +28,10 @@ pub(super) fn validation<'a>(
         let at = block.with(attribute);
         let (reached, shape) = walk.look(place, &attribute.value);
         seen.add(&reached);
+        // What is unknown already is of no kind.
+        if !reached.reasons.is_empty() {
+            continue;
+        }
         match attribute.key.as_str() {
             _ if shape.kind == Kind::Null => {}
             key @ ("min" | "max") => match shape.known_number() {

@@ -4,6 +4,7 @@
 //! no value. It has an end: of steps, of depth, and of a chain of references.
 
 mod expression;
+mod function;
 mod references;
 mod repeated;
 mod variables;

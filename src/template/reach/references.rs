@@ -3,8 +3,8 @@
 use hcl_edit::Decorated;
 use hcl_edit::expr::{Expression, TraversalOperator};
 
-use super::walk::{LONGEST_CHAIN, Name, Place, Repeated, Seen, Walk};
-use crate::template::module::{In, bare, is_repeated};
+use super::walk::{Known, LONGEST_CHAIN, Name, Place, Repeated, Seen, Walk};
+use crate::template::module::{In, bare, is_injected, is_repeated};
 use crate::template::shape::{Kind, Shape};
 
 /// Names of a reference that are told.
@@ -47,7 +47,7 @@ impl<'a> Walk<'a> {
                 return self.operators(place, shape, rest, seen);
             }
             ("module", Some(label), None) => {
-                self.calls_output(place.call, label, seen);
+                self.all_outputs(place.call, label, seen);
                 let repeated = self
                     .module(place.call)
                     .and_then(|module| module.calls.get(label));
@@ -82,6 +82,8 @@ impl<'a> Walk<'a> {
                 match (root, first, second, third) {
                     ("data", Some(kind), Some(name), _) => {
                         self.block(place.call, Name::Data(kind, name), seen);
+                    }
+                    (kind, Some(name), Some("id"), _) if self.has_an_id(place.call, kind, name) => {
                     }
                     (kind, Some(name), _, _) => {
                         self.block(place.call, Name::Resource(kind, name), seen);
@@ -169,6 +171,10 @@ impl<'a> Walk<'a> {
             let what = "local.id, which the renderer overwrites where there are two locals blocks";
             self.note(seen, at.reason(what));
         }
+        if self.links > LONGEST_CHAIN {
+            return self.too_long(&format!("local.{name}"), at, seen);
+        }
+        self.links += 1;
         let known = self.known(call, Name::Local(name), |walk, inner| {
             let place = Place {
                 call,
@@ -183,6 +189,7 @@ impl<'a> Walk<'a> {
             }
             shape
         });
+        self.links -= 1;
         self.link(known, &format!("local.{name}"), at, seen)
     }
 
@@ -208,22 +215,42 @@ impl<'a> Walk<'a> {
             let what = format!("output of module {label}, which is repeated");
             self.note(seen, at.reason(what));
         }
-        let output = self
+        let made = self.caller(called);
+        let given = made.is_some_and(|(_, block)| block.it.body.has_attribute(name));
+        if given || is_injected(label, name) {
+            let what = format!("module.{label}.{name}, which the renderer may have otherwise");
+            self.note(seen, at.reason(what));
+        }
+        if self
             .module(called)
-            .and_then(|module| module.outputs.get(name).copied());
-        let value = output.and_then(|output| output.it.body.get_attribute("value"));
-        let (Some(output), Some(value)) = (output, value) else {
+            .is_none_or(|module| !module.outputs.contains_key(name))
+        {
             let what = format!("refers to module.{label}.{name}, which is not there");
             self.note(seen, at.reason(what));
             return Shape::anything();
-        };
-        let known = self.known(called, Name::Output(name), |walk, inner| {
+        }
+        if self.links > LONGEST_CHAIN {
+            return self.too_long(&format!("module.{label}.{name}"), at, seen);
+        }
+        self.links += 1;
+        let known = self.output_value(called, name);
+        self.links -= 1;
+        self.link(known, &format!("module.{label}.{name}"), at, seen)
+    }
+
+    fn output_value(&mut self, called: usize, name: &'a str) -> Option<Known> {
+        let output = self.module(called)?.outputs.get(name).copied()?;
+        self.known(called, Name::Output(name), |walk, inner| {
             for mark in ["sensitive", "ephemeral"] {
                 if let Some(mark) = output.it.body.get_attribute(mark) {
                     let what = format!("output {name} has a mark {}", mark.key.as_str());
                     walk.note(inner, output.with(mark).reason(what));
                 }
             }
+            let Some(value) = output.it.body.get_attribute("value") else {
+                walk.note(inner, output.reason(format!("output {name} has no value")));
+                return Shape::anything();
+            };
             let place = Place {
                 call: called,
                 file: output.file,
@@ -231,8 +258,33 @@ impl<'a> Walk<'a> {
                 named: None,
             };
             walk.see(place, &value.value, inner)
-        });
-        self.link(known, &format!("module.{label}.{name}"), at, seen)
+        })
+    }
+
+    /// All that a module's outputs reach, without what speaks against a proof: that they are
+    /// referred to in this way does already.
+    fn all_outputs(&mut self, call: usize, label: &str, seen: &mut Seen) {
+        let Some(called) = self.calls_output(call, label, seen) else {
+            return;
+        };
+        let Some(module) = self.module(called) else {
+            return;
+        };
+        for name in module.outputs.keys() {
+            if !self.count(1) {
+                return;
+            }
+            match self.output_value(called, name) {
+                Some(known) => seen.add_reach(&known.0),
+                None => seen.new_each_round = true,
+            }
+        }
+    }
+
+    fn too_long(&mut self, name: &str, at: In<'a, Expression>, seen: &mut Seen) -> Shape {
+        let what = format!("{name} is behind a chain of locals longer than {LONGEST_CHAIN}");
+        self.note(seen, at.reason(what));
+        Shape::anything()
     }
 
     fn calls_output(&mut self, call: usize, label: &str, seen: &mut Seen) -> Option<usize> {
@@ -245,29 +297,39 @@ impl<'a> Walk<'a> {
     /// One more link of a chain, through a local or an output: null is unknown there.
     fn link(
         &mut self,
-        known: Option<(Seen, Shape)>,
+        known: Option<Known>,
         name: &str,
         at: In<'a, Expression>,
         seen: &mut Seen,
     ) -> Shape {
-        let Some((inner, shape)) = known else {
+        let Some(known) = known else {
             // Terraform refuses a circle.
             seen.new_each_round = true;
             self.note(seen, at.reason(format!("{name} refers to itself")));
             return Shape::anything();
         };
+        let (inner, shape) = (&known.0, known.1.clone());
         let chain = inner.chain + 1;
-        seen.add(&inner);
+        seen.add(inner);
         seen.chain = seen.chain.max(chain);
         if chain > LONGEST_CHAIN {
             let what = format!("{name} ends a chain of locals longer than {LONGEST_CHAIN}");
             self.note(seen, at.reason(what));
         }
-        if shape.null {
+        if shape.null && inner.reasons.is_empty() {
             let what = format!("{name} may be null, which is unknown to the renderer");
             self.note(seen, at.reason(what));
         }
         shape
+    }
+
+    /// Does the renderer give a resource an id? It does so once, whatever is new in the rest of
+    /// it with each round.
+    fn has_an_id(&self, call: usize, kind: &'a str, name: &'a str) -> bool {
+        let resources = self.module(call).map(|module| &module.resources);
+        let block = resources.and_then(|resources| resources.get(&(kind, name)));
+        let is_another = kind.starts_with("random_") || kind.starts_with("aws_s3_bucket");
+        block.is_some_and(|block| !block.it.body.has_attribute("id")) && !is_another
     }
 
     /// What a resource or a data source reaches. That it is referred to at all speaks against
@@ -298,7 +360,7 @@ impl<'a> Walk<'a> {
             Shape::anything()
         });
         match known {
-            Some((inner, _)) => seen.add_reach(&inner),
+            Some(known) => seen.add_reach(&known.0),
             // Terraform refuses a circle.
             None => seen.new_each_round = true,
         }

@@ -75,7 +75,8 @@ impl<'a> Walk<'a> {
                 None => {
                     let (reached, shape) = self.look(place, &count.value);
                     self.no_guess(at, "count", &reached, seen);
-                    if !matches!(shape.kind, Kind::Number(_)) || shape.null {
+                    let sure = matches!(shape.kind, Kind::Number(_)) && !shape.null;
+                    if !sure && reached.reasons.is_empty() {
                         self.note(seen, at.reason("count is not surely a number"));
                     }
                 }
@@ -85,7 +86,7 @@ impl<'a> Walk<'a> {
             let at = block.with(&each.value);
             let (reached, shape) = self.look(place, &each.value);
             self.no_guess(at, "for_each", &reached, seen);
-            if shape.null || shape.holds_null() {
+            if (shape.null || shape.holds_null()) && reached.reasons.is_empty() {
                 self.note(seen, at.reason("for_each may hold a null"));
             }
         }

@@ -5,7 +5,7 @@ use hcl_edit::structure::Block;
 
 use super::walk::{Name, Place, Repeated, Seen, Walk};
 use crate::template::declared::Type;
-use crate::template::module::{In, bare};
+use crate::template::module::{In, bare, is_injected};
 use crate::template::shape::{Kind, Shape};
 use crate::template::values::{self, Value};
 
@@ -41,9 +41,9 @@ impl<'a> Walk<'a> {
             }
         });
         match known {
-            Some((inner, shape)) => {
-                seen.add(&inner);
-                shape
+            Some(known) => {
+                seen.add(&known.0);
+                known.1.clone()
             }
             None => {
                 seen.new_each_round = true;
@@ -105,8 +105,7 @@ impl<'a> Walk<'a> {
                 .calls
                 .get(call)
                 .map_or("", |call| call.label.as_str());
-            let injected = label.starts_with("random_") || label.starts_with("aws_");
-            if name == "id" || injected {
+            if is_injected(label, name) {
                 let what = format!(
                     "variable {name} is not given: the renderer gives it a value of its own"
                 );

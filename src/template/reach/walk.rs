@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use hcl_edit::Span;
 use hcl_edit::expr::Expression;
@@ -17,10 +18,11 @@ use crate::template::source::Variable;
 use crate::template::tree::Tree;
 
 /// Steps of a walk: nodes of trees, and values of shapes.
-const MOST_STEPS: u32 = 300_000;
+const MOST_STEPS: u32 = 100_000;
 
-/// How deep the walk goes, through expressions and references alike.
-const DEEPEST: u32 = 200;
+/// How deep the walk goes, through expressions and references alike: 6 kB of stack for each in
+/// debug builds.
+const DEEPEST: u32 = 120;
 
 /// Locals and outputs in a chain. The renderer resolves one more link with each of its
 /// rounds, of which it makes at most 32: 33 came out right, 70 did not.
@@ -38,10 +40,15 @@ pub(crate) struct Walk<'a> {
     pub(crate) reasons: Reasons,
     /// What made the walk end early; then nothing is proved.
     pub(crate) stopped: Found,
-    known: BTreeMap<(usize, Name<'a>), Option<(Seen, Shape)>>,
+    known: BTreeMap<(usize, Name<'a>), Option<Known>>,
     steps: u32,
     pub(super) depth: u32,
+    /// Locals and outputs on the way to where the walk is.
+    pub(super) links: u32,
 }
+
+/// What is known of a name: what it reaches, and what its value may be.
+pub(super) type Known = Rc<(Seen, Shape)>;
 
 /// Something of a module that can be referred to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -172,6 +179,7 @@ impl<'a> Walk<'a> {
             known: BTreeMap::new(),
             steps: 0,
             depth: 0,
+            links: 0,
         }
     }
 
@@ -190,18 +198,24 @@ impl<'a> Walk<'a> {
     }
 
     pub(crate) fn note(&mut self, seen: &mut Seen, reason: Reason) {
+        self.count(2);
         seen.reasons.add(self.reasons.number(reason));
     }
 
     /// Counts steps. False: that was the last one.
-    pub(super) fn count(&mut self, steps: u32) -> bool {
+    pub(crate) fn count(&mut self, steps: u32) -> bool {
         self.steps = self.steps.saturating_add(steps);
         let more = self.steps < MOST_STEPS;
         if !more {
             let what = "there is more in the source than is looked through";
-            self.stopped.add(self.reasons.number(Reason::of_rows(what)));
+            self.stop(Reason::of_rows(what));
         }
         more
+    }
+
+    /// Nothing is proved any more, whatever else is found.
+    pub(crate) fn stop(&mut self, reason: Reason) {
+        self.stopped.add(self.reasons.number(reason));
     }
 
     /// What an expression reaches, and what its value may be.
@@ -239,8 +253,7 @@ impl<'a> Walk<'a> {
         if more {
             self.depth += 1;
         } else {
-            let reason = file.reason(at, "expressions and references nest too deep");
-            self.stopped.add(self.reasons.number(reason));
+            self.stop(file.reason(at, "expressions and references nest too deep"));
         }
         more
     }
@@ -266,7 +279,7 @@ impl<'a> Walk<'a> {
         call: usize,
         name: Name<'a>,
         find: impl FnOnce(&mut Self, &mut Seen) -> Shape,
-    ) -> Option<(Seen, Shape)> {
+    ) -> Option<Known> {
         if let Some(known) = self.known.get(&(call, name)) {
             let known = known.clone();
             self.count(1);
@@ -276,8 +289,8 @@ impl<'a> Walk<'a> {
         let mut seen = Seen::default();
         let shape = find(self, &mut seen);
         self.count(shape.size());
-        self.known
-            .insert((call, name), Some((seen.clone(), shape.clone())));
-        Some((seen, shape))
+        let known = Some(Rc::new((seen, shape)));
+        self.known.insert((call, name), known.clone());
+        known
     }
 }

@@ -71,6 +71,21 @@ fn something_of_everything(product: &Product) {
         tagged.first_version().workspace_tag("zone", "\"eu\"");
         stopped(&tagged, "tagged");
     }
+    if facts.has_table("template_version_terraform_values") {
+        let rendered = product
+            .template("rendered")
+            .set("use_classic_parameter_flow", false)
+            .create();
+        rendered
+            .first_version()
+            .source(&[("main.tf", "locals {}\n")]);
+        stopped(&rendered, "rendered");
+        let pushed = rendered.new_version("pushed").create();
+        pushed.source(&[("main.tf", "locals {}\n")]);
+        pushed.activate();
+        product
+            .execute("UPDATE workspaces SET automatic_updates = 'always' WHERE name = 'rendered'");
+    }
     if let Some(inactivity) = inactivity {
         let idle = product.template("idle").set(inactivity, HOUR).create();
         idle.workspace("idle").create_stopped(YESTERDAY);
@@ -136,6 +151,16 @@ fn the_grants_suffice_and_none_is_too_much() {
                     .expect("a savepoint");
                 superuser.batch_execute(&revoke).expect("REVOKE");
                 match trial(&mut superuser) {
+                    // What a proof is made from: without it a version is unknown.
+                    Ok(attempts) if for_proofs(&named) => assert!(
+                        attempts.iter().any(|attempt| attempt.outcome == "blocked"
+                            && attempt
+                                .message
+                                .as_deref()
+                                .unwrap_or_default()
+                                .contains("may not read")),
+                        "{version} {revoke}: {attempts:?}"
+                    ),
                     Ok(_) => superfluous.push(format!("{version}: {revoke}")),
                     Err(refused) => {
                         assert_eq!(refused.sqlstate, "42501", "{version} {revoke}: {refused:?}");
@@ -158,6 +183,15 @@ fn the_grants_suffice_and_none_is_too_much() {
         assert_eq!(tick(&mut superuser, TODAY_AT_NINE).len(), all.len());
     }
     assert_eq!(superfluous, [] as [String; 0]);
+}
+
+/// Is it a right to what only proofs are made from?
+fn for_proofs(right: &str) -> bool {
+    ["files", "template_version_variables"]
+        .iter()
+        .any(|table| right.ends_with(&format!(".{table}")))
+        || right.contains("(mutable)")
+        || right.contains("(cached_module_files)")
 }
 
 /// Each single right of a GRANT: the REVOKE that takes it, and how a message names it.
