@@ -1,9 +1,7 @@
 //! When proofs are made, by whom, and what is kept of them.
 
 use workspace_autobuild_tests::autobuild::{HOURLY, RUN, START, STOPPED, install};
-use workspace_autobuild_tests::product::{
-    Fields, Template, Value, Workspace, execute, texts, value,
-};
+use workspace_autobuild_tests::product::{Fields, Template, Value, Workspace, execute, value};
 use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{Product, SOON, Transition, Version, await_until};
 

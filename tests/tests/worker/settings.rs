@@ -26,7 +26,7 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
                        FROM pg_settings WHERE name LIKE 'workspace\\_autobuild.%'";
     assert_eq!(
         texts(&mut client, sentences),
-        [[Some("18".to_owned()), Some("18".to_owned())]]
+        [[Some("19".to_owned()), Some("19".to_owned())]]
     );
     let ranges = texts(
         &mut client,
