@@ -71,7 +71,8 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Proves all that is not proved of these, in the caller's transaction.
+    /// Proves all that is not proved of these, in the caller's transaction. What can't be looked
+    /// at for a lock stays as it is.
     pub(super) fn prove_by_hand(&self, versions: Vec<Uuid>) -> Result<(), Error> {
         if versions.is_empty() {
             return Ok(());
@@ -80,7 +81,11 @@ impl Executor<'_> {
         if wanted.is_empty() {
             return Ok(());
         }
-        hold_sources(&self.product)?;
+        match in_subtransaction(|| hold_sources(&self.product)) {
+            // A migration is at them: the others are built.
+            Err(error) if error.sqlstate().is_locked() => return Ok(()),
+            held => held?,
+        }
         for version in wanted {
             self.make(version)?;
         }
