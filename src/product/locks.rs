@@ -15,13 +15,12 @@ use std::time::{Duration, Instant};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::columns::is_for_proofs;
 use crate::server::error::Error;
 use crate::server::guc::{deadlock_timeout, give_way, lock_timeout, with_settings};
 use crate::server::relation::{self, Mode};
 use crate::server::subtransaction::in_subtransaction;
 
-use super::schema::Product;
+use super::schema::{Product, Table};
 
 /// What a transaction does with the product's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +59,7 @@ pub(crate) fn hold_under_snapshot(schema: &str, purpose: Purpose) -> Result<Rc<P
 ///
 /// Errors: as [`hold_under_snapshot`].
 pub(crate) fn hold_for_preview(schema: &str) -> Result<Rc<Product>, Error> {
-    hold_to_read(schema, |table| !is_for_proofs(table))
+    hold_to_read(schema, |table| !table.for_proofs)
 }
 
 /// Locks what proofs are made from besides, under the caller's snapshot, in a transaction
@@ -78,14 +77,14 @@ pub(crate) fn hold_sources(product: &Product) -> Result<(), Error> {
 /// As [`hold_for_preview`], for what reads some tables only.
 pub(crate) fn hold_to_read(
     schema: &str,
-    reads: impl Fn(&str) -> bool,
+    reads: impl Fn(&Table) -> bool,
 ) -> Result<Rc<Product>, Error> {
     for _ in 0..LOOKS {
         let product = Product::find(schema)?;
         let locked: Vec<pg_sys::Oid> = product
             .tables
             .iter()
-            .filter(|table| reads(table.name))
+            .filter(|table| reads(table))
             .flat_map(|table| relation::lock(table.oid, Mode::AccessShare))
             .collect();
         if Product::find(schema)?.tables == product.tables {
