@@ -45,7 +45,7 @@ impl Executor<'_> {
     }
 
     /// Proves what is not proved of these, each in a transaction of the worker's own, as long
-    /// as there is time.
+    /// as there is time. A version that can't be looked at keeps no other from it.
     pub(super) fn prove(&self, versions: Versions) -> Result<(), Error> {
         let nothing = matches!(&versions, Versions::These(ids) if ids.is_empty());
         if nothing || !self.proves() {
@@ -58,20 +58,28 @@ impl Executor<'_> {
             || hold(schema, Purpose::Read),
             |product| self.with(product)?.wanted(versions),
         )?;
+        let mut failed = Ok(());
         for version in wanted {
             if begun.elapsed() >= proofs::PATIENCE {
                 break;
             }
-            timed(
+            let made = timed(
                 self.settings,
                 || hold(schema, Purpose::Prove),
                 |product| self.with(product)?.make(version),
-            )?;
+            );
+            match made {
+                Err(error) if concerns_one(&error) => {
+                    failed = failed.and_then(|()| Err(of_version(error, version)));
+                }
+                made => made?,
+            }
         }
-        Ok(())
+        failed
     }
 
-    /// Proves all that is not proved of these, in the caller's transaction.
+    /// Proves all that is not proved of these, in the caller's transaction. What can't be
+    /// looked at stays unproved, and keeps nothing else from being built.
     pub(super) fn prove_by_hand(&self, versions: Vec<Uuid>) -> Result<(), Error> {
         if versions.is_empty() {
             return Ok(());
@@ -80,9 +88,23 @@ impl Executor<'_> {
         if wanted.is_empty() {
             return Ok(());
         }
-        hold_sources(&self.product)?;
+        match in_subtransaction(|| hold_sources(&self.product)) {
+            Err(error) if error.sqlstate().is_locked_or_deadlock() => {
+                pgrx::warning!(
+                    "template versions could not be proved, since a table that their sources are \
+                     in is locked: {error}"
+                );
+                return Ok(());
+            }
+            held => held?,
+        }
         for version in wanted {
-            self.make(version)?;
+            match self.make(version) {
+                Err(error) if concerns_one(&error) => {
+                    pgrx::warning!("{}", of_version(error, version));
+                }
+                made => made?,
+            }
         }
         Ok(())
     }
@@ -97,6 +119,22 @@ impl Executor<'_> {
         in_subtransaction(|| proofs::make(&self.extension, &self.product, self.role, version))
             .map_err(|error| self.name_missing_right(error))
     }
+}
+
+/// Has an error to do with the one version that was looked at? Others would meet the same
+/// lock, the same cancel, the same lack of a right.
+fn concerns_one(error: &Error) -> bool {
+    let sqlstate = error.sqlstate();
+    !sqlstate.ends_batch() && !sqlstate.lacks_prerequisite()
+}
+
+/// Says of which version it is.
+fn of_version(mut error: Error, version: Uuid) -> Error {
+    error.message = format!(
+        "template version {version} could not be proved: {}",
+        error.message
+    );
+    error
 }
 
 /// Proves the active versions of templates ahead of their builds, as long as there is time.
