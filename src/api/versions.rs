@@ -175,12 +175,12 @@ pub(super) fn seen(product: &Product, settings: &Settings) -> Result<Option<Vec<
 /// What is wrong with these, for `autobuild_status`.
 pub(super) fn problem(unknown: &[Followed]) -> Option<String> {
     let first = unknown.first()?;
-    let templates = match unknown.len() {
-        1 => "1 template has an active version".to_owned(),
-        more => format!("{more} templates have active versions"),
+    let (templates, its) = match unknown.len() {
+        1 => ("1 template has an active version".to_owned(), "its"),
+        more => (format!("{more} templates have active versions"), "their"),
     };
     Some(format!(
-        "{templates} that workspaces follow and are not started on, since its parameters can't \
+        "{templates} that workspaces follow and are not started on, since {its} parameters can't \
         be known here: SELECT * FROM autobuild_version_check('{}') says what would have to \
         change in template {}",
         first.version, first.template
