@@ -11,7 +11,7 @@ use crate::instant::Instant;
 use crate::ledger::ticks::Source;
 use crate::new_build::request::Request;
 use crate::new_build::version::chosen_version;
-use crate::product::locks::{Purpose, hold, hold_sources};
+use crate::product::locks::{hold_if_free, hold_sources};
 use crate::product::sources::Versions;
 use crate::proofs;
 use crate::server::error::Error;
@@ -45,7 +45,8 @@ impl Executor<'_> {
     }
 
     /// Proves what is not proved of these, each in a transaction of the worker's own, as long
-    /// as there is time.
+    /// as there is time, and as nobody has the tables: nothing is waited for. A version that
+    /// can't be looked at keeps no other from it.
     pub(super) fn prove(&self, versions: Versions) -> Result<(), Error> {
         let nothing = matches!(&versions, Versions::These(ids) if ids.is_empty());
         if nothing || !self.proves() {
@@ -55,24 +56,37 @@ impl Executor<'_> {
         let schema = &self.settings.product_schema;
         let wanted = timed(
             self.settings,
-            || hold(schema, Purpose::Read),
-            |product| self.with(product)?.wanted(versions),
+            || hold_if_free(schema),
+            |product| match product {
+                Some(product) => self.with(product)?.wanted(versions),
+                None => Ok(Vec::new()),
+            },
         )?;
+        let mut failed = Ok(());
         for version in wanted {
             if begun.elapsed() >= proofs::PATIENCE {
                 break;
             }
-            timed(
+            let made = timed(
                 self.settings,
-                || hold(schema, Purpose::Prove),
-                |product| self.with(product)?.make(version),
-            )?;
+                || hold_if_free(schema),
+                |product| match product {
+                    Some(product) => self.with(product)?.make(version),
+                    None => Ok(()),
+                },
+            );
+            match made {
+                Err(error) if concerns_one(&error) => {
+                    failed = failed.and_then(|()| Err(of_version(error, version)));
+                }
+                made => made?,
+            }
         }
-        Ok(())
+        failed
     }
 
-    /// Proves all that is not proved of these, in the caller's transaction. What can't be looked
-    /// at for a lock stays as it is.
+    /// Proves all that is not proved of these, in the caller's transaction. What can't be
+    /// looked at stays unproved, and keeps nothing else from being built.
     pub(super) fn prove_by_hand(&self, versions: Vec<Uuid>) -> Result<(), Error> {
         if versions.is_empty() {
             return Ok(());
@@ -82,12 +96,22 @@ impl Executor<'_> {
             return Ok(());
         }
         match in_subtransaction(|| hold_sources(&self.product)) {
-            // A migration is at them: the others are built.
-            Err(error) if error.sqlstate().is_locked() => return Ok(()),
+            Err(error) if error.sqlstate().is_locked_or_deadlock() => {
+                pgrx::warning!(
+                    "template versions could not be proved, since a table that their sources are \
+                     in is locked: {error}"
+                );
+                return Ok(());
+            }
             held => held?,
         }
         for version in wanted {
-            self.make(version)?;
+            match self.make(version) {
+                Err(error) if concerns_one(&error) => {
+                    pgrx::warning!("{}", of_version(error, version));
+                }
+                made => made?,
+            }
         }
         Ok(())
     }
@@ -104,6 +128,22 @@ impl Executor<'_> {
     }
 }
 
+/// Has an error to do with the one version that was looked at? Others would meet the same
+/// lock, the same cancel, the same lack of a right.
+fn concerns_one(error: &Error) -> bool {
+    let sqlstate = error.sqlstate();
+    !sqlstate.ends_batch() && !sqlstate.lacks_prerequisite()
+}
+
+/// Says of which version it is.
+fn of_version(mut error: Error, version: Uuid) -> Error {
+    error.message = format!(
+        "template version {version} could not be proved: {}",
+        error.message
+    );
+    error
+}
+
 /// Proves the active versions of templates ahead of their builds, as long as there is time.
 pub(crate) fn worker_ahead(at: Instant, settings: &Settings) -> Result<(), Error> {
     if !settings.prove_templates {
@@ -111,8 +151,12 @@ pub(crate) fn worker_ahead(at: Instant, settings: &Settings) -> Result<(), Error
     }
     let executor = timed(
         settings,
-        || hold(&settings.product_schema, Purpose::Read),
-        |product| Executor::new(settings, at, Source::Worker, product),
+        || hold_if_free(&settings.product_schema),
+        |product| {
+            product
+                .map(|product| Executor::new(settings, at, Source::Worker, product))
+                .transpose()
+        },
     )?;
-    executor.prove(Versions::Active)
+    executor.map_or(Ok(()), |executor| executor.prove(Versions::Active))
 }

@@ -29,8 +29,6 @@ pub(crate) enum Purpose {
     Read,
     /// It reads them and writes builds.
     Write,
-    /// It reads them, and what proofs are made from.
-    Prove,
 }
 
 /// Tables that keep changing are looked up so often before it is given up.
@@ -93,6 +91,18 @@ pub(crate) fn hold_to_read(
         }
     }
     Err(restless())
+}
+
+/// As [`hold`] to read, with what proofs are made from, for what can wait: nothing is waited for. `None` where somebody
+/// has one of the tables.
+pub(crate) fn hold_if_free(schema: &str) -> Result<Option<Rc<Product>>, Error> {
+    let product = Product::find(schema)?;
+    let mut tables = product.tables.iter();
+    if !tables.all(|table| relation::try_lock(table.oid, Mode::AccessShare)) {
+        return Ok(None);
+    }
+    let same = Product::find(schema)?.tables == product.tables;
+    Ok(same.then_some(product))
 }
 
 /// Can these tables be read without waiting for anybody? Then they are locked. What says how
@@ -163,7 +173,7 @@ fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>
 /// The tables and their modes, in the order of locking. A mode is never raised later.
 fn wanted(product: &Product, purpose: Purpose) -> Vec<(pg_sys::Oid, Mode)> {
     let mode = |oid, written| match purpose {
-        Purpose::Read | Purpose::Prove => Mode::AccessShare,
+        Purpose::Read => Mode::AccessShare,
         Purpose::Write if written => Mode::RowExclusive,
         Purpose::Write if product.referenced.contains(&oid) => Mode::RowShare,
         Purpose::Write => Mode::AccessShare,
@@ -171,7 +181,7 @@ fn wanted(product: &Product, purpose: Purpose) -> Vec<(pg_sys::Oid, Mode)> {
     let mut wanted: Vec<(pg_sys::Oid, Mode)> = product
         .tables
         .iter()
-        .filter(|table| !table.for_proofs || purpose == Purpose::Prove)
+        .filter(|table| !table.for_proofs)
         .map(|table| (table.oid, mode(table.oid, table.written)))
         .collect();
     if purpose == Purpose::Write {
