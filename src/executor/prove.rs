@@ -1,16 +1,14 @@
 //! Proofs in ticks: of the versions that what is due is built of, and ahead of the versions
 //! that templates make active.
 
-use std::collections::HashSet;
 use std::time::Instant as Clock;
 
 use uuid::Uuid;
 
 use crate::decision::due::Due;
+use crate::decision::plan::versions_of;
 use crate::instant::Instant;
 use crate::ledger::ticks::Source;
-use crate::new_build::request::Request;
-use crate::new_build::version::chosen_version;
 use crate::product::locks::{hold_if_free, hold_sources};
 use crate::product::sources::Versions;
 use crate::proofs;
@@ -32,36 +30,31 @@ impl Executor<'_> {
         if !self.proves() {
             return Vec::new();
         }
-        let chosen = due.iter().filter_map(|due| {
-            chosen_version(&Request {
-                facts: &due.facts,
-                next: &due.next,
-                signs: &self.product.signs,
-                policy: &self.settings.policy,
-            })
-        });
-        let mut seen = HashSet::new();
-        chosen.filter(|version| seen.insert(*version)).collect()
+        let versions = versions_of(&self.product, &self.settings.policy, due);
+        versions.into_iter().collect()
     }
 
     /// Proves what is not proved of these, each in a transaction of the worker's own, as long
     /// as there is time, and as nobody has the tables: nothing is waited for. A version that
     /// can't be looked at keeps no other from it.
-    pub(super) fn prove(&self, versions: Versions) -> Result<(), Error> {
-        let nothing = matches!(&versions, Versions::These(ids) if ids.is_empty());
-        if nothing || !self.proves() {
+    pub(super) fn prove(&self, versions: Vec<Uuid>) -> Result<(), Error> {
+        if versions.is_empty() {
             return Ok(());
         }
-        let begun = Clock::now();
-        let schema = &self.settings.product_schema;
         let wanted = timed(
             self.settings,
-            || hold_if_free(schema),
+            || hold_if_free(&self.settings.product_schema),
             |product| match product {
-                Some(product) => self.with(product)?.wanted(versions),
+                Some(product) => self.with(product)?.wanted(Versions::These(versions)),
                 None => Ok(Vec::new()),
             },
         )?;
+        self.prove_each(wanted)
+    }
+
+    fn prove_each(&self, wanted: Vec<Uuid>) -> Result<(), Error> {
+        let begun = Clock::now();
+        let schema = &self.settings.product_schema;
         let mut failed = Ok(());
         for version in wanted {
             if begun.elapsed() >= proofs::PATIENCE {
@@ -149,14 +142,17 @@ pub(crate) fn worker_ahead(at: Instant, settings: &Settings) -> Result<(), Error
     if !settings.prove_templates {
         return Ok(());
     }
-    let executor = timed(
+    let found = timed(
         settings,
         || hold_if_free(&settings.product_schema),
-        |product| {
-            product
-                .map(|product| Executor::new(settings, at, Source::Worker, product))
-                .transpose()
+        |product| match product {
+            Some(product) if product.signs.dynamic => {
+                let executor = Executor::new(settings, at, Source::Worker, product)?;
+                let wanted = executor.wanted(Versions::Active)?;
+                Ok(Some((executor, wanted)))
+            }
+            _ => Ok(None),
         },
     )?;
-    executor.map_or(Ok(()), |executor| executor.prove(Versions::Active))
+    found.map_or(Ok(()), |(executor, wanted)| executor.prove_each(wanted))
 }

@@ -93,8 +93,8 @@ pub(crate) fn hold_to_read(
     Err(restless())
 }
 
-/// As [`hold`] to read, with what proofs are made from, for what can wait: nothing is waited for. `None` where somebody
-/// has one of the tables.
+/// As [`hold`] to read, with what proofs are made from, for what can wait: nothing is waited
+/// for. `None` where somebody has one of the tables.
 pub(crate) fn hold_if_free(schema: &str) -> Result<Option<Rc<Product>>, Error> {
     let product = Product::find(schema)?;
     let mut tables = product.tables.iter();
