@@ -62,6 +62,19 @@ pub(super) fn of_source(
     Ok(known(product, settings, Proofs::Made, &[id])?.remove(&id))
 }
 
+const NOT_COMPLETE: &str = "its import is not complete";
+
+/// What is wrong with the import of a version: nothing is built of it then.
+fn not_imported(version: &Version) -> Option<&'static str> {
+    match &version.import {
+        None => Some("the job that imported it does not exist"),
+        Some(import) if !import.completed => Some(NOT_COMPLETE),
+        Some(import) if import.canceled => Some("its import was canceled"),
+        Some(import) if import.failed => Some("its import failed"),
+        Some(_) => None,
+    }
+}
+
 /// The proof that is kept, or else one made for the caller.
 fn proved(product: &Product, settings: &Settings, id: Uuid) -> Result<Proved, Error> {
     let unknown = |what: String| Proved::Unknown(vec![Reason::of_rows(what)]);
@@ -74,18 +87,19 @@ fn proved(product: &Product, settings: &Settings, id: Uuid) -> Result<Proved, Er
     if let Some(proved) = kept {
         return Ok(proved);
     }
+    // What keeps ticks from looking counts, whatever the caller may read.
+    let of_ticks = known(product, settings, Proofs::Kept, &[id])?.remove(&id);
+    if let Some(Proof::Unknown(why)) = of_ticks {
+        return Ok(unknown(why));
+    }
     if let Some(hindrance) = hindrance(product, current_user())? {
-        let of_ticks = known(product, settings, Proofs::Kept, &[id])?.remove(&id);
-        return Ok(unknown(match of_ticks {
-            Some(Proof::Unknown(why)) => why,
-            _ => format!(
-                "its source was not looked at by a tick yet, nor may you look at it ({hindrance})"
-            ),
-        }));
+        return Ok(unknown(format!(
+            "its source was not looked at by a tick yet, nor may you look at it ({hindrance})"
+        )));
     }
     hold_sources(product)?;
     let proved = proofs::of_caller(product, id)?;
-    Ok(proved.unwrap_or_else(|| unknown("its import is not complete".to_owned())))
+    Ok(proved.unwrap_or_else(|| unknown(NOT_COMPLETE.to_owned())))
 }
 
 /// Whether starts onto a template version can be made by us: one row `static`, or one
@@ -110,7 +124,9 @@ fn autobuild_version_check(
     let settings = licence::settings().or_raise();
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let version = version(&product, id).or_raise();
-    let proved = if is_rendered(&version, &product.signs) {
+    let proved = if let Some(wrong) = not_imported(&version) {
+        Proved::Unknown(vec![Reason::of_rows(wrong)])
+    } else if is_rendered(&version, &product.signs) {
         proved(&product, &settings, id).or_raise()
     } else if product.signs.dynamic && version.classic_flow.is_none() {
         Proved::Unknown(vec![Reason::of_rows(
@@ -159,12 +175,12 @@ pub(super) fn seen(product: &Product, settings: &Settings) -> Result<Option<Vec<
 /// What is wrong with these, for `autobuild_status`.
 pub(super) fn problem(unknown: &[Followed]) -> Option<String> {
     let first = unknown.first()?;
-    let templates = match unknown.len() {
-        1 => "1 template has an active version".to_owned(),
-        more => format!("{more} templates have active versions"),
+    let (templates, its) = match unknown.len() {
+        1 => ("1 template has an active version".to_owned(), "its"),
+        more => (format!("{more} templates have active versions"), "their"),
     };
     Some(format!(
-        "{templates} that workspaces follow and are not started on, since its parameters can't \
+        "{templates} that workspaces follow and are not started on, since {its} parameters can't \
         be known here: SELECT * FROM autobuild_version_check('{}') says what would have to \
         change in template {}",
         first.version, first.template

@@ -21,7 +21,7 @@ use crate::settings;
 pub(super) fn waiting() -> Result<Vec<Waiting>, Error> {
     let settings = settings::read();
     let product = hold_to_read(&settings.product_schema, |table| {
-        waiting::READ.contains(&table)
+        waiting::READ.contains(&table.name)
     })?;
     let role = executor_role(&product, &settings)?;
     in_subtransaction(|| acting_as(role, || waiting::read(&product)))

@@ -88,6 +88,13 @@ fn request<'a>(product: &'a Product, policy: &'a Policy, due: &'a Due) -> Reques
     }
 }
 
+/// The versions that builds of these take.
+pub(crate) fn versions_of(product: &Product, policy: &Policy, due: &[Due]) -> HashSet<Uuid> {
+    due.iter()
+        .filter_map(|due| chosen_version(&request(product, policy, due)))
+        .collect()
+}
+
 impl Inputs {
     fn read(
         product: &Product,
@@ -97,10 +104,7 @@ impl Inputs {
         proofs: Proofs,
     ) -> Result<Inputs, Error> {
         let policy = &settings.policy;
-        let mut ids: HashSet<Uuid> = due
-            .iter()
-            .filter_map(|due| chosen_version(&request(product, policy, due)))
-            .collect();
+        let mut ids = versions_of(product, policy, due);
         if product.signs.provisioner {
             // The check for a provisioner looks at the active version, whatever is built.
             ids.extend(

@@ -15,13 +15,12 @@ use std::time::{Duration, Instant};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::columns::is_for_proofs;
 use crate::server::error::Error;
 use crate::server::guc::{deadlock_timeout, give_way, lock_timeout, with_settings};
 use crate::server::relation::{self, Mode};
 use crate::server::subtransaction::in_subtransaction;
 
-use super::schema::Product;
+use super::schema::{Product, Table};
 
 /// What a transaction does with the product's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +29,6 @@ pub(crate) enum Purpose {
     Read,
     /// It reads them and writes builds.
     Write,
-    /// It reads them, and what proofs are made from.
-    Prove,
 }
 
 /// Tables that keep changing are looked up so often before it is given up.
@@ -60,7 +57,7 @@ pub(crate) fn hold_under_snapshot(schema: &str, purpose: Purpose) -> Result<Rc<P
 ///
 /// Errors: as [`hold_under_snapshot`].
 pub(crate) fn hold_for_preview(schema: &str) -> Result<Rc<Product>, Error> {
-    hold_to_read(schema, |table| !is_for_proofs(table))
+    hold_to_read(schema, |table| !table.for_proofs)
 }
 
 /// Locks what proofs are made from besides, under the caller's snapshot, in a transaction
@@ -78,14 +75,14 @@ pub(crate) fn hold_sources(product: &Product) -> Result<(), Error> {
 /// As [`hold_for_preview`], for what reads some tables only.
 pub(crate) fn hold_to_read(
     schema: &str,
-    reads: impl Fn(&str) -> bool,
+    reads: impl Fn(&Table) -> bool,
 ) -> Result<Rc<Product>, Error> {
     for _ in 0..LOOKS {
         let product = Product::find(schema)?;
         let locked: Vec<pg_sys::Oid> = product
             .tables
             .iter()
-            .filter(|table| reads(table.name))
+            .filter(|table| reads(table))
             .flat_map(|table| relation::lock(table.oid, Mode::AccessShare))
             .collect();
         if Product::find(schema)?.tables == product.tables {
@@ -94,6 +91,18 @@ pub(crate) fn hold_to_read(
         }
     }
     Err(restless())
+}
+
+/// As [`hold`] to read, with what proofs are made from, for what can wait: nothing is waited
+/// for. `None` where somebody has one of the tables.
+pub(crate) fn hold_if_free(schema: &str) -> Result<Option<Rc<Product>>, Error> {
+    let product = Product::find(schema)?;
+    let mut tables = product.tables.iter();
+    if !tables.all(|table| relation::try_lock(table.oid, Mode::AccessShare)) {
+        return Ok(None);
+    }
+    let same = Product::find(schema)?.tables == product.tables;
+    Ok(same.then_some(product))
 }
 
 /// Can these tables be read without waiting for anybody? Then they are locked. What says how
@@ -164,7 +173,7 @@ fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>
 /// The tables and their modes, in the order of locking. A mode is never raised later.
 fn wanted(product: &Product, purpose: Purpose) -> Vec<(pg_sys::Oid, Mode)> {
     let mode = |oid, written| match purpose {
-        Purpose::Read | Purpose::Prove => Mode::AccessShare,
+        Purpose::Read => Mode::AccessShare,
         Purpose::Write if written => Mode::RowExclusive,
         Purpose::Write if product.referenced.contains(&oid) => Mode::RowShare,
         Purpose::Write => Mode::AccessShare,
@@ -172,7 +181,7 @@ fn wanted(product: &Product, purpose: Purpose) -> Vec<(pg_sys::Oid, Mode)> {
     let mut wanted: Vec<(pg_sys::Oid, Mode)> = product
         .tables
         .iter()
-        .filter(|table| !table.for_proofs || purpose == Purpose::Prove)
+        .filter(|table| !table.for_proofs)
         .map(|table| (table.oid, mode(table.oid, table.written)))
         .collect();
     if purpose == Purpose::Write {

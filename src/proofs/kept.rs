@@ -9,7 +9,7 @@ use crate::new_build::inputs::Static;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, Row, execute, for_each_row, uuids};
-use crate::template::{Proved, RULES};
+use crate::template::{Proved, RULES, Reason};
 
 /// The most proofs that are kept; the oldest go first. What is built again is proved again.
 const MOST: i64 = 10_000;
@@ -41,7 +41,10 @@ pub(crate) fn find(
                 let proved = if row.bool(1)? {
                     serde_json::from_str(&findings).ok().map(Proved::Static)
                 } else {
-                    serde_json::from_str(&findings).ok().map(Proved::Unknown)
+                    serde_json::from_str::<Vec<Reason>>(&findings)
+                        .ok()
+                        .filter(|reasons| !reasons.is_empty())
+                        .map(Proved::Unknown)
                 };
                 found.extend(proved.map(|proved| (id, proved)));
                 Ok(())

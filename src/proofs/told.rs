@@ -3,9 +3,10 @@
 use uuid::Uuid;
 
 use crate::product::schema::Product;
-use crate::product::sources::{self, Versions};
+use crate::product::sources::{self, Versions, hindrance};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
+use crate::server::identity::current_user;
 use crate::server::query::Access;
 use crate::settings::Settings;
 use crate::template::Proved;
@@ -22,7 +23,8 @@ pub(crate) struct Followed {
 }
 
 /// The templates whose active version is known to be unknown, and that workspaces follow; by
-/// id. As whoever acts: the executor's role.
+/// id. As whoever acts: the executor's role. While that may not read sources, what isn't proved
+/// yet is unknown as well.
 pub(crate) fn followed_unknown(
     extension: &Extension,
     product: &Product,
@@ -34,9 +36,14 @@ pub(crate) fn followed_unknown(
     let rendered = sources::rendered(product, Versions::Active)?;
     let ids: Vec<Uuid> = rendered.iter().map(|(version, _)| *version).collect();
     let kept = kept::find(extension, Access::Read, &ids)?;
+    let hindered = kept.len() < ids.len() && hindrance(product, current_user())?.is_some();
     let mut unknown: Vec<Followed> = rendered
         .into_iter()
-        .filter(|(version, _)| matches!(kept.get(version), Some(Proved::Unknown(_))))
+        .filter(|(version, _)| match kept.get(version) {
+            Some(Proved::Unknown(_)) => true,
+            Some(Proved::Static(_)) => false,
+            None => hindered,
+        })
         .map(|(version, template)| Followed { template, version })
         .collect();
     if unknown.is_empty() {

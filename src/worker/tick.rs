@@ -386,8 +386,15 @@ fn prove_ahead(desk: Desk, at: Instant, settings: &Settings) {
         && !is_busy(&error)
         && !is_gone()
     {
-        desk.with(|slot| slot.record_error(clock::now(), error.sqlstate(), &error.message));
-        log(format!("a template version could not be proved: {error}"));
+        let news = desk.with(|slot| {
+            let before = slot.last_error.get();
+            slot.record_error(clock::now(), error.sqlstate(), &error.message);
+            before != slot.last_error.get()
+        });
+        // The same failure again is in the counters; the log has it once.
+        if news == Some(true) {
+            log(format!("proving template versions failed: {error}"));
+        }
     }
 }
 

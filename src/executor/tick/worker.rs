@@ -24,7 +24,6 @@ use crate::ledger::{attempts, batch as batch_ledger};
 use crate::product::facts::Selection;
 use crate::product::holders;
 use crate::product::locks::{Purpose, hold};
-use crate::product::sources::Versions;
 use crate::proofs::Proofs;
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
@@ -90,7 +89,7 @@ pub(crate) fn worker(
     let versions = executor.versions_of(&decided.due);
     drop(decided.due);
     // What isn't proved keeps nothing else from being built.
-    if let Err(error) = executor.prove(Versions::These(versions)) {
+    if let Err(error) = executor.prove(versions) {
         if cancel::was_asked() {
             return Ok(Tick::Canceled(state.report));
         }

@@ -3,7 +3,7 @@
 use hcl_edit::structure::Block;
 
 use crate::template::module::{In, Module};
-use crate::template::reach::{Place, Repeated, Seen, Walk};
+use crate::template::reach::{Place, Seen, Walk};
 
 /// Notes blocks of any kind whose count or for_each reaches `sensitive()`, and presets that do.
 pub(crate) fn check(walk: &mut Walk<'_>, seen: &mut Seen) {
@@ -15,12 +15,7 @@ pub(crate) fn check(walk: &mut Walk<'_>, seen: &mut Seen) {
             if !walk.stopped.is_empty() {
                 return;
             }
-            let place = Place {
-                call,
-                file: block.file,
-                repeated: &Repeated::Once,
-                named: None,
-            };
+            let place = Place::once(call, block.file);
             let mut reached = Seen::default();
             for key in ["count", "for_each"] {
                 if let Some(attribute) = block.it.body.get_attribute(key) {

@@ -122,9 +122,10 @@ fn literal_key(key: &ObjectKey) -> Option<String> {
 }
 
 /// A text without signs that mean something in a template, or would if they weren't escaped.
-/// Letters beyond ASCII may be composed anew by the product.
+/// Letters beyond ASCII may be composed anew by the product; a NUL is in no text of the
+/// database.
 fn plain(text: &str) -> Option<String> {
-    let special = ["${", "%{", "$$", "%%"];
+    let special = ["${", "%{", "$$", "%%", "\0"];
     let special = special.iter().any(|sign| text.contains(sign));
     (!special && text.is_ascii()).then(|| text.to_owned())
 }

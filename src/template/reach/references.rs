@@ -176,12 +176,7 @@ impl<'a> Walk<'a> {
         }
         self.links += 1;
         let known = self.known(call, Name::Local(name), |walk, inner| {
-            let place = Place {
-                call,
-                file: attribute.file,
-                repeated: &Repeated::Once,
-                named: None,
-            };
+            let place = Place::once(call, attribute.file);
             let shape = walk.see(place, &attribute.it.value, inner);
             if inner.early && !shape.is_scalar() {
                 let what = format!("local.{name}, whose keys may stay from an early guess of try");
@@ -251,12 +246,7 @@ impl<'a> Walk<'a> {
                 walk.note(inner, output.reason(format!("output {name} has no value")));
                 return Shape::anything();
             };
-            let place = Place {
-                call: called,
-                file: output.file,
-                repeated: &Repeated::Once,
-                named: None,
-            };
+            let place = Place::once(called, output.file);
             walk.see(place, &value.value, inner)
         })
     }
@@ -350,12 +340,7 @@ impl<'a> Walk<'a> {
             seen.new_each_round = true;
         }
         let known = self.known(call, name, |walk, inner| {
-            let place = Place {
-                call,
-                file: block.file,
-                repeated: &Repeated::Once,
-                named: None,
-            };
+            let place = Place::once(call, block.file);
             walk.see_body(place, &block.it.body, inner);
             Shape::anything()
         });

@@ -48,12 +48,7 @@ impl<'a> Walk<'a> {
 
     /// The place of a block's count and for_each, where no `each` is known.
     fn outside(&self, call: usize, block: In<'a, Block>) -> Place<'a, 'static> {
-        Place {
-            call,
-            file: block.file,
-            repeated: &Repeated::Once,
-            named: None,
-        }
+        Place::once(call, block.file)
     }
 
     /// What speaks against a block's count or for_each, if it decides.

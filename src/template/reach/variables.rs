@@ -3,7 +3,7 @@
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::Block;
 
-use super::walk::{Name, Place, Repeated, Seen, Walk};
+use super::walk::{Name, Place, Seen, Walk};
 use crate::template::declared::Type;
 use crate::template::module::{In, bare, is_injected};
 use crate::template::shape::{Kind, Shape};
@@ -148,12 +148,7 @@ impl<'a> Walk<'a> {
             self.note(seen, block.reason(format!("variable {name} is not given")));
             return Shape::of(Kind::Any).or_null();
         };
-        let place = Place {
-            call,
-            file: block.file,
-            repeated: &Repeated::Once,
-            named: None,
-        };
+        let place = Place::once(call, block.file);
         self.see(place, &default.value, seen)
     }
 }

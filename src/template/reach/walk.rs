@@ -72,6 +72,18 @@ pub(crate) struct Place<'a, 's> {
     pub(crate) named: Option<&'s Named<'s>>,
 }
 
+impl<'a> Place<'a, 'static> {
+    /// In a block that is not repeated.
+    pub(crate) fn once(call: usize, file: &'a File) -> Place<'a, 'static> {
+        Place {
+            call,
+            file,
+            repeated: &Repeated::Once,
+            named: None,
+        }
+    }
+}
+
 /// A name of `for` or `dynamic`, and those outside.
 pub(crate) struct Named<'s> {
     pub(crate) name: &'s str,

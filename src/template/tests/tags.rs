@@ -51,6 +51,7 @@ fn a_parameters_value_is_told_by_its_name() {
 fn everything_else_is_a_reason() {
     for value in [
         "\"${data.coder_parameter.p.value}-x\"",
+        "\"no\\u0000text\"",
         "data.coder_parameter.p.name",
         "data.coder_parameter.q.value",
         "data.coder_parameter.p.value.x",

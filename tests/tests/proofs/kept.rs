@@ -1,9 +1,7 @@
 //! When proofs are made, by whom, and what is kept of them.
 
 use workspace_autobuild_tests::autobuild::{HOURLY, RUN, START, STOPPED, install};
-use workspace_autobuild_tests::product::{
-    Fields, Template, Value, Workspace, execute, texts, value,
-};
+use workspace_autobuild_tests::product::{Fields, Template, Value, Workspace, execute, value};
 use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{Product, SOON, Transition, Version, await_until};
 
@@ -74,9 +72,15 @@ fn a_kept_proof_that_can_not_be_read_is_made_anew() {
     pushed(&template, STATIC, |version| version.parameter(size()));
     follower(&template, "dev", &[("size", "s")]);
     operator.tick(RUN);
-    operator.execute("UPDATE autobuild_proofs SET findings = '\"nonsense\"'");
-    let second = follower(&template, "two", &[("size", "s")]);
-    assert_eq!(operator.outcome(&second, RUN), START);
+    for nonsense in [
+        "findings = '\"nonsense\"'",
+        "findings = '[]', is_static = false",
+    ] {
+        operator.execute(&format!("UPDATE autobuild_proofs SET {nonsense}"));
+        let next = follower(&template, "next", &[("size", "s")]);
+        assert_eq!(operator.outcome(&next, RUN), START, "{nonsense}");
+        next.update("deleted", true);
+    }
 }
 
 #[test]

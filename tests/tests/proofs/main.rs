@@ -3,6 +3,7 @@
 
 #![allow(clippy::indexing_slicing, unreachable_pub)]
 
+mod hindered;
 mod kept;
 mod recorded;
 mod starts;

@@ -3,7 +3,9 @@
 use postgres::Client;
 use serde_json::Value as Json;
 use workspace_autobuild_tests::autobuild::{RUN, STOPPED, install, records, refusal, refused};
-use workspace_autobuild_tests::product::{Fields, TemplateVersion, Workspace, execute, value};
+use workspace_autobuild_tests::product::{
+    Fields, TemplateVersion, Value, Workspace, execute, value,
+};
 use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{Product, SOON, Version, await_until};
 
@@ -180,4 +182,59 @@ fn status_and_metrics_count_templates_that_are_followed_to_an_unknown_version() 
     assert_eq!(value(&mut client, metric).as_deref(), Some("0"));
     template.update("require_active_version", true);
     assert_eq!(value(&mut client, metric).as_deref(), Some("1"));
+}
+
+#[test]
+fn version_check_says_that_nothing_is_built_of_a_version_that_was_not_imported() {
+    let product = install(Version::NEWEST);
+    let mut client = product.superuser();
+    let classic = product.template("classic").create().first_version();
+    let renders = rendered(&product, "docker");
+    let renders = pushed(&renders, STATIC, |version| version.parameter(size()));
+    for version in [&classic, &renders] {
+        for (column, value, said) in [
+            ("error", Value::from("no such module"), "import failed"),
+            ("canceled_at", Value::sql("now()"), "import was canceled"),
+            ("completed_at", Value::NULL, "import is not complete"),
+        ] {
+            version.update_import(column, value);
+            let rows = check(&mut client, version);
+            assert!(
+                rows.len() == 1 && rows[0].starts_with("unknown ") && rows[0].contains(said),
+                "{column}: {rows:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_right_that_the_role_lacks_is_told_to_whoever_may_read_more() {
+    let product = install(Version::NEWEST);
+    let operator = product.operator();
+    let role = format!("executor_{}", product.database());
+    operator.execute(&format!(
+        "CREATE ROLE {role}; SELECT autobuild_grant('{role}');
+         REVOKE SELECT (data) ON files FROM {role}"
+    ));
+    let mut client = product.superuser();
+    execute(
+        &mut client,
+        &format!(
+            "ALTER DATABASE {} SET workspace_autobuild.role = '{role}'",
+            product.database()
+        ),
+    );
+    let mut client = product.superuser();
+    let template = rendered(&product, "docker");
+    follower(&template, "dev", &[("size", "s")]);
+    let version = pushed(&template, STATIC, |version| version.parameter(size()));
+    let said = check(&mut client, &version);
+    let wanted = format!("may not read files.data: SELECT autobuild_grant('{role}')");
+    assert!(said[0].contains(&wanted), "{said:?}");
+    let count = "SELECT value::int FROM autobuild_metrics
+                  WHERE metric = 'workspace_autobuild_unknown_templates'";
+    assert_eq!(value(&mut client, count).as_deref(), Some("1"));
+    execute(&mut client, &format!("SELECT autobuild_grant('{role}')"));
+    assert!(check(&mut client, &version)[0].starts_with("static "));
+    assert_eq!(value(&mut client, count).as_deref(), Some("0"));
 }

@@ -26,7 +26,7 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
                        FROM pg_settings WHERE name LIKE 'workspace\\_autobuild.%'";
     assert_eq!(
         texts(&mut client, sentences),
-        [[Some("18".to_owned()), Some("18".to_owned())]]
+        [[Some("19".to_owned()), Some("19".to_owned())]]
     );
     let ranges = texts(
         &mut client,
@@ -52,6 +52,7 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
             "notify_jobs superuser - on -",
             "notify_transitions superuser - off -",
             "product_schema superuser - public -",
+            "prove_templates superuser - on -",
             "role superuser -  -",
             "rules superuser - autostop, autostart, failed, dormancy -",
             "statement_timeout superuser ms 60000 0..2147483647",
