@@ -53,13 +53,14 @@ impl Decided {
     /// Adds the verdict on a workspace.
     pub fn add(&mut self, facts: Facts, verdict: Verdict, tick: Instant) {
         let look = next_look(&verdict, tick);
-        match verdict.outcome {
-            Ok(next) if next.due => self.due.push(Due {
+        match verdict.due() {
+            // One that is reminded is started by nothing: there is nothing to be filled in.
+            Some(next) => self.due.push(Due {
                 next,
                 fill_next_start_at: verdict.fill_next_start_at,
                 facts,
             }),
-            _ => {
+            None => {
                 self.later.extend(look.map(|at| (facts.workspace_id, at)));
                 if let (Some(at), Some(text)) = (verdict.fill_next_start_at, facts.schedule) {
                     self.fills.push((facts.workspace_id, text, at));
@@ -68,8 +69,8 @@ impl Decided {
         }
     }
 
-    /// Puts what is due into the order of a tick: stops, starts, deletes, marks; in each by
-    /// due time, then by id.
+    /// Puts what is due into the order of a tick: stops, starts, deletes, marks, reminders; in
+    /// each by due time, then by id.
     pub fn sort(&mut self) {
         self.due.sort_by_key(|due| {
             let kind = match due.next.transition {
@@ -77,6 +78,7 @@ impl Decided {
                 Transition::Start => 1,
                 Transition::Delete => 2,
                 Transition::Dormant => 3,
+                Transition::Remind => 4,
             };
             (kind, due.next.at, due.facts.workspace_id)
         });
@@ -98,5 +100,9 @@ pub fn next_look(verdict: &Verdict, tick: Instant) -> Option<Instant> {
             next.at
         }
     });
-    next.into_iter().chain(verdict.look_again_at).min()
+    let reminder = verdict.reminder.map(|reminder| reminder.at);
+    next.into_iter()
+        .chain(verdict.look_again_at)
+        .chain(reminder)
+        .min()
 }

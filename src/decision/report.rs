@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(report.ended(Outcome::Observed), 0);
         assert_eq!(
             report.tried,
-            [[1, 0, 0, 1, 0], [1, 0, 0, 1, 0], [0; 5], [0; 5]]
+            [[1, 0, 0, 1, 0], [1, 0, 0, 1, 0], [0; 5], [0; 5], [0; 5]]
         );
         assert_eq!(report.failures, [(SqlState::parse("22012").unwrap(), 2)]);
     }

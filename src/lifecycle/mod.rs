@@ -8,7 +8,8 @@
 //! (`candidate`) is left alone by every rule. The others are put before the [`rules`] in
 //! force, in order; each rule is a file that says when it acts, or why it does not.
 //!
-//! A [`reminder`] is no part of a verdict: it says when an owner is told of a deadline.
+//! A reminder of a deadline is no transition, but a rule says when it is made, and a verdict
+//! has it beside what happens next.
 
 mod candidate;
 pub mod explain;
@@ -17,7 +18,6 @@ pub mod listing;
 pub mod needs;
 pub mod outcome;
 pub mod policy;
-pub mod reminder;
 pub mod rules;
 pub mod schedules;
 pub mod signs;

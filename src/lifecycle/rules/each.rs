@@ -30,6 +30,11 @@ macro_rules! each {
                 }
             }
 
+            /// Does it remind the owner, and make no transition?
+            pub fn reminds(self) -> bool {
+                self.about().reminds
+            }
+
             pub(in crate::lifecycle) fn evaluate<S: Schedules>(
                 self,
                 candidate: &Candidate<'_>,

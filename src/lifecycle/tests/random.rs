@@ -83,7 +83,7 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         return None;
     }
 
-    let [autostop, autostart, failed, dormancy, delete] =
+    let [autostop, autostart, failed, dormancy, delete, _] =
         ActingRule::ALL.map(|rule| policy.rules.contains(rule));
     let start = latest.transition == BuildTransition::Start;
     let stop = latest.transition == BuildTransition::Stop;
@@ -372,14 +372,23 @@ fn policies() -> impl Strategy<Value = Policy> {
             }),
     ];
     let delay = prop_oneof![2 => Just(0), 1 => (1..90i64).prop_map(|minutes| minutes * MINUTE)];
-    (rules, proptest::bool::weighted(0.8), any::<bool>(), delay).prop_map(
-        |(rules, licensed, failed_stop_retry, max_start_delay)| Policy {
-            rules,
-            licensed,
-            failed_stop_retry,
-            max_start_delay: Micros(max_start_delay),
-        },
+    let tells = proptest::bool::weighted(0.8);
+    (
+        rules,
+        proptest::bool::weighted(0.8),
+        any::<bool>(),
+        tells,
+        delay,
     )
+        .prop_map(
+            |(rules, licensed, failed_stop_retry, notify_owners, max_start_delay)| Policy {
+                rules,
+                licensed,
+                failed_stop_retry,
+                notify_owners,
+                max_start_delay: Micros(max_start_delay),
+            },
+        )
 }
 
 pub(super) fn any_case() -> impl Strategy<Value = Case> {

@@ -4,10 +4,12 @@ use proptest::prelude::*;
 
 use super::random::{Case, any_case};
 use super::*;
+use crate::lifecycle::candidate::Candidate;
+use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::PREBUILDS_OWNER;
-use crate::lifecycle::reminder::{NoReminder, Reminder, reminder};
 use crate::lifecycle::rules::ActingRule;
 use crate::lifecycle::skip::Skip;
+use crate::lifecycle::transition::{BuildReason, Transition};
 
 /// A running workspace with that deadline, whose owner is reminded half an hour before.
 fn until(deadline: Instant) -> Facts {
@@ -17,35 +19,59 @@ fn until(deadline: Instant) -> Facts {
     facts
 }
 
-fn reminded(facts: &Facts) -> Result<Reminder, NoReminder> {
-    reminder(facts, &TODAY, &ALL_RULES, tick(), &Weekly)
+fn reminded(facts: &Facts) -> Option<Next> {
+    today(facts).reminder
 }
 
 fn due(facts: &Facts) -> bool {
-    reminded(facts).is_ok_and(|reminder| reminder.due)
+    reminded(facts).is_some_and(|reminder| reminder.due)
 }
 
-fn none(facts: &Facts) -> NoReminder {
-    reminded(facts).expect_err("a reminder")
+fn when(facts: &Facts) -> Option<Instant> {
+    reminded(facts).map(|reminder| reminder.at)
 }
 
-fn without(facts: &Facts, change: impl FnOnce(&mut Signs)) -> Result<Reminder, NoReminder> {
-    let mut signs = TODAY;
-    change(&mut signs);
-    reminder(facts, &signs, &ALL_RULES, tick(), &Weekly)
+/// Why nobody is reminded, where the rule itself says so.
+fn none(facts: &Facts) -> Skip {
+    none_under(facts, &TODAY)
+}
+
+fn none_under(facts: &Facts, signs: &Signs) -> Skip {
+    assert_eq!(
+        verdict(facts, signs, &ALL_RULES, tick(), &Weekly).reminder,
+        None
+    );
+    match Candidate::new(facts, signs, &ALL_RULES, tick()) {
+        Ok(candidate) => ActingRule::Remind
+            .evaluate(&candidate, &Weekly)
+            .unwrap_err(),
+        Err((_, skip)) => skip,
+    }
+}
+
+/// None, since a transition comes first.
+fn gives_way(facts: &Facts) -> bool {
+    reminded(facts).is_none() && next(facts).due
 }
 
 #[test]
 fn an_owner_is_reminded_of_a_deadline_from_a_while_before_it_on() {
     for (minutes, expected) in [(60, false), (31, false), (30, true), (15, true), (1, true)] {
         let facts = until(later(minutes, 0));
-        let made = Reminder {
-            deadline: later(minutes, 0),
-            at: later(minutes - 30, 0),
-            due: expected,
-        };
-        assert_eq!(reminded(&facts), Ok(made));
+        let made = reminded(&facts).unwrap();
+        assert_eq!((made.at, made.due), (later(minutes - 30, 0), expected));
+        assert_eq!(
+            (made.rule, made.transition, made.reason, made.mark_dormant),
+            (
+                ActingRule::Remind,
+                Transition::Remind,
+                BuildReason::Autostop,
+                false
+            )
+        );
         assert!(!next(&facts).due, "the stop is not due with it");
+        let due = expected.then_some(made);
+        assert_eq!(today(&facts).due(), due, "it is what is due");
     }
 }
 
@@ -65,15 +91,14 @@ fn a_reminder_is_due_to_the_microsecond_and_never_at_the_deadline() {
     }
     // At the deadline there is the stop; where that is left out there is nothing.
     let facts = until(tick());
-    assert_eq!(none(&facts), NoReminder::TransitionDue);
+    assert!(gives_way(&facts));
     let policy = Policy {
         rules: RuleSet::ALL.without(ActingRule::Autostop),
         ..ALL_RULES
     };
-    assert_eq!(
-        reminder(&facts, &TODAY, &policy, tick(), &Weekly),
-        Err(NoReminder::Reached { deadline: tick() })
-    );
+    let without_stops = verdict(&facts, &TODAY, &policy, tick(), &Weekly);
+    assert_eq!(without_stops.reminder, None);
+    assert_eq!(none(&facts), Skip::DeadlineReached { deadline: tick() });
 }
 
 #[test]
@@ -99,7 +124,7 @@ fn a_template_without_a_time_before_the_deadline_reminds_nobody() {
     for nanos in [0, -1, i64::MIN] {
         let mut facts = until(later(15, 0));
         facts.template().time_til_autostop_notify = Nanos(nanos);
-        assert_eq!(none(&facts), NoReminder::NoTime);
+        assert_eq!(none(&facts), Skip::NoReminderTime);
     }
 }
 
@@ -117,7 +142,7 @@ fn an_owner_is_reminded_once_of_each_deadline() {
     let deadline = later(15, 0);
     let mut facts = until(deadline);
     facts.latest().notified_deadline = Some(deadline);
-    assert_eq!(none(&facts), NoReminder::Told { deadline });
+    assert_eq!(none(&facts), Skip::Reminded { deadline });
     // Moved to and fro, it is the one of which the owner knows.
     for micros in [-1, 1] {
         facts.latest().deadline = Some(later(15, micros));
@@ -127,7 +152,7 @@ fn an_owner_is_reminded_once_of_each_deadline() {
     assert!(!due(&facts));
     // Extended, it is reminded of later.
     facts.latest().deadline = Some(later(2 * 60, 0));
-    assert_eq!(reminded(&facts).map(|made| made.at), Ok(later(90, 0)));
+    assert_eq!(when(&facts), Some(later(90, 0)));
 }
 
 #[test]
@@ -138,35 +163,23 @@ fn only_of_a_workspace_that_was_started_anybody_is_reminded() {
     ] {
         let mut facts = until(later(15, 0));
         facts.latest().transition = transition;
-        match none(&facts) {
-            NoReminder::Skip(skip) => assert_eq!(skip.code(), code),
-            other => panic!("{other:?}"),
-        }
+        assert_eq!(none(&facts).code(), code);
     }
     let mut facts = until(later(15, 0));
     facts.latest().deadline = None;
-    assert!(matches!(
-        none(&facts),
-        NoReminder::Skip(Skip::NoDeadline { .. })
-    ));
+    assert!(matches!(none(&facts), Skip::NoDeadline { .. }));
 }
 
 #[test]
 fn only_after_a_start_that_succeeded_anybody_is_reminded() {
     let mut facts = until(later(15, 0));
     facts.job().canceled_at = Some(later(-59, 0));
-    assert!(matches!(none(&facts), NoReminder::Canceled { .. }));
+    assert!(matches!(none(&facts), Skip::BuildCanceled { .. }));
     facts.job().completed_at = None;
-    assert!(matches!(
-        none(&facts),
-        NoReminder::Skip(Skip::BuildInProgress { .. })
-    ));
+    assert!(matches!(none(&facts), Skip::BuildInProgress { .. }));
     let mut facts = until(later(15, 0));
     facts.job().failed = true;
-    assert!(matches!(
-        none(&facts),
-        NoReminder::Skip(Skip::BuildFailed { .. })
-    ));
+    assert!(matches!(none(&facts), Skip::BuildFailed { .. }));
 }
 
 #[test]
@@ -182,25 +195,23 @@ fn a_suspended_owner_is_not_reminded_but_one_who_was_long_away() {
     }
     let mut facts = until(later(15, 0));
     facts.owner = Some(OwnerStatus::Suspended);
-    assert_eq!(none(&facts), NoReminder::TransitionDue);
-    let before = without(&facts, |signs| signs.suspended_owner = false);
-    assert_eq!(before, Err(NoReminder::OwnerSuspended));
+    assert!(gives_way(&facts));
+    let mut before = TODAY;
+    before.suspended_owner = false;
+    assert_eq!(none_under(&facts, &before), Skip::OwnerSuspended);
 }
 
 #[test]
 fn a_workspace_that_is_dormant_deleted_or_prebuilt_has_no_reminder() {
     let mut facts = until(later(15, 0));
     facts.dormant_at = Some(later(-60, 0));
-    assert!(matches!(
-        none(&facts),
-        NoReminder::Skip(Skip::Dormant { .. })
-    ));
+    assert!(matches!(none(&facts), Skip::Dormant { .. }));
     let mut facts = until(later(15, 0));
     facts.deleted = true;
-    assert_eq!(none(&facts), NoReminder::Skip(Skip::Deleted));
+    assert_eq!(none(&facts), Skip::Deleted);
     let mut facts = until(later(15, 0));
     facts.owner_id = PREBUILDS_OWNER;
-    assert_eq!(none(&facts), NoReminder::Skip(Skip::Prebuild));
+    assert_eq!(none(&facts), Skip::Prebuild);
 }
 
 #[test]
@@ -208,11 +219,76 @@ fn a_transition_that_is_due_goes_before_a_reminder() {
     let mut facts = until(later(15, 0));
     facts.template().time_til_dormant = Nanos(MINUTE_NS);
     facts.last_used_at = later(-60, 0);
-    assert!(next(&facts).due);
-    assert_eq!(none(&facts), NoReminder::TransitionDue);
+    assert!(gives_way(&facts));
     // One that is still to come does not.
     facts.last_used_at = tick();
     assert!(!next(&facts).due && due(&facts));
+}
+
+#[test]
+fn who_moves_before_the_reminder_is_not_reminded() {
+    // Reminded in half an hour, dormant in 29 or 31 minutes.
+    let mut facts = until(later(60, 0));
+    facts.template().time_til_dormant = Nanos(60 * MINUTE_NS);
+    facts.last_used_at = later(-31, 0);
+    assert_eq!((next(&facts).at, reminded(&facts)), (later(29, 0), None));
+    facts.last_used_at = later(-29, 0);
+    assert_eq!(
+        (next(&facts).at, when(&facts)),
+        (later(31, 0), Some(later(30, 0)))
+    );
+}
+
+#[test]
+fn a_setting_leaves_reminders_to_the_product() {
+    let facts = until(later(15, 0));
+    for policy in [
+        Policy {
+            notify_owners: false,
+            ..ALL_RULES
+        },
+        Policy {
+            rules: RuleSet::ALL.without(ActingRule::Remind),
+            ..ALL_RULES
+        },
+    ] {
+        let verdict = verdict(&facts, &TODAY, &policy, tick(), &Weekly);
+        assert_eq!(verdict.reminder, None);
+        assert!(verdict.outcome.is_ok(), "the stop comes all the same");
+    }
+}
+
+#[test]
+fn an_explanation_ends_with_the_reminder_where_no_transition_is_due() {
+    let last = |facts: &Facts, policy: &Policy| {
+        let steps = explain(facts, &TODAY, policy, tick(), &Weekly);
+        let last = steps.into_iter().last().unwrap();
+        (last.rule, last.passed, last.observed)
+    };
+    let facts = until(later(15, 0));
+    assert_eq!(
+        last(&facts, &ALL_RULES),
+        (
+            "remind",
+            true,
+            "The owner is reminded of the deadline, 2024-01-03T10:15:00Z, from \
+             2024-01-03T09:45:00Z on; the tick is 2024-01-03T10:00:00Z."
+                .to_owned()
+        )
+    );
+    let mut told = facts.clone();
+    told.latest().notified_deadline = Some(later(15, 0));
+    assert!(!last(&told, &ALL_RULES).1);
+    let off = Policy {
+        notify_owners: false,
+        ..ALL_RULES
+    };
+    assert_eq!(
+        last(&facts, &off).2,
+        "It does not act: workspace_autobuild.notify_owners is off."
+    );
+    let (rule, passed, _) = last(&until(tick()), &ALL_RULES);
+    assert_eq!((rule, passed), ("autostop", true));
 }
 
 #[test]
@@ -226,15 +302,19 @@ fn neither_use_nor_licence_matters_to_a_reminder() {
         licensed: false,
         ..ALL_RULES
     };
-    let made = reminder(&facts, &TODAY, &policy, tick(), &Weekly);
-    assert!(made.is_ok_and(|made| made.due));
+    let made = verdict(&facts, &TODAY, &policy, tick(), &Weekly).reminder;
+    assert!(made.is_some_and(|made| made.due));
 }
 
 #[test]
 fn without_its_columns_nobody_is_reminded() {
     let facts = until(later(15, 0));
-    let older = without(&facts, |signs| signs.reminder = false);
-    assert_eq!(older, Err(NoReminder::NotInForce));
+    let mut older = TODAY;
+    older.reminder = false;
+    assert_eq!(
+        verdict(&facts, &older, &ALL_RULES, tick(), &Weekly).reminder,
+        None
+    );
     for column in [
         "templates.time_til_autostop_notify",
         "workspace_builds.notified_autostop_deadline",
@@ -284,6 +364,8 @@ fn is_reminded(case: &Case) -> bool {
         && before > 0
         && left <= i128::from(before / 1_000_000 * 1_000_000)
         && latest.notified_deadline != Some(deadline)
+        && case.policy.notify_owners
+        && case.policy.rules.contains(ActingRule::Remind)
         && !case.verdict().outcome.is_ok_and(|next| next.due)
 }
 
@@ -292,8 +374,7 @@ proptest! {
 
     #[test]
     fn who_is_reminded_is_whom_the_plain_statement_says(case in any_case()) {
-        let made = reminder(&case.facts, &case.signs, &case.policy, tick(), &Weekly);
-        let due = made.is_ok_and(|made| made.due);
+        let due = case.verdict().reminder.is_some_and(|made| made.due);
         prop_assert_eq!(due, is_reminded(&case));
     }
 }
