@@ -2,9 +2,11 @@
 
 use uuid::Uuid;
 
-use crate::instant::Instant;
+use crate::instant::{Instant, Micros};
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::outcome::Next;
+use crate::lifecycle::policy::Policy;
+use crate::lifecycle::signs::Signs;
 use crate::lifecycle::transition::Transition;
 use crate::lifecycle::verdict::Verdict;
 
@@ -24,6 +26,13 @@ impl Due {
     pub fn latest_build_number(&self) -> i32 {
         let latest = self.facts.latest.as_ref();
         latest.map_or(0, |latest| latest.build_number)
+    }
+
+    /// How long after a dormancy mark the workspace is to be deleted, where the mark says so.
+    pub fn deleted_after(&self, signs: &Signs, policy: &Policy) -> Option<Micros> {
+        let ttl = self.facts.template.as_ref()?.time_til_dormant_autodelete.0;
+        // Nanoseconds, which the product cuts to milliseconds.
+        (policy.licensed && signs.deletion && ttl > 0).then_some(Micros(ttl / 1_000_000 * 1_000))
     }
 }
 

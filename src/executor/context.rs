@@ -126,7 +126,7 @@ impl<'a> Executor<'a> {
 
     /// Names the right that is missing, where one is.
     pub(super) fn name_missing_right(&self, error: Error) -> Error {
-        name_missing_right(error, &self.product, self.role)
+        name_missing_right(error, &self.product, self.settings, self.role)
     }
 
     /// The workspaces of `autobuild_attempts` that nothing is due for any more.

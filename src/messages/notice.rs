@@ -30,6 +30,16 @@ impl Notice {
         Notice::Reminder,
     ];
 
+    /// Its name in sentences.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Notice::AutoUpdated => "updated",
+            Notice::Dormant => "dormant",
+            Notice::TaskPaused => "task paused",
+            Notice::Reminder => "reminder",
+        }
+    }
+
     /// Its row of `notification_templates`.
     pub const fn template_id(self) -> Uuid {
         Uuid::from_u128(match self {

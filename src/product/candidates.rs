@@ -3,6 +3,7 @@
 
 use crate::columns::{Column, provisioner_jobs, templates, users, workspace_builds, workspaces};
 use crate::lifecycle::facts::PREBUILDS_OWNER;
+use crate::lifecycle::policy::Policy;
 use crate::lifecycle::rules::ActingRule;
 
 use super::schema::Product;
@@ -11,8 +12,9 @@ use super::schema::Product;
 /// (`$2` in seconds since 1970), or ever.
 ///
 /// It is asked twice, first without each workspace's own owner, template and job: what
-/// that leaves out, which is nearly all, costs no further look-up.
-pub(super) fn candidates(product: &Product, at_tick: bool) -> String {
+/// that leaves out, which is nearly all, costs no further look-up. A rule that may not act
+/// asks for nothing.
+pub(super) fn candidates(product: &Product, policy: &Policy, at_tick: bool) -> String {
     let mut ended = format!("j.{} IS NOT NULL", provisioner_jobs::COMPLETED_AT.name);
     if product.signs.job_status {
         ended.push_str(&format!(" OR j.{} <> ''", provisioner_jobs::ERROR.name));
@@ -20,7 +22,7 @@ pub(super) fn candidates(product: &Product, at_tick: bool) -> String {
     let mut first = Vec::new();
     let mut second = Vec::new();
     for rule in ActingRule::ALL {
-        if product.signs.bring(rule) {
+        if product.signs.bring(rule) && policy.allows(rule) {
             let asked = asked_of(rule, product, at_tick);
             if let Some(unended) = asked.unended {
                 ended.push_str(&format!(" OR {unended}"));
@@ -28,6 +30,11 @@ pub(super) fn candidates(product: &Product, at_tick: bool) -> String {
             first.push(asked.first);
             second.push(asked.second);
         }
+    }
+    if first.is_empty() {
+        // No rule may act.
+        first.push("false".to_owned());
+        second.push("false".to_owned());
     }
     let tick = if at_tick {
         // Both parameters always have their place, whichever rules use them.
@@ -151,6 +158,33 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
                 delete.push_str(&format!(" AND {} < $1", w(workspaces::DELETING_AT)));
             }
             Asked::once(delete)
+        }
+        ActingRule::Remind => {
+            let deadline = product.read("b", workspace_builds::DEADLINE);
+            let told = product.read("b", workspace_builds::NOTIFIED_AUTOSTOP_DEADLINE);
+            let window = |alias| product.read(alias, templates::TIME_TIL_AUTOSTOP_NOTIFY);
+            let mut first = format!(
+                "b.transition = 'start' AND {deadline} <> '0001-01-01 00:00:00+00'
+                 AND {told} IS DISTINCT FROM {deadline}
+                 AND w.template_id IN (SELECT n.id FROM {} n WHERE {} > 0)",
+                product.table(templates::TABLE),
+                window("n")
+            );
+            let mut second = format!("{} > 0", window("t"));
+            if at_tick {
+                first.push_str(&format!(" AND {deadline} > $1"));
+                // As with dormancy, a second of slack.
+                second.push_str(&format!(
+                    " AND pg_catalog.date_part('epoch', {deadline})
+                      <= $2 + {}::pg_catalog.float8 / '1e9'::pg_catalog.float8 + 1",
+                    window("t")
+                ));
+            }
+            Asked {
+                first,
+                second,
+                unended: None,
+            }
         }
     }
 }

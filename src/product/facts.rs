@@ -11,6 +11,7 @@ use crate::columns::{
 };
 use crate::instant::{Instant, Nanos};
 use crate::lifecycle::facts::{BuildTransition, Facts, Job, LatestBuild, OwnerStatus, Template};
+use crate::lifecycle::policy::Policy;
 use crate::server::error::Error;
 use crate::server::guc::with_settings;
 use crate::server::query::{Access, Arg, Row, for_each_row, uuids};
@@ -29,11 +30,11 @@ pub(crate) enum Selection {
     /// These, as if a build of theirs were not there.
     Without(Vec<(Uuid, Option<Uuid>)>),
     /// Every one that a rule might act on at the tick.
-    DueAt(Instant),
+    DueAt(Policy, Instant),
     /// Every one that a rule might ever act on as things stand.
-    Candidates,
+    Candidates(Policy),
     /// So many of these, in the order of ids, after this id.
-    CandidatesAfter(Uuid, i64),
+    CandidatesAfter(Policy, Uuid, i64),
     /// Every one that is not deleted and has one of these schedules, as if it had no build.
     Scheduled(Vec<String>),
 }
@@ -91,9 +92,9 @@ pub(crate) fn read(
                 ],
             )
         }
-        Selection::DueAt(tick) => (
+        Selection::DueAt(policy, tick) => (
             every_workspace(product),
-            candidates(product, true),
+            candidates(product, &policy, true),
             vec![
                 Arg::Time(Some(tick)),
                 // Seconds since 1970: durations are compared as numbers, so that no
@@ -101,12 +102,16 @@ pub(crate) fn read(
                 Arg::Double(tick.unix_seconds() as f64),
             ],
         ),
-        Selection::Candidates => (every_workspace(product), candidates(product, false), vec![]),
-        Selection::CandidatesAfter(id, limit) => (
+        Selection::Candidates(policy) => (
+            every_workspace(product),
+            candidates(product, &policy, false),
+            vec![],
+        ),
+        Selection::CandidatesAfter(policy, id, limit) => (
             table(),
             format!(
                 "w.id > $1 AND NOT w.deleted AND {} ORDER BY w.id LIMIT $2",
-                candidates(product, false)
+                candidates(product, &policy, false)
             ),
             vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
         ),

@@ -13,6 +13,7 @@ pub(crate) mod holders;
 pub(crate) mod inputs;
 pub(crate) mod licence;
 pub(crate) mod locks;
+pub(crate) mod messages;
 pub(crate) mod provisioners;
 pub(crate) mod role;
 pub(crate) mod schema;

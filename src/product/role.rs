@@ -2,13 +2,14 @@
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::columns::{COLUMNS, Column, NeededFor, Use};
+use crate::columns::{COLUMNS, NeededFor, Use};
 use crate::server::error::Error;
 use crate::server::identity::{is_superuser, role_by_name, role_name};
 use crate::server::query::{Access, Arg, exists, fetch_all, for_each_row};
 use crate::settings::Settings;
 
 use super::inputs::has_legacy_values;
+use super::messages::{audits, tells};
 use super::schema::{Product, quoted};
 
 /// The executor's role: the setting's, or the owner of the product's `workspaces`.
@@ -82,9 +83,9 @@ struct Need {
     columns: Vec<&'static str>,
 }
 
-/// Every privilege that the executor uses on the product's tables as they are; with
-/// `required`, those without which it can't work.
-fn needs(product: &Product, required: bool) -> Vec<Need> {
+/// Every privilege that the executor uses on the product's tables as they are, under these
+/// settings; with `required`, those without which it can't work.
+fn needs(product: &Product, settings: &Settings, required: bool) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
     let mut add = |privilege: &'static str, table, column| match needs
         .iter_mut()
@@ -98,7 +99,7 @@ fn needs(product: &Product, required: bool) -> Vec<Need> {
         }),
     };
     for column in COLUMNS {
-        if !product.has(*column) || !is_used(product, *column) {
+        if !product.has(*column) || !is_needed(product, settings, column.needed_for) {
             continue;
         }
         let privileges: &[&'static str] = match column.usage {
@@ -113,30 +114,39 @@ fn needs(product: &Product, required: bool) -> Vec<Need> {
         for privilege in privileges {
             add(privilege, column.table, product.name_of(*column));
         }
+        if column
+            .updated_for
+            .is_some_and(|needed| is_needed(product, settings, needed))
+        {
+            add("UPDATE", column.table, product.name_of(*column));
+        }
     }
     needs
 }
 
-/// Does the executor touch a column that is there? Some are asked for only where the
-/// sign of their rule is there as well.
-fn is_used(product: &Product, column: Column) -> bool {
-    match column.needed_for {
+/// Is this done at all? Some columns are asked for only where the sign of their rule is there
+/// as well, or a setting is on.
+fn is_needed(product: &Product, settings: &Settings, needed_for: NeededFor) -> bool {
+    match needed_for {
         NeededFor::Always => true,
         NeededFor::Provisioner => product.signs.provisioner,
         NeededFor::Preset => product.signs.preset,
         NeededFor::LegacyValues => has_legacy_values(product),
         NeededFor::Proof => product.signs.dynamic,
+        NeededFor::Messages => tells(product, settings),
+        NeededFor::Reminders => tells(product, settings) && product.signs.reminder,
+        NeededFor::Audit => audits(product, settings),
     }
 }
 
 /// The statements that grant a role exactly what the executor needs.
-pub(crate) fn grants(product: &Product, role: &str) -> Vec<String> {
+pub(crate) fn grants(product: &Product, settings: &Settings, role: &str) -> Vec<String> {
     let role = quoted(role);
     let mut statements = vec![format!(
         "GRANT USAGE ON SCHEMA {} TO {role}",
         quoted(product.name())
     )];
-    statements.extend(needs(product, false).iter().map(|need| {
+    statements.extend(needs(product, settings, false).iter().map(|need| {
         format!(
             "GRANT {} ({}) ON {} TO {role}",
             need.privilege,
@@ -149,7 +159,11 @@ pub(crate) fn grants(product: &Product, role: &str) -> Vec<String> {
 
 /// The privileges that a role lacks, as an error that names them with the statements
 /// that grant them; `None` if it has all.
-pub(crate) fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Option<Error>, Error> {
+pub(crate) fn missing_rights(
+    product: &Product,
+    settings: &Settings,
+    role: pg_sys::Oid,
+) -> Result<Option<Error>, Error> {
     let name = role_name(role).unwrap_or_default();
     let mut lacks = Vec::new();
     let mut statements = Vec::new();
@@ -165,7 +179,7 @@ pub(crate) fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Opt
             quoted(&name)
         ));
     }
-    for need in needs(product, true) {
+    for need in needs(product, settings, true) {
         let columns = fetch_all(
             "SELECT c::pg_catalog.text
                FROM pg_catalog.unnest($4) AS c
@@ -208,16 +222,26 @@ pub(crate) fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Opt
 
 /// Is the error for want of a grant, which no row can help? A permission can also be
 /// denied to a single row: by row security, or by what a trigger does.
-pub(crate) fn lacks_a_right(error: &Error, product: &Product, role: pg_sys::Oid) -> bool {
-    error.sqlstate().lacks_right() && matches!(missing_rights(product, role), Ok(Some(_)))
+pub(crate) fn lacks_a_right(
+    error: &Error,
+    product: &Product,
+    settings: &Settings,
+    role: pg_sys::Oid,
+) -> bool {
+    error.sqlstate().lacks_right() && matches!(missing_rights(product, settings, role), Ok(Some(_)))
 }
 
 /// Turns "permission denied" into an error that names what is missing and the GRANT.
-pub(crate) fn name_missing_right(error: Error, product: &Product, role: pg_sys::Oid) -> Error {
+pub(crate) fn name_missing_right(
+    error: Error,
+    product: &Product,
+    settings: &Settings,
+    role: pg_sys::Oid,
+) -> Error {
     if !error.sqlstate().lacks_right() {
         return error;
     }
-    match missing_rights(product, role) {
+    match missing_rights(product, settings, role) {
         Ok(Some(named)) => named.detail(error.message),
         Ok(None) | Err(_) => error,
     }

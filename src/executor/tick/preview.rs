@@ -19,7 +19,7 @@ pub(crate) fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, 
     let product = hold_for_preview(&settings.product_schema)?;
     let tick = at.truncate_to_minute();
     let selection = crate::agenda::due_by(&product, settings, tick, tick)?
-        .map_or(Selection::DueAt(tick), Selection::These);
+        .map_or(Selection::DueAt(settings.policy, tick), Selection::These);
     let Decided { due, .. } = read_due(&product, &settings.policy, selection, tick)?;
     let planned = plan_all(&product, settings, due, at, Proofs::Made)?;
     let mut builds_left = BuildsLeft::new(settings.max_builds_per_tick);
