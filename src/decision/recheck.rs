@@ -140,6 +140,12 @@ pub(crate) fn overtaken(
                 facts.deleting_at = due.facts.deleting_at;
                 facts.next_start_at = due.facts.next_start_at;
             }
+            if due.next.transition == Transition::Remind
+                && let (Some(now), Some(before)) = (&mut facts.latest, &due.facts.latest)
+            {
+                // And this one of the build's.
+                now.notified_deadline = before.notified_deadline;
+            }
             if facts == due.facts || stands(due, &facts) {
                 decided.remove(&id);
             } else {

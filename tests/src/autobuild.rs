@@ -350,7 +350,10 @@ impl Operator<'_> {
     /// Lets every rule act, deletion too.
     #[track_caller]
     pub fn all_rules(&self) {
-        self.set("rules", "autostop, autostart, failed, dormancy, delete");
+        self.set(
+            "rules",
+            "autostop, autostart, failed, dormancy, delete, remind",
+        );
     }
 
     /// Executes statements in this session.

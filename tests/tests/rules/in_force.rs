@@ -20,6 +20,7 @@ const RULES: [(&str, Version); 20] = [
     ("failed", Version::V2_0_0),
     ("dormancy", Version::V2_0_0),
     ("delete", Version::V2_0_0),
+    ("remind", Version::V2026_06),
     ("prebuild", Version::V2023_06),
     ("advisory_lock", Version::V2023_06),
     ("suspended_owner", Version::V2_15_0),

@@ -69,7 +69,7 @@ fn a_name_that_is_no_rule_is_refused() {
 fn the_default_rules_delete_nothing() {
     on_versions(&[Version::V2_0_0, Version::NEWEST], |product, operator| {
         let rules = operator.rows("SHOW workspace_autobuild.rules");
-        let default = "autostop, autostart, failed, dormancy".to_owned();
+        let default = "autostop, autostart, failed, dormancy, remind".to_owned();
         assert_eq!(rules, [[Some(default)]]);
         let ttl = if product.version() < Version::V2_5_0 {
             "locked_ttl"
