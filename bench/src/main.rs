@@ -12,6 +12,7 @@ mod data;
 mod floor;
 mod latency;
 mod measure;
+mod messages;
 mod next;
 mod original;
 mod preview;
@@ -139,6 +140,9 @@ fn main() -> ExitCode {
         }
         if config.wants("versions") {
             versions::run(&config, &bench, &mut report);
+        }
+        if config.wants("messages") {
+            messages::run(&config, &bench, &mut report);
         }
         if config.wants("large") {
             tick::large_state(&config, &bench, &mut report);

@@ -2,8 +2,8 @@
 //! message is none.
 
 use workspace_autobuild_tests::autobuild::TODAY_AT_NINE;
-use workspace_autobuild_tests::product::{Notice, value};
-use workspace_autobuild_tests::{Operator, Product, Version};
+use workspace_autobuild_tests::product::{Notice, Value, value};
+use workspace_autobuild_tests::{Operator, Product, Transition, Version};
 
 use super::support::*;
 
@@ -108,6 +108,50 @@ fn a_version_without_the_notice_tells_nobody_and_complains_of_nothing() {
         let workspace = to_be_updated(&renewed(product, ""), ada(product), "dev");
         operator.tick(TODAY_AT_NINE);
         assert_eq!(workspace.builds().len(), 2);
+        assert_eq!(ticks_message(operator), "");
+    });
+}
+
+#[test]
+fn who_was_built_by_somebody_else_first_is_told_nothing_by_us() {
+    with_messages(|product, operator| {
+        let template = renewed(product, "");
+        let owner = ada(product);
+        let lost = to_be_updated(&template, owner, "lost");
+        to_be_updated(&template, owner, "won");
+        operator.execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
+        operator.rows("SELECT 1 FROM workspaces");
+        lost.build(Transition::Start).create();
+        let rows = operator.rows(&format!(
+            "SELECT outcome FROM autobuild_tick('{TODAY_AT_NINE}') ORDER BY outcome"
+        ));
+        operator.execute("COMMIT");
+        let outcomes: Vec<String> = rows.into_iter().flatten().flatten().collect();
+        assert_eq!(outcomes, ["built", "conflict"], "{}", product.version());
+        let told =
+            product.rows("SELECT DISTINCT payload->'labels'->>'name' FROM notification_messages");
+        assert_eq!(told, [[Some("won".to_owned())]], "{}", product.version());
+    });
+}
+
+#[test]
+fn a_message_that_somebody_queued_just_before_costs_nothing() {
+    with_messages(|product, operator| {
+        let workspace = forgotten(product, ada(product), "dev", Transition::Stop);
+        let tick = "2024-03-12 08:01:00+00";
+        operator.tick(tick);
+        let first = product.count_queued(Notice::Dormant);
+        // Queued since the snapshot, with the same hash, and not to be seen under it.
+        product.execute("CREATE TABLE kept AS TABLE notification_messages");
+        product.execute("DELETE FROM notification_messages");
+        workspace.update(product.dormant_column(), Value::NULL);
+        operator.execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
+        operator.rows("SELECT 1 FROM workspaces");
+        product.execute("INSERT INTO notification_messages TABLE kept");
+        let rows = operator.rows(&format!("SELECT outcome FROM autobuild_tick('{tick}')"));
+        operator.execute("COMMIT");
+        assert_eq!(rows, [[Some("built".to_owned())]], "{}", product.version());
+        assert_eq!(product.count_queued(Notice::Dormant), first);
         assert_eq!(ticks_message(operator), "");
     });
 }
