@@ -5,6 +5,7 @@ use crate::decision::planned::Planned;
 use crate::decision::telling::{Telling, hindrances};
 use crate::product::locks::hold_messages;
 use crate::product::messages::TABLES;
+use crate::product::role::{executor_role, lacks_rights_to_tell};
 use crate::product::schema::Product;
 use crate::server::clock;
 use crate::server::error::Error;
@@ -14,6 +15,12 @@ use super::seen_by_ticks;
 
 /// Which messages can't be queued for anybody, and what to do about it.
 pub(super) fn problem(product: &Product, settings: &Settings) -> Result<Option<String>, Error> {
+    // Another problem is told of elsewhere.
+    if let Ok(role) = executor_role(product, settings)
+        && let Some(grant) = lacks_rights_to_tell(product, settings, role)?
+    {
+        return Ok(Some(format!("owners are not told: {grant}")));
+    }
     let read = || hindrances(product, settings);
     let found = seen_by_ticks::read(product, settings, &TABLES, read)?.unwrap_or_default();
     let mut problems: Vec<(String, Vec<&str>)> = Vec::new();

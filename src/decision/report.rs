@@ -100,18 +100,16 @@ impl TickReport {
     /// What could not be told, in a sentence.
     pub fn untold_sentence(&self) -> Option<String> {
         let why = self.untold_why.as_ref()?;
-        Some(untold_sentence(self.untold, why))
+        let count = self.untold;
+        Some(format!(
+            "messages to owners and audit rows that could not be written: {count}, the first: {why}"
+        ))
     }
 
     /// Keeps an error, if it is the first.
     pub fn note_error(&mut self, sqlstate: SqlState, message: impl Into<String>) {
         self.error.get_or_insert_with(|| (sqlstate, message.into()));
     }
-}
-
-/// So many messages could not be queued, in a sentence.
-pub fn untold_sentence(count: i64, why: &str) -> String {
-    format!("{count} messages to owners could not be queued, the first: {why}")
 }
 
 #[cfg(test)]

@@ -62,6 +62,12 @@ struct Item<'a> {
     messages: Vec<Queued>,
 }
 
+impl Item<'_> {
+    fn is_reminder(&self) -> bool {
+        self.planned.due.next.transition == Transition::Remind
+    }
+}
+
 impl Writer<'_> {
     /// Writes what is planned. Workspaces that are blocked are not in `planned`.
     ///
@@ -82,8 +88,13 @@ impl Writer<'_> {
         // Rows are locked and inserted by workspace id, so that two writers can't wait
         // for each other.
         items.sort_by_key(|item| item.planned.due.facts.workspace_id);
-        let mut failures = HashMap::new();
-        self.write_items(&items, &mut written, &mut failures)?;
+        let (reminders, items): (Vec<Item<'_>>, Vec<Item<'_>>) =
+            items.into_iter().partition(Item::is_reminder);
+        self.write_items(&items, &mut written, &mut HashMap::new())?;
+        // What keeps reminders from being made keeps nothing from being built.
+        let given_up = written.given_up.take();
+        self.write_items(&reminders, &mut written, &mut HashMap::new())?;
+        written.given_up = given_up.or(written.given_up);
         Ok(written)
     }
 
@@ -209,7 +220,7 @@ impl Writer<'_> {
     fn write_reminders(&self, items: &[Item<'_>]) -> Result<u64, Error> {
         let reminded: Vec<Reminded> = items
             .iter()
-            .filter(|item| item.planned.due.next.transition == Transition::Remind)
+            .filter(|item| item.is_reminder())
             .filter_map(|item| {
                 let latest = item.planned.due.facts.latest.as_ref()?;
                 Some((latest.id, latest.deadline?))

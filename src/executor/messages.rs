@@ -15,6 +15,7 @@ use crate::decision::telling::Telling;
 use crate::instant::Instant;
 use crate::lifecycle::transition::Transition;
 use crate::product::messages::{self, Audited, Queued};
+use crate::product::role::lacks_rights_to_tell;
 use crate::product::write::writing;
 use crate::server::cancel;
 use crate::server::error::Error;
@@ -42,7 +43,18 @@ impl Executor<'_> {
         });
         match read {
             Err(error) if cancel::was_asked() => Err(error),
-            read => Ok(read.map_err(|error| self.name_missing_right(error))),
+            read => Ok(read.map_err(|error| self.with_rights_to_tell(error))),
+        }
+    }
+
+    /// The error, with what grants the rights to tell owners where they are missing.
+    fn with_rights_to_tell(&self, error: Error) -> Error {
+        let missing = || lacks_rights_to_tell(&self.product, self.settings, self.role);
+        match missing() {
+            Ok(Some(missing)) if error.sqlstate().lacks_right() => {
+                Error::new(error.code, missing).detail(error.message)
+            }
+            _ => error,
         }
     }
 
@@ -138,7 +150,7 @@ impl Executor<'_> {
             return Ok(());
         }
         if set.len() == 1 || *stalls == 0 || sqlstate.lacks_right() {
-            let error = self.name_missing_right(error);
+            let error = self.with_rights_to_tell(error);
             report.leave_untold(set.len(), error.to_string());
             return Ok(());
         }

@@ -76,8 +76,27 @@ fn current_database() -> String {
     }
 }
 
+/// What rights are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    /// Reading and building.
+    Building,
+    /// Telling owners, and the audit log: what lacks them builds all the same.
+    Telling,
+}
+
+impl For {
+    fn of(needed_for: NeededFor) -> For {
+        match needed_for {
+            NeededFor::Messages | NeededFor::Reminders | NeededFor::Audit => For::Telling,
+            _ => For::Building,
+        }
+    }
+}
+
 /// A privilege that the executor needs: what, on which columns of which table.
 struct Need {
+    of: For,
     privilege: &'static str,
     table: &'static str,
     columns: Vec<&'static str>,
@@ -87,12 +106,13 @@ struct Need {
 /// settings; with `required`, those without which it can't work.
 fn needs(product: &Product, settings: &Settings, required: bool) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
-    let mut add = |privilege: &'static str, table, column| match needs
+    let mut add = |of, privilege: &'static str, table, column| match needs
         .iter_mut()
-        .find(|need| need.privilege == privilege && need.table == table)
+        .find(|need| need.of == of && need.privilege == privilege && need.table == table)
     {
         Some(need) => need.columns.push(column),
         None => needs.push(Need {
+            of,
             privilege,
             table,
             columns: vec![column],
@@ -112,13 +132,14 @@ fn needs(product: &Product, settings: &Settings, required: bool) -> Vec<Need> {
             Use::IfGranted | Use::Show | Use::Sign => &[],
         };
         for privilege in privileges {
-            add(privilege, column.table, product.name_of(*column));
+            let of = For::of(column.needed_for);
+            add(of, privilege, column.table, product.name_of(*column));
         }
-        if column
-            .updated_for
-            .is_some_and(|needed| is_needed(product, settings, needed))
+        if let Some(needed_for) = column.updated_for
+            && is_needed(product, settings, needed_for)
         {
-            add("UPDATE", column.table, product.name_of(*column));
+            let of = For::of(needed_for);
+            add(of, "UPDATE", column.table, product.name_of(*column));
         }
     }
     needs
@@ -157,9 +178,19 @@ pub(crate) fn grants(product: &Product, settings: &Settings, role: &str) -> Vec<
     statements
 }
 
-/// The privileges that a role lacks, as an error that names them with the statements
-/// that grant them; `None` if it has all.
+/// The privileges that a role lacks for building, as an error that names them with the
+/// statements that grant them; `None` if it has all.
 pub(crate) fn missing_rights(
+    product: &Product,
+    settings: &Settings,
+    role: pg_sys::Oid,
+) -> Result<Option<Error>, Error> {
+    missing_rights_for(For::Building, product, settings, role)
+}
+
+/// As [`missing_rights`], for this.
+fn missing_rights_for(
+    of: For,
     product: &Product,
     settings: &Settings,
     role: pg_sys::Oid,
@@ -179,7 +210,8 @@ pub(crate) fn missing_rights(
             quoted(&name)
         ));
     }
-    for need in needs(product, settings, true) {
+    let needs = needs(product, settings, true).into_iter();
+    for need in needs.filter(|need| need.of == of) {
         let columns = fetch_all(
             "SELECT c::pg_catalog.text
                FROM pg_catalog.unnest($4) AS c
@@ -218,6 +250,23 @@ pub(crate) fn missing_rights(
             name.replace('\'', "''")
         )),
     ))
+}
+
+/// What a role lacks of the rights to tell owners, in words, with the call that grants them;
+/// `None` if it has all.
+pub(crate) fn lacks_rights_to_tell(
+    product: &Product,
+    settings: &Settings,
+    role: pg_sys::Oid,
+) -> Result<Option<String>, Error> {
+    let missing = missing_rights_for(For::Telling, product, settings, role)?;
+    Ok(missing.map(|error| {
+        let name = role_name(role).unwrap_or_default().replace('\'', "''");
+        format!(
+            "SELECT autobuild_grant('{name}'); grants what is missing: {}",
+            error.message
+        )
+    }))
 }
 
 /// Is the error for want of a grant, which no row can help? A permission can also be

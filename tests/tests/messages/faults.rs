@@ -36,7 +36,7 @@ fn a_message_that_is_refused_costs_no_build_and_no_other_message() {
         assert_eq!(told, "ace", "{}", product.version());
         let message = ticks_message(operator);
         assert!(
-            message.starts_with("2 messages to owners could not be queued"),
+            message.contains("could not be written: 2, the first: "),
             "{message}"
         );
         assert!(message.contains("check constraint"), "{message}");
@@ -78,7 +78,7 @@ fn a_name_that_breaks_the_buttons_costs_its_own_message_alone() {
         assert_eq!(product.count_queued(Notice::Updated), 2);
         let message = ticks_message(operator);
         assert!(
-            message.starts_with("1 messages to owners could not be queued"),
+            message.contains("could not be written: 1, the first: updated: "),
             "{message}"
         );
     });
@@ -165,8 +165,8 @@ fn attempts(operator: &Operator<'_>) -> Vec<String> {
 }
 
 fn marked(product: &Product) -> String {
-    let marked =
-        "SELECT count(*) FROM workspace_builds WHERE notified_autostop_deadline = deadline";
+    let marked = "SELECT count(*) FROM workspace_builds
+                   WHERE notified_autostop_deadline = deadline AND deadline > '2000-01-01'";
     product.value(marked).expect("a number")
 }
 
@@ -224,6 +224,27 @@ fn a_reminder_whose_message_is_refused_is_none_and_keeps_no_other_away() {
         assert_eq!(tried, [built, built, "remind autostop failed 23514"]);
         assert_eq!(marked(product), "2");
         assert_eq!(product.count_queued(Notice::Reminder), 4);
+    });
+}
+
+#[test]
+fn reminders_that_all_fail_cost_no_build() {
+    with_messages_since(Version::V2026_06, |product, operator| {
+        let template = reminding(product);
+        let owner = ada(product);
+        let late = running(&template, owner, "late");
+        late.latest_build().update("deadline", STARTED);
+        for number in 0..30 {
+            running(&template, owner, &format!("dev {number}"));
+        }
+        product.execute("ALTER TABLE notification_messages ADD CHECK (method = 'webhook')");
+        let rows = attempts(operator);
+        let count = |outcome: &str| rows.iter().filter(|row| row.as_str() == outcome).count();
+        assert_eq!(count("stop autostop built"), 1, "{rows:?}");
+        // No more are tried one by one than it takes to see that it is not the rows.
+        assert_eq!(count("remind autostop failed 23514"), 21, "{rows:?}");
+        assert_eq!(late.builds().len(), 2);
+        assert_eq!(marked(product), "0");
     });
 }
 

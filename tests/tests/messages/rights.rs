@@ -49,11 +49,24 @@ fn a_role_of_its_own_is_granted_what_messages_need_once_they_are_on() {
             .expect("a message");
         assert!(message.contains("autobuild_grant"), "{message}");
 
-        for setting in ["notify_owners", "audit_dormancy"] {
-            let set = format!("ALTER DATABASE {database} SET workspace_autobuild.{setting} = on");
+        for setting in [
+            "notify_owners = on".to_owned(),
+            "audit_dormancy = on".to_owned(),
+            format!("access_url = '{URL}'"),
+            format!("role = '{ROLE}_{database}'"),
+        ] {
+            let set = format!("ALTER DATABASE {database} SET workspace_autobuild.{setting}");
             execute(&mut client, &set);
         }
+        let problem = "SELECT coalesce(problem, '') FROM autobuild_status";
+        let lacking = value(&mut client, problem).expect("a row");
+        assert!(
+            lacking.contains("owners are not told: SELECT autobuild_grant("),
+            "{lacking}"
+        );
         value(&mut client, &grant);
+        let granted = value(&mut client, problem).expect("a row");
+        assert!(!granted.contains("owners"), "{granted}");
         operator.set("audit_dormancy", "on");
         to_be_updated(&template, owner, "third");
         operator.tick(TODAY_AT_NINE);

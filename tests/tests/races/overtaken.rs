@@ -76,7 +76,7 @@ const CHANGES: [Change; 12] = [
     },
     Change {
         due: Due::Remind,
-        sql: "UPDATE users SET status = 'suspended' WHERE id = $owner",
+        sql: "UPDATE workspaces SET dormant_at = now() WHERE id = $workspace",
     },
 ];
 

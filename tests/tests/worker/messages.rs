@@ -1,6 +1,6 @@
 //! The worker tells owners: what it queues, counts, observes, and says it could not queue.
 
-use workspace_autobuild_tests::product::{Fields, HOUR, Notice, Value};
+use workspace_autobuild_tests::product::{Fields, HOUR, Notice, Value, texts};
 use workspace_autobuild_tests::{Product, SOON, Server, Version, await_until};
 
 use super::support::*;
