@@ -8,6 +8,7 @@
 //! (`candidate`) is left alone by every rule. The others are put before the [`rules`] in
 //! force, in order; each rule is a file that says when it acts, or why it does not.
 
+pub mod bound;
 mod candidate;
 pub mod explain;
 pub mod facts;
