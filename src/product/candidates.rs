@@ -6,40 +6,47 @@ use crate::lifecycle::facts::PREBUILDS_OWNER;
 use crate::lifecycle::rules::ActingRule;
 
 use super::schema::Product;
+use super::starts::Wanted;
 
 /// The condition that no workspace fails on which a rule could act: at the tick `$1`
-/// (`$2` in seconds since 1970), or ever.
+/// (`$2` in seconds since 1970) by what schedules come to then ([`super::starts`]), or ever.
 ///
-/// It is asked twice, first without each workspace's own owner, template and job: what
-/// that leaves out, which is nearly all, costs no further look-up.
-pub(super) fn candidates(product: &Product, at_tick: bool) -> String {
+/// It is asked step by step, first without each workspace's own owner, template and job, at
+/// a tick then with its schedule's bound: what that leaves out, which is nearly all, costs no
+/// further look-up.
+pub(super) fn candidates(product: &Product, at_tick: Option<Wanted>) -> String {
     let mut ended = format!("j.{} IS NOT NULL", provisioner_jobs::COMPLETED_AT.name);
     if product.signs.job_status {
         ended.push_str(&format!(" OR j.{} <> ''", provisioner_jobs::ERROR.name));
     }
     let mut first = Vec::new();
-    let mut second = Vec::new();
+    let (mut bounded, mut second) = (Vec::new(), Vec::new());
     for rule in ActingRule::ALL {
         if product.signs.bring(rule) {
             let asked = asked_of(rule, product, at_tick);
             if let Some(unended) = asked.unended {
                 ended.push_str(&format!(" OR {unended}"));
             }
+            bounded.push(asked.bounded.unwrap_or_else(|| asked.first.clone()));
             first.push(asked.first);
             second.push(asked.second);
         }
     }
-    let tick = if at_tick {
+    let tick = if at_tick.is_some() {
         // Both parameters always have their place, whichever rules use them.
         " AND $1::pg_catalog.timestamptz IS NOT NULL AND $2::pg_catalog.float8 IS NOT NULL"
     } else {
         ""
     };
+    let mut all = vec![first, second];
+    if at_tick.is_some() {
+        all.insert(1, bounded);
+    }
+    let all: Vec<String> = all.iter().map(|any| any.join(") OR (")).collect();
     format!(
         "w.owner_id <> '{PREBUILDS_OWNER}' AND ({ended})
-         AND (({})) AND (({})){tick}",
-        first.join(") OR ("),
-        second.join(") OR ("),
+         AND (({})){tick}",
+        all.join(")) AND (("),
     )
 }
 
@@ -47,6 +54,8 @@ pub(super) fn candidates(product: &Product, at_tick: bool) -> String {
 struct Asked {
     /// Of the workspace and its latest build alone.
     first: String,
+    /// Of these and what its schedule comes to, where that matters.
+    bounded: Option<String>,
     /// Also of its own owner, template and job.
     second: String,
     /// When the rule does not wait for the latest job to end, if there is such a case.
@@ -58,6 +67,7 @@ impl Asked {
     fn once(condition: String) -> Asked {
         Asked {
             first: condition.clone(),
+            bounded: None,
             second: condition,
             unended: None,
         }
@@ -66,7 +76,7 @@ impl Asked {
 
 /// What may be left out for a rule that is in force. A rule that leaves nothing out says
 /// `true`.
-fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
+fn asked_of(rule: ActingRule, product: &Product, at_tick: Option<Wanted>) -> Asked {
     let signs = &product.signs;
     let w = |column: Column| product.read("w", column);
     match rule {
@@ -74,7 +84,7 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
             let deadline = product.read("b", workspace_builds::DEADLINE);
             let mut stop = format!(
                 "b.transition = 'start' AND ({deadline} <> '0001-01-01 00:00:00+00'{}",
-                if at_tick {
+                if at_tick.is_some() {
                     format!(" AND {deadline} <= $1")
                 } else {
                     String::new()
@@ -94,10 +104,25 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
             if signs.dormancy {
                 start.push_str(&format!(" AND {} IS NULL", w(workspaces::DORMANT_AT)));
             }
-            if at_tick && signs.next_start_at {
-                start.push_str(" AND (w.next_start_at IS NULL OR w.next_start_at <= $1)");
+            let mut bounded = None;
+            if let Some(wanted) = at_tick {
+                let created_at = product.read("b", workspace_builds::CREATED_AT);
+                // What is not known leaves nothing out.
+                let mut before = format!("({created_at} < start.bound) IS NOT FALSE");
+                if signs.next_start_at {
+                    start.push_str(" AND (w.next_start_at IS NULL OR w.next_start_at <= $1)");
+                    if wanted == Wanted::DueAndEmpty {
+                        before = format!("(w.next_start_at IS NULL OR {before})");
+                    }
+                }
+                bounded = Some(format!("{start} AND {before}"));
             }
-            let mut asked = Asked::once(start);
+            let mut asked = Asked {
+                second: bounded.clone().unwrap_or_else(|| start.clone()),
+                first: start,
+                bounded,
+                unended: None,
+            };
             if signs.active_owner {
                 asked.second.push_str(" AND u.status = 'active'");
             }
@@ -108,6 +133,7 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
                 "w.template_id IN (SELECT f.id FROM {} f WHERE f.failure_ttl > 0)",
                 product.table(templates::TABLE)
             ),
+            bounded: None,
             second: "t.failure_ttl > 0 AND j.error <> ''".to_owned(),
             unended: None,
         },
@@ -118,7 +144,7 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
             let some = format!("EXISTS (SELECT FROM {templates} d WHERE d.{ttl} > 0)");
             let mut first = format!("{dormant_at} IS NULL AND {some}");
             let mut second = format!("{dormant_at} IS NULL AND t.{ttl} > 0");
-            if at_tick {
+            if at_tick.is_some() {
                 let last_used_at = w(workspaces::LAST_USED_AT);
                 let last_used_at = format!("pg_catalog.date_part('epoch', {last_used_at})");
                 // A second of slack for what a double can't hold.
@@ -140,6 +166,7 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
                 .then(|| format!("b.transition <> 'start' AND {second}"));
             Asked {
                 first,
+                bounded: None,
                 second,
                 unended,
             }
@@ -147,7 +174,7 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
         ActingRule::Delete => {
             let dormant_at = w(workspaces::DORMANT_AT);
             let mut delete = format!("{dormant_at} IS NOT NULL AND w.deleting_at IS NOT NULL");
-            if at_tick {
+            if at_tick.is_some() {
                 delete.push_str(&format!(" AND {} < $1", w(workspaces::DELETING_AT)));
             }
             Asked::once(delete)

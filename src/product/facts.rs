@@ -12,12 +12,13 @@ use crate::columns::{
 use crate::instant::{Instant, Nanos};
 use crate::lifecycle::facts::{BuildTransition, Facts, Job, LatestBuild, OwnerStatus, Template};
 use crate::server::error::Error;
-use crate::server::guc::with_settings;
+use crate::server::guc::{NOT_PARALLEL, with_settings};
 use crate::server::query::{Access, Arg, Row, for_each_row, uuids};
 
 use super::candidates::candidates;
 use super::schema::Product;
 use super::select::select;
+use super::starts::{Starts, Wanted, joined, weekdays};
 
 /// Which workspaces' facts are read.
 #[derive(Clone, Debug)]
@@ -28,8 +29,8 @@ pub(crate) enum Selection {
     These(Vec<Uuid>),
     /// These, as if a build of theirs were not there.
     Without(Vec<(Uuid, Option<Uuid>)>),
-    /// Every one that a rule might act on at the tick.
-    DueAt(Instant),
+    /// Every one that a rule might act on at the tick, by what schedules come to then.
+    DueAt(Instant, Wanted, Starts),
     /// Every one that a rule might ever act on as things stand.
     Candidates,
     /// So many of these, in the order of ids, after this id.
@@ -57,8 +58,7 @@ pub(crate) fn schedules(product: &Product, mut each: impl FnMut(String)) -> Resu
         product.read("w", workspaces::AUTOSTART_SCHEDULE),
         product.table(workspaces::TABLE)
     );
-    // Asked at each scrape: the server's parallel workers are for others, and for ticks.
-    let settings = [("jit", "off"), ("max_parallel_workers_per_gather", "0")];
+    let settings = [("jit", "off"), NOT_PARALLEL];
     with_settings(&settings, || {
         for_each_row(&sql, Access::Read, vec![], |row| {
             row.text(0)?.into_iter().for_each(&mut each);
@@ -77,6 +77,7 @@ pub(crate) fn read(
 ) -> Result<(), Error> {
     let table = || product.table(workspaces::TABLE);
     let mut builds = "true";
+    let mut join = String::new();
     let (workspaces, condition, args) = match selection {
         Selection::One(id) => (table(), "w.id = $1".to_owned(), vec![Arg::Uuid(id)]),
         Selection::These(ids) => (table(), "w.id = ANY ($1)".to_owned(), vec![uuids(ids)]),
@@ -91,22 +92,29 @@ pub(crate) fn read(
                 ],
             )
         }
-        Selection::DueAt(tick) => (
+        Selection::DueAt(tick, wanted, starts) => (
             every_workspace(product),
-            candidates(product, true),
-            vec![
-                Arg::Time(Some(tick)),
-                // Seconds since 1970: durations are compared as numbers, so that no
-                // stored duration or time can be out of range.
-                Arg::Double(tick.unix_seconds() as f64),
-            ],
+            candidates(product, Some(wanted)),
+            {
+                join = joined(product);
+                let [schedules, templates, bounds] = starts.into_args();
+                vec![
+                    Arg::Time(Some(tick)),
+                    // Seconds since 1970: durations are compared as numbers, so that no
+                    // stored duration or time can be out of range.
+                    Arg::Double(tick.unix_seconds() as f64),
+                    schedules,
+                    templates,
+                    bounds,
+                ]
+            },
         ),
-        Selection::Candidates => (every_workspace(product), candidates(product, false), vec![]),
+        Selection::Candidates => (every_workspace(product), candidates(product, None), vec![]),
         Selection::CandidatesAfter(id, limit) => (
             table(),
             format!(
                 "w.id > $1 AND NOT w.deleted AND {} ORDER BY w.id LIMIT $2",
-                candidates(product, false)
+                candidates(product, None)
             ),
             vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
         ),
@@ -120,12 +128,13 @@ pub(crate) fn read(
         }
     };
     let sql = format!(
-        "{} WHERE {condition}",
+        "{} {join} WHERE {condition}",
         statement(product, &workspaces, builds)
     );
     // Compiling the statement takes longer than running it, and remembering jobs by
     // their ids costs memory for ids that never come twice.
-    with_settings(&[("jit", "off"), ("enable_memoize", "off")], || {
+    let settings = [("jit", "off"), ("enable_memoize", "off"), NOT_PARALLEL];
+    with_settings(&settings, || {
         for_each_row(&sql, Access::Read, args, |row| each(decode(row)?))
     })?;
     Ok(())
@@ -288,9 +297,7 @@ fn decode(row: &Row<'_>) -> Result<Facts, Error> {
         organization_id: row.template_organization_id.unwrap_or_default(),
         active_version_id: row.active_version_id.unwrap_or_default(),
         allow_user_autostart: row.allow_user_autostart,
-        blocked_days: row
-            .blocked_days
-            .map_or(0, |days| i32::try_from(days).unwrap_or(-1)),
+        blocked_days: weekdays(row.blocked_days),
         failure_ttl: Nanos(row.failure_ttl.unwrap_or(0)),
         time_til_dormant: Nanos(row.time_til_dormant.unwrap_or(0)),
         time_til_dormant_autodelete: Nanos(row.time_til_dormant_autodelete.unwrap_or(0)),
