@@ -9,25 +9,28 @@ use super::schema::Product;
 use super::starts::Wanted;
 
 /// The condition that no workspace fails on which a rule could act: at the tick `$1`
-/// (`$2` in seconds since 1970) by what schedules come to then ([`super::starts`]), or ever.
-///
-/// It is asked step by step, first without each workspace's own owner, template and job, at
-/// a tick then with its schedule's bound: what that leaves out, which is nearly all, costs no
-/// further look-up.
-pub(super) fn candidates(product: &Product, at_tick: Option<Wanted>) -> String {
+/// (`$2` in seconds since 1970) by what its schedule comes to then (`w.start_bound`), or ever.
+pub(super) struct Condition {
+    /// Without each workspace's own owner, template and job: what this leaves out, which is
+    /// nearly all, costs no further look-up.
+    pub first: String,
+    /// All of it.
+    pub whole: String,
+}
+
+pub(super) fn candidates(product: &Product, at_tick: Option<Wanted>) -> Condition {
     let mut ended = format!("j.{} IS NOT NULL", provisioner_jobs::COMPLETED_AT.name);
     if product.signs.job_status {
         ended.push_str(&format!(" OR j.{} <> ''", provisioner_jobs::ERROR.name));
     }
     let mut first = Vec::new();
-    let (mut bounded, mut second) = (Vec::new(), Vec::new());
+    let mut second = Vec::new();
     for rule in ActingRule::ALL {
         if product.signs.bring(rule) {
             let asked = asked_of(rule, product, at_tick);
             if let Some(unended) = asked.unended {
                 ended.push_str(&format!(" OR {unended}"));
             }
-            bounded.push(asked.bounded.unwrap_or_else(|| asked.first.clone()));
             first.push(asked.first);
             second.push(asked.second);
         }
@@ -38,24 +41,19 @@ pub(super) fn candidates(product: &Product, at_tick: Option<Wanted>) -> String {
     } else {
         ""
     };
-    let mut all = vec![first, second];
-    if at_tick.is_some() {
-        all.insert(1, bounded);
-    }
-    let all: Vec<String> = all.iter().map(|any| any.join(") OR (")).collect();
-    format!(
+    let first = format!("(({}))", first.join(") OR ("));
+    let whole = format!(
         "w.owner_id <> '{PREBUILDS_OWNER}' AND ({ended})
-         AND (({})){tick}",
-        all.join(")) AND (("),
-    )
+         AND {first} AND (({})){tick}",
+        second.join(") OR ("),
+    );
+    Condition { first, whole }
 }
 
 /// What SQL asks of a workspace for a rule's sake, never more than the rule itself would.
 struct Asked {
     /// Of the workspace and its latest build alone.
     first: String,
-    /// Of these and what its schedule comes to, where that matters.
-    bounded: Option<String>,
     /// Also of its own owner, template and job.
     second: String,
     /// When the rule does not wait for the latest job to end, if there is such a case.
@@ -67,7 +65,6 @@ impl Asked {
     fn once(condition: String) -> Asked {
         Asked {
             first: condition.clone(),
-            bounded: None,
             second: condition,
             unended: None,
         }
@@ -104,25 +101,21 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: Option<Wanted>) -> Ask
             if signs.dormancy {
                 start.push_str(&format!(" AND {} IS NULL", w(workspaces::DORMANT_AT)));
             }
-            let mut bounded = None;
             if let Some(wanted) = at_tick {
                 let created_at = product.read("b", workspace_builds::CREATED_AT);
                 // What is not known leaves nothing out.
-                let mut before = format!("({created_at} < start.bound) IS NOT FALSE");
-                if signs.next_start_at {
-                    start.push_str(" AND (w.next_start_at IS NULL OR w.next_start_at <= $1)");
-                    if wanted == Wanted::DueAndEmpty {
-                        before = format!("(w.next_start_at IS NULL OR {before})");
-                    }
-                }
-                bounded = Some(format!("{start} AND {before}"));
+                let before = format!("({created_at} < w.start_bound) IS NOT FALSE");
+                start.push_str(&match wanted {
+                    _ if !signs.next_start_at => format!(" AND {before}"),
+                    Wanted::Due => format!(
+                        " AND (w.next_start_at IS NULL OR w.next_start_at <= $1) AND {before}"
+                    ),
+                    Wanted::DueAndEmpty => format!(
+                        " AND (w.next_start_at IS NULL OR w.next_start_at <= $1 AND {before})"
+                    ),
+                });
             }
-            let mut asked = Asked {
-                second: bounded.clone().unwrap_or_else(|| start.clone()),
-                first: start,
-                bounded,
-                unended: None,
-            };
+            let mut asked = Asked::once(start);
             if signs.active_owner {
                 asked.second.push_str(" AND u.status = 'active'");
             }
@@ -133,7 +126,6 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: Option<Wanted>) -> Ask
                 "w.template_id IN (SELECT f.id FROM {} f WHERE f.failure_ttl > 0)",
                 product.table(templates::TABLE)
             ),
-            bounded: None,
             second: "t.failure_ttl > 0 AND j.error <> ''".to_owned(),
             unended: None,
         },
@@ -166,7 +158,6 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: Option<Wanted>) -> Ask
                 .then(|| format!("b.transition <> 'start' AND {second}"));
             Asked {
                 first,
-                bounded: None,
                 second,
                 unended,
             }

@@ -15,7 +15,7 @@ use crate::server::error::Error;
 use crate::server::guc::{NOT_PARALLEL, with_settings};
 use crate::server::query::{Access, Arg, Row, for_each_row, uuids};
 
-use super::candidates::candidates;
+use super::candidates::{Condition, candidates};
 use super::schema::Product;
 use super::select::select;
 use super::starts::{Starts, Wanted, joined, weekdays};
@@ -77,7 +77,6 @@ pub(crate) fn read(
 ) -> Result<(), Error> {
     let table = || product.table(workspaces::TABLE);
     let mut builds = "true";
-    let mut join = String::new();
     let (workspaces, condition, args) = match selection {
         Selection::One(id) => (table(), "w.id = $1".to_owned(), vec![Arg::Uuid(id)]),
         Selection::These(ids) => (table(), "w.id = ANY ($1)".to_owned(), vec![uuids(ids)]),
@@ -92,29 +91,24 @@ pub(crate) fn read(
                 ],
             )
         }
-        Selection::DueAt(tick, wanted, starts) => (
-            every_workspace(product),
-            candidates(product, Some(wanted)),
-            {
-                join = joined(product);
-                let [schedules, templates, bounds] = starts.into_args();
-                vec![
-                    Arg::Time(Some(tick)),
-                    // Seconds since 1970: durations are compared as numbers, so that no
-                    // stored duration or time can be out of range.
-                    Arg::Double(tick.unix_seconds() as f64),
-                    schedules,
-                    templates,
-                    bounds,
-                ]
-            },
-        ),
-        Selection::Candidates => (every_workspace(product), candidates(product, None), vec![]),
+        Selection::DueAt(tick, wanted, starts) => {
+            let Condition { first, whole } = candidates(product, Some(wanted));
+            let [schedules, templates, bounds] = starts.into_args();
+            // Seconds since 1970: durations are compared as numbers, so that no stored
+            // duration or time can be out of range.
+            let seconds = Arg::Double(tick.unix_seconds() as f64);
+            let args = vec![Arg::Time(Some(tick)), seconds, schedules, templates, bounds];
+            (workspaces_found(product, &first), whole, args)
+        }
+        Selection::Candidates => {
+            let condition = candidates(product, None).whole;
+            (every_workspace(product), condition, vec![])
+        }
         Selection::CandidatesAfter(id, limit) => (
             table(),
             format!(
                 "w.id > $1 AND NOT w.deleted AND {} ORDER BY w.id LIMIT $2",
-                candidates(product, None)
+                candidates(product, None).whole
             ),
             vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
         ),
@@ -128,7 +122,7 @@ pub(crate) fn read(
         }
     };
     let sql = format!(
-        "{} {join} WHERE {condition}",
+        "{} WHERE {condition}",
         statement(product, &workspaces, builds)
     );
     // Compiling the statement takes longer than running it, and remembering jobs by
@@ -233,6 +227,51 @@ fn every_workspace(product: &Product) -> String {
         product.table(workspaces::TABLE)
     )
 }
+
+/// The workspaces that a condition on the workspace and its latest build leaves, each with
+/// the bound of its schedule. Nearly all are left out, so what is sorted has only what the
+/// condition asks for; the few others, and their builds, are looked up again.
+fn workspaces_found(product: &Product, condition: &str) -> String {
+    // Which schedule does not matter here.
+    let schedule = workspaces::AUTOSTART_SCHEDULE.name;
+    format!(
+        "(SELECT {all}, found.start_bound
+            FROM (SELECT w.id, w.start_bound
+                    FROM (SELECT * FROM (
+                              SELECT {asked}, start.bound AS start_bound,
+                                     CASE WHEN x.{schedule} <> '' THEN '*' END AS {schedule}
+                                FROM {workspaces} x {joined}
+                               WHERE NOT x.deleted OFFSET 0) every
+                           ORDER BY every.id OFFSET 0) w
+                    LEFT JOIN LATERAL (
+                         SELECT {of_a_build}
+                           FROM {builds} l
+                          WHERE l.workspace_id = w.id
+                          ORDER BY l.build_number DESC
+                          LIMIT 1) b ON true
+                   WHERE {condition} OFFSET 0) found
+            JOIN LATERAL (
+                 SELECT {all} FROM {workspaces} x WHERE x.id = found.id LIMIT 1) x ON true)",
+        all = inner_columns(product, "x", OF_A_WORKSPACE),
+        asked = inner_columns(product, "x", ASKED),
+        of_a_build = inner_columns(product, "l", OF_A_BUILD),
+        workspaces = product.table(workspaces::TABLE),
+        builds = product.table(workspace_builds::TABLE),
+        joined = joined(product),
+    )
+}
+
+/// The columns of `workspaces` that rules ask for before anything else is looked up, beside
+/// the schedule.
+const ASKED: &[Column] = &[
+    workspaces::ID,
+    workspaces::OWNER_ID,
+    workspaces::TEMPLATE_ID,
+    workspaces::DORMANT_AT,
+    workspaces::DELETING_AT,
+    workspaces::LAST_USED_AT,
+    workspaces::NEXT_START_AT,
+];
 
 /// The workspaces of `$1`, each with a build of `$2`.
 fn with_own_builds(product: &Product) -> String {

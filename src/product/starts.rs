@@ -112,12 +112,12 @@ fn statement<'a>(product: &Product, tick: Instant, wanted: Wanted) -> (String, V
     (sql, args)
 }
 
-/// A join that gives each workspace `w` the bound of its schedule as `start.bound`, or NULL
+/// A join that gives each workspace `x` the bound of its schedule as `start.bound`, or NULL
 /// where none was worked out; the schedules are `$3` to `$5`.
 pub(super) fn joined(product: &Product) -> String {
-    let schedule = product.read("w", workspaces::AUTOSTART_SCHEDULE);
+    let schedule = product.read("x", workspaces::AUTOSTART_SCHEDULE);
     let template = if product.signs.blocked_days {
-        " AND start.template_id = w.template_id"
+        " AND start.template_id = x.template_id"
     } else {
         ""
     };
