@@ -37,7 +37,7 @@ fn crowd(product: &Product) {
                 .set_if_there(
                     "next_start_at",
                     Value::sql(
-                        "CASE i % 4 WHEN 0 THEN timestamptz '2024-10-01' WHEN 1 THEN '2024-11-04' END",
+                        "CASE i % 5 WHEN 0 THEN timestamptz '2024-10-01' WHEN 1 THEN '2024-11-04' END",
                     ),
                 )
                 .create();
