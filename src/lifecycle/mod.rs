@@ -11,6 +11,7 @@
 //! A reminder of a deadline is no transition, but a rule says when it is made, and a verdict
 //! has it beside what happens next.
 
+pub mod bound;
 mod candidate;
 pub mod explain;
 pub mod facts;

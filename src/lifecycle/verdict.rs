@@ -60,7 +60,10 @@ impl Verdict {
 /// use workspace_autobuild::lifecycle::verdict::verdict;
 /// # use workspace_autobuild::schedule::{ScheduleCache, Span, Zone, ZoneSource};
 /// # struct Utc;
-/// # impl Zone for Utc { fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } } }
+/// # impl Zone for Utc {
+/// #     fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } }
+/// #     fn since(&self, _: i64) -> Option<i64> { None }
+/// # }
 /// # impl ZoneSource for Utc {
 /// #     type Zone = Utc;
 /// #     fn zone(&self, name: &str) -> Option<Utc> { (name == "UTC").then_some(Utc) }

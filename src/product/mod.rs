@@ -19,5 +19,6 @@ pub(crate) mod role;
 pub(crate) mod schema;
 mod select;
 pub(crate) mod sources;
+pub(crate) mod starts;
 pub(crate) mod waiting;
 pub(crate) mod write;
