@@ -585,7 +585,7 @@ mod tests {
 
     /// Where statements on the product's tables are written out.
     const STATEMENTS: [&str; 10] = [
-        "api/previews.rs",
+        "api/upcoming.rs",
         "product/candidates.rs",
         "product/facts.rs",
         "product/inputs.rs",
