@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{Fields, Product, Row, Version};
+use super::{Product, Row, Version};
 
 /// What an owner is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
