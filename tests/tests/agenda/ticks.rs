@@ -146,6 +146,34 @@ fn an_owner_is_reminded_of_a_deadline_that_moves_after_it_passed_and_once_the_no
 }
 
 #[test]
+fn a_reminder_that_can_not_be_made_stays_on_the_agenda() {
+    let product = install(Version::V2026_06);
+    product.add_notices();
+    let template = product.template("docker").create();
+    template.update("time_til_autostop_notify", 2 * HOUR);
+    template
+        .workspace("dev")
+        .set("last_used_at", Value::sql("now()"))
+        .create_started(
+            Value::sql("now() - interval '1 hour'"),
+            Value::sql("now() + interval '1 hour'"),
+        );
+    let mut root = product.superuser();
+    execute(&mut root, &set("notify_owners = on"));
+    attach(&mut root);
+    let mut did = || {
+        let rows = tick(&mut root);
+        assert_eq!(mode(&mut root), "agenda");
+        rows.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(did(), ["remind autostop failed 55000"]);
+    assert_eq!(did(), ["remind autostop failed 55000"]);
+    product.execute("UPDATE notification_templates SET actions = '[]'");
+    assert_eq!(did(), ["remind autostop built"]);
+    assert!(did().is_empty());
+}
+
+#[test]
 fn a_suspended_owners_workspace_is_due_at_any_time_also_an_earlier_one() {
     let product = install(Version::NEWEST);
     let template = product.template("docker").create();
