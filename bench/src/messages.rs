@@ -3,7 +3,7 @@
 
 use workspace_autobuild_tests::Version;
 use workspace_autobuild_tests::product::facts::Facts;
-use workspace_autobuild_tests::product::{Fields, Notice, Row};
+use workspace_autobuild_tests::product::{Notice, Row};
 
 use crate::Config;
 use crate::data::{statement, tick_of};

@@ -111,6 +111,7 @@ pub(crate) fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
         rules,
         licensed: bits >> 5 & 1 == 1,
         failed_stop_retry: bits >> 6 & 1 == 1,
+        notify_owners: u.arbitrary()?,
         // From 0 to 100 years, as the setting has it.
         max_start_delay: Micros(match bits >> 7 {
             0 => 0,

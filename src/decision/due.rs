@@ -70,7 +70,6 @@ impl Decided {
     pub fn add(&mut self, facts: Facts, verdict: Verdict, tick: Instant) {
         let look = next_look(&verdict, tick);
         match verdict.due() {
-            // One that is reminded is started by nothing: there is nothing to be filled in.
             Some(next) => self.due.push(Due {
                 next,
                 fill_next_start_at: verdict.fill_next_start_at,

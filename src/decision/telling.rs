@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::instant::{Instant, Micros};
+use crate::lifecycle::rules::ActingRule;
 use crate::lifecycle::signs::Signs;
 use crate::lifecycle::transition::{BuildReason, Transition};
-use crate::messages::actions::Untold;
+use crate::messages::actions::{Untold, actions};
 use crate::messages::form::{Form, methods};
 use crate::messages::message::{Message, Owner, Template, Workspace};
 use crate::messages::notice::{Deadline, Notice, Told, Until};
@@ -261,11 +262,12 @@ pub(crate) fn hindrances(product: &Product, settings: &Settings) -> Result<Vec<N
     let rows = messages::notices(product)?;
     let mut found = Vec::new();
     for notice in Notice::ALL {
+        let acts = |rule| product.signs.bring(rule) && settings.policy.allows(rule);
         let wanted = match notice {
-            Notice::AutoUpdated => true,
-            Notice::Dormant => product.signs.dormancy,
+            Notice::AutoUpdated => acts(ActingRule::Autostart),
+            Notice::Dormant => acts(ActingRule::Dormancy),
             Notice::TaskPaused => product.signs.task_pause,
-            Notice::Reminder => product.signs.reminder,
+            Notice::Reminder => acts(ActingRule::Remind),
         };
         match rows.get(&notice) {
             _ if !wanted => {}
@@ -289,7 +291,7 @@ pub(crate) fn hindrances(product: &Product, settings: &Settings) -> Result<Vec<N
 
 /// Can the actions of a notice be filled in, for a user and labels that break nothing?
 fn has_actions(row: &NoticeRow, settings: &Settings) -> Result<(), Untold> {
-    crate::messages::actions::actions(
+    actions(
         row.actions.as_deref(),
         settings.access_url.as_ref(),
         "owner",

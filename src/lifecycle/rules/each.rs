@@ -22,7 +22,6 @@ macro_rules! each {
             }
         }
 
-        /// See [`Rule`].
         impl ActingRule {
             pub(in crate::lifecycle) fn about(self) -> About {
                 match self {

@@ -117,14 +117,16 @@ impl Product {
     /// ids, times and hashes.
     #[track_caller]
     pub fn queued(&self) -> Vec<Json> {
-        self.json(
-            "SELECT to_jsonb(m) - 'id' - 'created_at' - 'dedupe_hash' AS message
+        let rows = self.rows(
+            "SELECT to_jsonb(m) - 'id' - 'created_at' - 'dedupe_hash'
                FROM notification_messages m
               ORDER BY m.notification_template_id, m.user_id, m.method, m.payload::text",
-        )
-        .into_iter()
-        .map(|row| row["message"].clone())
-        .collect()
+        );
+        rows.into_iter()
+            .flatten()
+            .flatten()
+            .map(|text| serde_json::from_str(&text).expect("JSON"))
+            .collect()
     }
 
     /// How many rows were queued of a notice.

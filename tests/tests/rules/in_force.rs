@@ -14,7 +14,7 @@ use workspace_autobuild_tests::{NOTHING, Operator, Transition, Version};
 use super::support::{stopped, without_product};
 
 /// Every rule in the view's order, and since which version it is in force.
-const RULES: [(&str, Version); 20] = [
+const RULES: [(&str, Version); 21] = [
     ("autostop", Version::V2023_06),
     ("autostart", Version::V2023_06),
     ("failed", Version::V2_0_0),
