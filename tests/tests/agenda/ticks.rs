@@ -108,6 +108,71 @@ fn an_owner_is_reminded_and_again_once_the_deadline_moves() {
     assert_eq!(reminded(), never);
 }
 
+/// The deadline passes, and nothing is due to stop the workspace: it is looked at again once
+/// the deadline moves, or the note of which deadline its owner was told of is gone.
+#[test]
+fn an_owner_is_reminded_of_a_deadline_that_moves_after_it_passed_and_once_the_note_is_gone() {
+    let product = install(Version::V2026_06);
+    product.add_notices();
+    let template = product.template("docker").create();
+    template.update("time_til_autostop_notify", 2 * HOUR);
+    let dev = template
+        .workspace("dev")
+        .set("last_used_at", Value::sql("now()"))
+        .create_started(
+            Value::sql("now() - interval '5 hours'"),
+            Value::sql("now() - interval '1 hour'"),
+        );
+    let mut root = product.superuser();
+    execute(&mut root, &set("notify_owners = on"));
+    execute(&mut root, &set("rules = 'remind'"));
+    execute(&mut root, &set("access_url = 'https://coder.example.com'"));
+    attach(&mut root);
+    let mut reminded = || {
+        let rows = tick(&mut root);
+        assert_eq!(mode(&mut root), "agenda");
+        rows.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let once = ["remind autostop built"];
+    let never: [&str; 0] = [];
+    assert_eq!(reminded(), never);
+    let build = dev.latest_build();
+    build.update("deadline", Value::sql("now() + interval '1 hour'"));
+    assert_eq!(reminded(), once);
+    assert_eq!(reminded(), never);
+    build.update("notified_autostop_deadline", "0001-01-01 00:00:00+00");
+    product.execute("UPDATE notification_messages SET created_at = '2024-01-01'");
+    assert_eq!(reminded(), once);
+}
+
+#[test]
+fn a_reminder_that_can_not_be_made_stays_on_the_agenda() {
+    let product = install(Version::V2026_06);
+    product.add_notices();
+    let template = product.template("docker").create();
+    template.update("time_til_autostop_notify", 2 * HOUR);
+    template
+        .workspace("dev")
+        .set("last_used_at", Value::sql("now()"))
+        .create_started(
+            Value::sql("now() - interval '1 hour'"),
+            Value::sql("now() + interval '1 hour'"),
+        );
+    let mut root = product.superuser();
+    execute(&mut root, &set("notify_owners = on"));
+    attach(&mut root);
+    let mut did = || {
+        let rows = tick(&mut root);
+        assert_eq!(mode(&mut root), "agenda");
+        rows.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(did(), ["remind autostop failed 55000"]);
+    assert_eq!(did(), ["remind autostop failed 55000"]);
+    product.execute("UPDATE notification_templates SET actions = '[]'");
+    assert_eq!(did(), ["remind autostop built"]);
+    assert!(did().is_empty());
+}
+
 #[test]
 fn a_suspended_owners_workspace_is_due_at_any_time_also_an_earlier_one() {
     let product = install(Version::NEWEST);
