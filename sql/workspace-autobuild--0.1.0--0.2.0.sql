@@ -174,33 +174,7 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'autobuild_tick_wrapper';
 
 -- With arguments for the most rows, a workspace, a template, an owner: a call as before is one
--- of the new function, but views and functions of yours may depend on the old one itself.
-
-DO $$
-DECLARE
-    dependent text;
-BEGIN
-    SELECT pg_catalog.string_agg(DISTINCT
-               CASE WHEN r.ev_class IS NULL
-                    THEN pg_catalog.pg_describe_object(d.classid, d.objid, 0)
-                    ELSE pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, r.ev_class, 0)
-               END, ', ')
-      INTO dependent
-      FROM pg_catalog.pg_depend d
-      LEFT JOIN pg_catalog.pg_rewrite r
-             ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-            AND r.oid OPERATOR(pg_catalog.=) d.objid
-     WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
-       AND d.refobjid OPERATOR(pg_catalog.=)
-           '@extschema@.autobuild_upcoming(interval, timestamptz)'::pg_catalog.regprocedure
-       AND d.deptype OPERATOR(pg_catalog.=) 'n';
-    IF dependent IS NOT NULL THEN
-        RAISE EXCEPTION 'autobuild_upcoming has new arguments and is created anew, and other objects depend on it: %', dependent
-            USING ERRCODE = 'dependent_objects_still_exist',
-                  HINT = 'Keep their definitions (pg_get_viewdef, pg_get_functiondef), drop them, run ALTER EXTENSION "workspace-autobuild" UPDATE, and create them as they were.';
-    END IF;
-END
-$$;
+-- of the new function. A view of somebody's own on the old one is named by 2BP01 (docs/UPGRADE.md).
 
 DROP FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz);
 
