@@ -391,12 +391,15 @@ fn policies() -> impl Strategy<Value = Policy> {
         )
 }
 
-pub(super) fn any_case() -> impl Strategy<Value = Case> {
-    (workspaces(), signs(), policies()).prop_map(|(facts, signs, policy)| Case {
+/// In boxes: a strategy is as large as all of its parts, and a test's stack is small.
+pub(super) fn any_case() -> BoxedStrategy<Case> {
+    let parts = (workspaces().boxed(), signs().boxed(), policies().boxed());
+    let case = parts.prop_map(|(facts, signs, policy)| Case {
         facts,
         signs,
         policy,
-    })
+    });
+    case.boxed()
 }
 
 impl Case {
