@@ -11,7 +11,7 @@ use crate::data::{statement, tick_of};
 use crate::measure::{Samples, timed};
 use crate::report::Report;
 use crate::server::{Bench, Copy};
-use crate::tick::{attach, tick};
+use crate::tick::{attach, in_turn, tick};
 use crate::versions::{push, starts};
 
 /// For this session, and for the database: the status, by which it is seen that the agenda is
@@ -48,7 +48,6 @@ pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
     let notice = notice.insert(&Facts::of(Version::V2_34_3), "");
     let copies = [bench.copy(), bench.copy(), bench.copy()];
     let mut clients = copies.each_ref().map(Copy::connect);
-    let mut samples = [Samples::default(), Samples::default(), Samples::default()];
     for (kind, client) in clients.iter_mut().enumerate() {
         statement(client, &notice);
         // A new version of these needs no proof.
@@ -68,27 +67,11 @@ pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
         attach(client);
         tick(client, &tick_of(first.saturating_sub(1)));
     }
-    for (turn, slot) in slots.into_iter().enumerate() {
-        for place in 0..clients.len() {
-            let kind = (place + turn) % clients.len();
-            let (Some(client), Some(samples)) = (clients.get_mut(kind), samples.get_mut(kind))
-            else {
-                continue;
-            };
-            let count = "SELECT count(*) FROM notification_messages";
-            let queued = |client: &mut Client| -> i64 {
-                let row = client.query_one(count, &[]);
-                row.unwrap_or_else(|e| panic!("{count}: {e:?}")).get(0)
-            };
-            let before = queued(client);
-            bench.settle();
-            let (took, built) = tick(client, &tick_of(slot));
-            assert_eq!(built, due, "built in slot {slot}");
-            let told = queued(client) - before;
-            assert_eq!(told, i64::from(due) * i64::try_from(kind).unwrap_or(0));
-            samples.add(took);
-        }
-    }
+    let samples = in_turn(bench, &mut clients, slots, due, |kind, client| {
+        let before = queued(client);
+        let wanted = i64::from(due) * i64::try_from(kind).unwrap_or(0);
+        move |client: &mut Client| assert_eq!(queued(client) - before, wanted)
+    });
     let bare = clients.last_mut().map(bare_inserts).unwrap_or_default();
     let [silent, one, two] = samples;
     let what = format!("storm of {due} starts, new version");
@@ -100,6 +83,13 @@ pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
     let how = "these two inserted alone";
     report.add(bench.size, &what, how, "ms", bare.scaled(1e3));
     report.ratio(bare.median() / silent.median(), "x nobody told");
+}
+
+/// The rows of messages.
+fn queued(client: &mut Client) -> i64 {
+    let count = "SELECT count(*) FROM notification_messages";
+    let row = client.query_one(count, &[]);
+    row.unwrap_or_else(|e| panic!("{count}: {e:?}")).get(0)
 }
 
 /// The messages of one storm once more, as of other days: what the product's own triggers,

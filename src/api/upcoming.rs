@@ -95,58 +95,69 @@ fn read(
     at: Instant,
     found: &mut Found,
 ) -> Result<(), Error> {
-    let policy = &settings.policy;
     let tick = at.truncate_to_minute();
     let until = found.until.max(tick);
-    // A workspace, and those of an owner, are found by the product's own indexes.
-    let few = found.among.workspace.is_some() || found.among.owner.is_some();
-    let pages = if few {
-        None
-    } else {
-        agenda::pages(product, settings, tick)?
-    };
-    let Some(mut pages) = pages else {
-        let among = found.among;
+    if !by_agenda(product, settings, tick, until, found)? {
+        found.rows.clear();
+        let (policy, among) = (&settings.policy, found.among);
         coming(product, policy, among, tick, until, |facts, verdict| {
             found.add(&facts, verdict);
         })?;
-        found.cut();
-        return Ok(());
-    };
+    }
+    found.cut();
+    Ok(())
+}
+
+/// Finds what comes by the agenda; false where it can't say, or a look at the product's tables
+/// costs less.
+fn by_agenda(
+    product: &Product,
+    settings: &Settings,
+    tick: Instant,
+    until: Instant,
+    found: &mut Found,
+) -> Result<bool, Error> {
+    // A workspace, and those of an owner, are found by the product's own indexes.
+    if found.among.workspace.is_some() || found.among.owner.is_some() {
+        return Ok(false);
+    }
     let add = |found: &mut Found, ids: Vec<Uuid>| {
         facts::read(product, Selection::These(ids), |facts| {
-            let verdict = judge(product, policy, &facts, tick);
+            let verdict = judge(product, &settings.policy, &facts, tick);
             found.add(&facts, verdict);
             Ok(())
         })
     };
+    if found.most.is_none() {
+        let Some(ids) = agenda::due_by(product, settings, tick, until)? else {
+            return Ok(false);
+        };
+        add(found, ids)?;
+        return Ok(true);
+    }
+    let Some(mut pages) = agenda::pages(product, settings, tick)? else {
+        return Ok(false);
+    };
     add(found, pages.marked.iter().copied().collect())?;
-    let mut size = found.most.map_or(i64::MAX, |_| PAGE);
+    let mut size = PAGE;
     let mut looked_at = 0;
     loop {
         let page = pages.turn(until, size)?;
         let Some(&(_, entry)) = page.last() else {
-            break;
+            return Ok(true);
         };
         looked_at += page.len();
         let ids = page.into_iter().map(|(id, _)| id);
         add(found, ids.filter(|id| !pages.marked.contains(id)).collect())?;
         found.cut();
-        if size == i64::MAX || found.is_full(tick, entry) {
-            break;
+        if found.is_full(tick, entry) {
+            return Ok(true);
         }
         if found.among.template.is_some() && looked_at >= LOOKED_AT {
-            found.rows.clear();
-            let among = found.among;
-            coming(product, policy, among, tick, until, |facts, verdict| {
-                found.add(&facts, verdict);
-            })?;
-            break;
+            return Ok(false);
         }
         size = size.saturating_mul(2).min(LARGEST_PAGE);
     }
-    found.cut();
-    Ok(())
 }
 
 /// The rows of `autobuild_upcoming`.

@@ -4,6 +4,7 @@ use crate::instant::{HOUR, Instant, Micros};
 use crate::lifecycle::bound::start_bound;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::policy::Policy;
+use crate::lifecycle::rules::ActingRule;
 use crate::lifecycle::verdict::{Verdict, verdict};
 use crate::product::facts::{self, Among, Selection};
 use crate::product::schema::Product;
@@ -46,13 +47,16 @@ pub(crate) fn scan(
     read_due(product, policy, selection, tick)
 }
 
-/// What the schedules of workspaces come to at a tick.
+/// What the schedules of workspaces come to at a tick: nothing, where none may start any.
 fn starts(
     product: &Product,
     policy: &Policy,
     wanted: Wanted,
     tick: Instant,
 ) -> Result<Starts, Error> {
+    if !policy.allows(ActingRule::Autostart) {
+        return Ok(Starts::default());
+    }
     with_schedules(|schedules| {
         Starts::read(product, tick, wanted, |schedule, blocked| {
             start_bound(schedule, blocked, &product.signs, policy, tick, schedules)
