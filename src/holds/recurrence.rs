@@ -165,17 +165,12 @@ impl<Z: Zone> Recurrence<Z> {
 
     /// The instant of an occurrence that begins at a wall time, unless it is an exception.
     fn start_of(&self, wall: i64) -> Option<Instant> {
-        let unix = instant_of(wall, self.zone.as_ref());
-        if self.until.is_some_and(|until| unix > until) {
+        let excepted = |form: Time| self.exceptions.binary_search(&form).is_ok();
+        if excepted(Time::Date(wall.div_euclid(DAY))) || excepted(Time::Wall(wall)) {
             return None;
         }
-        let forms = [
-            Time::Date(wall.div_euclid(DAY)),
-            Time::Wall(wall),
-            Time::Utc(unix),
-        ];
-        let excepted = |form: &Time| self.exceptions.binary_search(form).is_ok();
-        if forms.iter().any(excepted) {
+        let unix = instant_of(wall, self.zone.as_ref());
+        if excepted(Time::Utc(unix)) || self.until.is_some_and(|until| unix > until) {
             return None;
         }
         if wall == self.start {
