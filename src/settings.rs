@@ -11,7 +11,7 @@ use pgrx::guc::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting, Postgres
 use pgrx::{PgLogLevel, pg_guard, pg_sys};
 
 use crate::instant::{MINUTE, Micros, Millis, SECOND};
-use crate::lifecycle::policy::Policy;
+use crate::lifecycle::policy::{MissedStarts, Policy};
 use crate::lifecycle::rules::{self, RuleSet};
 
 /// What a tick does with what is due (`workspace_autobuild.action`).
@@ -487,6 +487,7 @@ pub(crate) fn read() -> Settings {
         action: ACTION.get(),
         licensed_rules: LICENSED_RULES.get(),
         policy: Policy {
+            missed_starts: MissedStarts::Drop,
             rules,
             licensed: LICENSED_RULES.get() != LicensedRules::Off,
             failed_stop_retry: FAILED_STOP_RETRY.get(),

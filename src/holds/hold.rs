@@ -1,6 +1,7 @@
 //! One hold, and all of them together.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
@@ -27,8 +28,9 @@ pub struct Hold<Z> {
     /// What it holds.
     pub transitions: Transitions,
     /// Why, for people.
-    pub reason: Option<String>,
+    pub reason: Option<Arc<str>>,
     when: When<Z>,
+    released_at: Option<Instant>,
 }
 
 /// When a hold holds.
@@ -86,29 +88,53 @@ impl<Z: Zone> Hold<Z> {
         hold_id: i64,
         scope: Scope,
         transitions: Transitions,
-        reason: Option<String>,
+        reason: Option<&str>,
         when: When<Z>,
     ) -> Hold<Z> {
         Hold {
             hold_id,
             scope,
             transitions,
-            reason,
+            reason: reason.map(Arc::from),
             when,
+            released_at: None,
+        }
+    }
+
+    /// The same, released at an instant: it still says what was held before that, so that the
+    /// starts that were missed under it are not all due at once.
+    #[must_use]
+    pub fn released(self, at: Instant) -> Hold<Z> {
+        Hold {
+            released_at: Some(at),
+            ..self
         }
     }
 
     /// Does it hold at an instant?
     pub fn holds_at(&self, at: Instant) -> bool {
-        self.when.covering(at).is_some()
+        self.covering(at).is_some()
+    }
+
+    /// Does it hold at an instant, and if so up to when? What follows without a gap is not
+    /// looked at.
+    fn covering(&self, at: Instant) -> Option<Until> {
+        if self.released_at.is_some_and(|released| released <= at) {
+            return None;
+        }
+        let until = self.when.covering(at)?;
+        Some(until.into_iter().chain(self.released_at).min())
     }
 
     /// When it next begins or ends to hold, after an instant; `None` if never, or not within
     /// a hundred years.
     pub fn next_change(&self, at: Instant) -> Option<Instant> {
-        match joined(at, |at| self.when.covering(at)) {
+        match joined(at, |at| self.covering(at)) {
             Some(until) => until,
-            None => self.when.start_after(at),
+            None => {
+                let released = |start: &Instant| self.released_at.is_none_or(|at| *start < at);
+                self.when.start_after(at).filter(released)
+            }
         }
     }
 }
@@ -122,7 +148,7 @@ pub struct Holds<Z> {
 
 /// What holds a workspace.
 #[derive(Clone, Copy, Debug)]
-pub struct Held<'a, Z> {
+pub struct HeldBy<'a, Z> {
     /// The hold that now lasts longest; of several the first.
     pub hold: &'a Hold<Z>,
     /// When the workspace is no longer held, by this hold or any other.
@@ -130,6 +156,11 @@ pub struct Held<'a, Z> {
 }
 
 impl<Z: Zone> Holds<Z> {
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.holds.is_empty()
+    }
+
     /// These.
     pub fn new(holds: Vec<Hold<Z>>) -> Holds<Z> {
         let mut by_scope: HashMap<Scope, Vec<usize>> = HashMap::new();
@@ -157,10 +188,10 @@ impl<Z: Zone> Holds<Z> {
         facts: &Facts,
         transitions: Transitions,
         at: Instant,
-    ) -> Option<Held<'_, Z>> {
+    ) -> Option<HeldBy<'_, Z>> {
         let mut first: Option<(&Hold<Z>, Until)> = None;
         for hold in self.of(facts, transitions) {
-            if let Some(until) = hold.when.covering(at)
+            if let Some(until) = hold.covering(at)
                 && first.is_none_or(|(_, first)| later(until, first))
             {
                 first = Some((hold, until));
@@ -169,10 +200,10 @@ impl<Z: Zone> Holds<Z> {
         let (hold, _) = first?;
         let until = joined(at, |at| {
             let holds = self.of(facts, transitions);
-            let ends = holds.filter_map(|hold| hold.when.covering(at));
+            let ends = holds.filter_map(|hold| hold.covering(at));
             ends.reduce(|one, other| if later(other, one) { other } else { one })
         });
-        Some(Held {
+        Some(HeldBy {
             hold,
             until: until.flatten(),
         })

@@ -19,11 +19,13 @@ mod pattern;
 mod recurrence;
 mod scope;
 mod wall;
+mod with;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{HoldError, Problem};
-pub use hold::{Held, Hold, Holds, Until, When};
+pub use hold::{HeldBy, Hold, Holds, Until, When};
 pub use recurrence::Recurrence;
 pub use scope::{Scope, Transitions};
+pub use with::WithHolds;

@@ -82,22 +82,28 @@ impl Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transitions(u8);
 
+/// What a hold may hold.
+const HELD: [Transition; 4] = [
+    Transition::Start,
+    Transition::Stop,
+    Transition::Delete,
+    Transition::Dormant,
+];
+
 impl Transitions {
     /// All of them.
-    pub const ALL: Transitions = Transitions((1 << Transition::ALL.len()) - 1);
+    pub const ALL: Transitions = {
+        let [a, b, c, d] = HELD;
+        Transitions(1 << a as u8 | 1 << b as u8 | 1 << c as u8 | 1 << d as u8)
+    };
 
     /// Those of a list of names.
     pub fn read<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Transitions, HoldError> {
         let mut read = Transitions(0);
         for name in names {
-            let all = Transition::ALL.into_iter();
-            let transition = all.into_iter().find(|transition| transition.name() == name);
-            read.0 |= Transitions::from(transition.ok_or(HoldError::new(
-                "transitions",
-                name,
-                Problem::NotATransition,
-            ))?)
-            .0;
+            let fault = HoldError::new("transitions", name, Problem::NotATransition);
+            let transition = HELD.into_iter().find(|held| held.name() == name);
+            read = read.with(transition.ok_or(fault)?);
         }
         match read {
             Transitions(0) => Err(HoldError::new("transitions", "", Problem::NoTransitions)),
@@ -114,6 +120,13 @@ impl Transitions {
     /// Are any of those among these?
     pub fn meet(self, those: Transitions) -> bool {
         self.0 & those.0 != 0
+    }
+}
+
+impl FromIterator<Transition> for Transitions {
+    fn from_iter<I: IntoIterator<Item = Transition>>(transitions: I) -> Transitions {
+        let none = Transitions(0);
+        transitions.into_iter().fold(none, Transitions::with)
     }
 }
 

@@ -11,6 +11,7 @@
 mod candidate;
 pub mod explain;
 pub mod facts;
+mod held;
 pub mod listing;
 pub mod needs;
 pub mod outcome;

@@ -3,6 +3,7 @@
 mod asked;
 mod brute;
 mod held;
+mod judged;
 mod random;
 mod refused;
 mod rules;

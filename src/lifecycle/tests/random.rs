@@ -7,6 +7,7 @@
 
 use proptest::prelude::*;
 
+use super::holding::{Holding, PlainHold};
 use super::*;
 use crate::instant::HOUR;
 use crate::lifecycle::facts::PREBUILDS_OWNER;
@@ -22,10 +23,54 @@ pub(super) struct Case {
     pub facts: Facts,
     pub signs: Signs,
     pub policy: Policy,
+    pub holds: Holding,
 }
 
 /// A transition, its reason, and whether the workspace is marked dormant.
 type Move = (Transition, BuildReason, bool);
+
+/// The first run after `x` on a day that isn't blocked, minute by minute. Where missed runs are
+/// dropped, those in holds don't count: after one the search begins anew at the hold's end.
+fn next_counted(case: &Case, mut x: Instant) -> Option<Instant> {
+    loop {
+        let run = next_allowed(case, x)?;
+        let held = |at| case.holds.holds(&[Transition::Start], at);
+        if case.policy.missed_starts == MissedStarts::MakeUp || !held(run) {
+            return Some(run);
+        }
+        x = run;
+        while held(x) {
+            if x > later(100 * 1440, 0) {
+                return None;
+            }
+            x = x.truncate_to_minute().saturating_add_micros(MINUTE);
+        }
+        x = x.saturating_add_micros(-1);
+    }
+}
+
+/// Was a run up to `x` in a hold that went on to `x`? Then it is made up for after the hold,
+/// however late it is by then.
+fn was_missed(case: &Case, x: Instant) -> bool {
+    let Case { facts, holds, .. } = case;
+    let (Some(text), Some(latest)) = (&facts.schedule, &facts.latest) else {
+        return false;
+    };
+    let (Ok(times), Some(template)) = (Weekly.schedule(text), &facts.template) else {
+        return false;
+    };
+    let counts = case.policy.licensed && case.signs.blocked_days;
+    let blocked = if counts { template.blocked_days } else { 0 };
+    let mut minute = x.truncate_to_minute();
+    while minute > latest.created_at && holds.holds(&[Transition::Start], minute) {
+        let is_blocked = blocked & (1 << times.weekday_number(minute)) != 0;
+        if times.runs_at(minute) && !is_blocked {
+            return true;
+        }
+        minute = minute.saturating_add_micros(-MINUTE);
+    }
+    false
+}
 
 /// The first run after `x` on a day that isn't blocked, minute by minute.
 fn next_allowed(case: &Case, x: Instant) -> Option<Instant> {
@@ -70,7 +115,9 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         facts,
         signs,
         policy,
+        holds,
     } = case;
+    let held = |transitions: &[Transition]| holds.holds(transitions, t);
     let (owner, template) = (facts.owner?, facts.template.as_ref()?);
     let latest = facts.latest.as_ref()?;
     let job = latest.job?;
@@ -101,7 +148,8 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
 
     let suspended = signs.suspended_owner && owner == OwnerStatus::Suspended;
     let overdue = latest.deadline.is_some_and(|deadline| deadline <= t);
-    if autostop && !job_failed && !dormant && start && (suspended || overdue) {
+    let stop_held = held(&[Transition::Stop]);
+    if autostop && !job_failed && !dormant && start && (suspended || overdue) && !stop_held {
         return Some((Transition::Stop, stop_reason, false));
     }
 
@@ -112,6 +160,7 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         _ if in_progress => latest.created_at,
         Micros(delay) => latest.created_at.max(t.saturating_add_micros(-delay)),
     };
+    let makes_up = policy.missed_starts == MissedStarts::MakeUp;
     if autostart
         && active
         && !job_failed
@@ -119,7 +168,9 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         && stop
         && reached
         && (template.allow_user_autostart || !policy.licensed)
-        && next_allowed(case, x).is_some_and(|run| run <= t)
+        && !held(&[Transition::Start])
+        && next_counted(case, x)
+            .is_some_and(|run| run <= t || makes_up && x > latest.created_at && was_missed(case, x))
     {
         return Some((Transition::Start, BuildReason::Autostart, false));
     }
@@ -128,6 +179,7 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         && signs.failed_stop
         && counts(template.failure_ttl)
         && job_failed
+        && !stop_held
         && (start || stop && policy.failed_stop_retry)
         && job.completed_at.is_some_and(|at| {
             passed_ms(at, template.failure_ttl) && passed(at, template.failure_ttl)
@@ -136,9 +188,15 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         return Some((Transition::Stop, stop_reason, false));
     }
 
+    let marked = if start {
+        vec![Transition::Stop, Transition::Dormant]
+    } else {
+        vec![Transition::Dormant]
+    };
     if dormancy
         && signs.dormancy
         && !dormant
+        && !held(&marked)
         && counts(template.time_til_dormant)
         && passed_ms(facts.last_used_at, template.time_til_dormant)
         && passed(facts.last_used_at, template.time_til_dormant)
@@ -163,6 +221,7 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         && day(completed_at.or(canceled_at))
         && (!signs.next_start_at || day(canceled_at.or(completed_at)));
     if delete
+        && !held(&[Transition::Delete])
         && signs.deletion
         && dormant
         && facts.deleting_at.is_some_and(|at| at < t)
@@ -372,6 +431,7 @@ fn policies() -> impl Strategy<Value = Policy> {
             licensed,
             failed_stop_retry,
             max_start_delay: Micros(max_start_delay),
+            missed_starts: MissedStarts::Drop,
         },
     )
 }
@@ -381,12 +441,46 @@ pub(super) fn any_case() -> impl Strategy<Value = Case> {
         facts,
         signs,
         policy,
+        holds: Holding::default(),
     })
+}
+
+/// Any case, and holds around the tick.
+fn held_case() -> BoxedStrategy<Case> {
+    let transition = (0..Transition::ALL.len()).prop_map(|place| Transition::ALL[place]);
+    let transitions = prop_oneof![
+        1 => Just(Transition::ALL.to_vec()),
+        2 => proptest::collection::vec(transition, 1..3),
+    ];
+    let length = prop_oneof![3 => 1..200i64, 1 => 1..3000i64];
+    let micros = prop_oneof![2 => Just(0i64), 1 => 1..MINUTE];
+    let hold = (
+        instants(),
+        proptest::option::weighted(0.9, length),
+        micros,
+        transitions,
+    );
+    let hold = hold.prop_map(|(from, length, micros, transitions)| PlainHold {
+        from,
+        to: length.map(|minutes| from.saturating_add_micros(minutes * MINUTE + micros)),
+        transitions,
+    });
+    let missed = prop_oneof![Just(MissedStarts::Drop), Just(MissedStarts::MakeUp)];
+    let holds = proptest::collection::vec(hold.boxed(), 0..4);
+    let held = (any_case().boxed(), holds, missed).prop_map(|(case, holds, missed_starts)| Case {
+        holds: Holding(holds),
+        policy: Policy {
+            missed_starts,
+            ..case.policy
+        },
+        ..case
+    });
+    held.boxed()
 }
 
 impl Case {
     pub(super) fn verdict(&self) -> Verdict {
-        verdict(&self.facts, &self.signs, &self.policy, tick(), &Weekly)
+        verdict(&self.facts, &self.signs, &self.policy, tick(), &self.holds)
     }
 }
 
@@ -426,6 +520,48 @@ proptest! {
                     prop_assert_eq!(moves(&case, later(minutes, 0)), None);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn under_holds_what_is_due_is_what_the_plain_statement_says(case in held_case()) {
+        let due = case.verdict().outcome.ok().filter(|next| next.due);
+        prop_assert_eq!(due.as_ref().map(as_move), moves(&case, tick()));
+    }
+
+    #[test]
+    fn under_holds_what_comes_next_is_made_by_the_first_tick_after_its_time(
+        mut case in held_case(), between in 0..1000i64,
+    ) {
+        case.policy.max_start_delay = Micros(0);
+        let verdict = case.verdict();
+        let (at, strict) = match &verdict.outcome {
+            Ok(next) if next.due => return Ok(()),
+            Ok(next) => (Some(next.at), next.strict),
+            Err(Skip::Held { at, .. }) => {
+                prop_assert_eq!(verdict.look_again_at, *at);
+                (*at, false)
+            }
+            Err(_) => (None, false),
+        };
+        let ticks = |at: Instant| (at.micros() - tick().micros() + MINUTE - 1).div_euclid(MINUTE);
+        let made = at.map(|at| ticks(at.saturating_add_micros(i64::from(strict))));
+        let far = 20 * 1440;
+        let before = made.unwrap_or(far).min(far) - 1;
+        for minutes in [0, 1, between * before / 1000, before] {
+            if (0..=before).contains(&minutes) {
+                prop_assert_eq!(moves(&case, later(minutes, 0)), None, "after {} min", minutes);
+            }
+        }
+        if let Some(made) = made.filter(|made| *made < far) {
+            let then = moves(&case, later(made, 0)).map(|(transition, _, _)| transition);
+            let said = match &verdict.outcome {
+                Ok(next) => next.transition,
+                Err(Skip::Held { transition, .. }) => *transition,
+                Err(_) => unreachable!("it has a time"),
+            };
+            // Another one may fall due within the same minute.
+            prop_assert!(then.is_some(), "{:?} at {:?}", said, at);
         }
     }
 
