@@ -3,7 +3,8 @@
 //! What is asked is asked around a time, so it costs the same for an old rule as for a new
 //! one (see `pattern`). No zone is trusted to have its wall times in order.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 
 use crate::instant::{Instant, SECOND};
 use crate::schedule::{Zone, ZoneSource, find_zone};
@@ -37,9 +38,20 @@ pub struct Recurrence<Z> {
     /// Unix seconds, where the rule ends with an instant.
     until: Option<i64>,
     exceptions: Vec<Time>,
-    /// The last answer of `covering`: from when to when it is this one.
-    known: Cell<Option<(Instant, Instant, Option<Instant>)>>,
+    /// The last answers of `covering`.
+    known: RefCell<VecDeque<Known>>,
 }
+
+/// An answer of [`Recurrence::covering`], and from when to when it is this one.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    from: Instant,
+    to: Instant,
+    answer: Option<Instant>,
+}
+
+/// So many answers are kept: what is asked at one tick, of many workspaces, lies in a few weeks.
+const MOST_KNOWN: usize = 32;
 
 impl<Z: Zone> Recurrence<Z> {
     /// Reads a rule, e.g. `TZID=Europe/Berlin;FREQ=WEEKLY;BYDAY=SA,SU`. Lines `EXDATE:...`
@@ -101,7 +113,7 @@ impl<Z: Zone> Recurrence<Z> {
                 _ => None,
             },
             exceptions,
-            known: Cell::new(None),
+            known: RefCell::default(),
         };
         let before = starts_at.saturating_add_micros(-1);
         if recurrence.start_after(before).is_none() {
@@ -112,17 +124,27 @@ impl<Z: Zone> Recurrence<Z> {
 
     /// If an occurrence covers an instant: when the one that lasts longest ends.
     pub fn covering(&self, at: Instant) -> Option<Instant> {
-        if let Some((from, to, answer)) = self.known.get()
-            && (from..to).contains(&at)
-        {
-            return answer;
+        let is_known = |known: &&Known| (known.from..known.to).contains(&at);
+        if let Some(known) = self.known.borrow().iter().find(is_known) {
+            return known.answer;
         }
         // All last equally long, so the one that began last ends last.
-        let end = self.last_start(at).map(|start| self.end(start));
-        let answer = end.filter(|end| *end > at);
+        let last = self.last_start(at);
+        let last = last.map(|start| (start, self.end(start)));
+        let last = last.filter(|(_, end)| *end > at);
+        let answer = last.map(|(_, end)| end);
         let next = self.start_after(at);
-        let to = next.into_iter().chain(answer).min().unwrap_or(Instant::MAX);
-        self.known.set(Some((at, to, answer)));
+        let to = next.into_iter().chain(answer).min();
+        let known = Known {
+            from: last.map_or(at, |(start, _)| start),
+            to: to.unwrap_or(Instant::MAX),
+            answer,
+        };
+        let mut kept = self.known.borrow_mut();
+        // What an earlier answer says of a part of that time.
+        kept.retain(|kept| kept.to != known.to);
+        kept.push_front(known);
+        kept.truncate(MOST_KNOWN);
         answer
     }
 

@@ -98,22 +98,43 @@ pub(super) fn decided<'a, S: Schedules>(
     schedules: &S,
 ) -> Result<(Candidate<'a>, Outcome), (Condition, Skip)> {
     let candidate = Candidate::new(facts, signs, policy, tick)?;
-    let outcome = decide(&candidate, schedules);
-    // A rule that comes first and can't build now keeps the mark away, as in the product.
-    let transition = match &outcome {
-        Ok(Next { transition, .. }) | Err(Skip::Held { transition, .. }) => Some(*transition),
-        Err(_) => None,
-    };
-    if candidate.in_progress && transition != Some(Transition::Dormant) {
-        return Err((Condition::Complete, candidate.in_progress_skip()));
+    let outcome = decide(
+        &candidate,
+        |rule| rule.evaluate(&candidate, schedules),
+        schedules,
+    );
+    // A rule that comes first and can't build now keeps the mark away, as in the product, also
+    // where a hold keeps that rule away: or a hold that begins would bring the mark forward.
+    if candidate.in_progress {
+        let plain = |rule: ActingRule| rule.without_holds(&candidate, schedules);
+        let plain = schedules
+            .has_holds()
+            .then(|| decide(&candidate, plain, schedules));
+        if !is_mark(&outcome) || plain.is_some_and(|plain| !is_mark(&plain)) {
+            return Err((Condition::Complete, candidate.in_progress_skip()));
+        }
     }
     Ok((candidate, outcome))
 }
 
-/// The outcome for a workspace that passed the conditions.
-fn decide<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Outcome {
+/// Is it the mark alone that comes next, held or not?
+fn is_mark(outcome: &Outcome) -> bool {
+    match outcome {
+        Ok(Next { transition, .. }) | Err(Skip::Held { transition, .. }) => {
+            *transition == Transition::Dormant
+        }
+        Err(_) => false,
+    }
+}
+
+/// The outcome for a workspace that passed the conditions, whose rules come to what
+/// `evaluate` says.
+fn decide<S: Schedules>(
+    candidate: &Candidate<'_>,
+    evaluate: impl Fn(ActingRule) -> Outcome,
+    schedules: &S,
+) -> Outcome {
     let policy = candidate.policy;
-    let evaluate = |rule: ActingRule| rule.evaluate(candidate, schedules);
     let allowed = first(candidate, evaluate, |rule| policy.allows(rule));
     match (allowed.next, allowed.held) {
         (Some(next), Some(held)) if is_before(&held, &next) => return Err(held),

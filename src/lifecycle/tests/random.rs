@@ -102,7 +102,14 @@ fn moves(case: &Case, t: Instant) -> Option<Move> {
     let job = case.facts.latest.as_ref()?.job?;
     let refused = job.completed_at.is_none() && !has_failed(case, job);
     let needs_a_build = found.0 != Transition::Dormant;
-    (!refused || case.signs.failed_stop && !needs_a_build).then_some(found)
+    // The rule that would have it but for a hold still keeps a mark away from such a build.
+    let without_holds = Case {
+        holds: Holding::default(),
+        ..case.clone()
+    };
+    let first = || matches(&without_holds, t).map(|(transition, _, _)| transition);
+    let marks = || !needs_a_build && first() == Some(Transition::Dormant);
+    (!refused || case.signs.failed_stop && marks()).then_some(found)
 }
 
 /// With the column for it, a job with an error has failed, whenever it is complete.
@@ -553,7 +560,10 @@ proptest! {
                 prop_assert_eq!(moves(&case, later(minutes, 0)), None, "after {} min", minutes);
             }
         }
-        if let Some(made) = made.filter(|made| *made < far) {
+        // Until then another rule may come first, and keep a mark away from a build under way.
+        let job = case.facts.latest.as_ref().and_then(|latest| latest.job);
+        let in_progress = job.is_some_and(|job| job.completed_at.is_none());
+        if let Some(made) = made.filter(|made| *made < far && !in_progress) {
             let then = moves(&case, later(made, 0)).map(|(transition, _, _)| transition);
             let said = match &verdict.outcome {
                 Ok(next) => next.transition,
