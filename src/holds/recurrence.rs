@@ -50,8 +50,8 @@ struct Known {
     answer: Option<Instant>,
 }
 
-/// So many answers are kept: what is asked at one tick, of many workspaces, lies in a few weeks.
-const MOST_KNOWN: usize = 32;
+/// So many answers are kept: what is asked at one tick, of many workspaces, lies within weeks.
+const MOST_KNOWN: usize = 64;
 
 impl<Z: Zone> Recurrence<Z> {
     /// Reads a rule, e.g. `TZID=Europe/Berlin;FREQ=WEEKLY;BYDAY=SA,SU`. Lines `EXDATE:...`

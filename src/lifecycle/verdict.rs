@@ -202,7 +202,8 @@ fn look_again_at<S: Schedules>(
         .filter_map(|rule| rule.look_again_at(candidate, schedules))
         .chain(given_way.flatten())
         .chain(match outcome {
-            Err(Skip::Held { at, .. }) => *at,
+            // Where no time was found, the end of the hold may show one.
+            Err(Skip::Held { at, hold, .. }) => at.or(hold.until),
             _ => None,
         })
         .min()

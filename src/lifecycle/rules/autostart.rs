@@ -23,8 +23,9 @@ use super::rule::{About, Rule, Setting};
 /// How far from its beginning a refused run is still searched on from.
 const SEARCH: i128 = 7 * 24 * HOUR as i128 * 1000;
 
-/// How many holds that runs are in are looked beyond.
-const MOST_HELD: usize = 60;
+/// How many holds that runs are in are looked beyond at a time. A schedule may have none but
+/// runs that are held, and each of them costs.
+const MOST_HELD: usize = 12;
 
 pub(super) struct Autostart;
 

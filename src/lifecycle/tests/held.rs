@@ -218,7 +218,7 @@ fn a_later_next_start_at_is_waited_for_and_may_be_held_itself() {
 }
 
 #[test]
-fn a_schedule_whose_every_run_is_held_is_never_made() {
+fn where_every_run_is_held_no_time_is_said_and_the_end_of_a_hold_is_looked_at() {
     let verdict = under(&hourly(), -80, None);
     assert_eq!(held(&verdict), (Transition::Start, None, None));
     let many: Vec<PlainHold> = (-2..120)
@@ -230,7 +230,9 @@ fn a_schedule_whose_every_run_is_held_is_never_made() {
         })
         .collect();
     let verdict = judged(&hourly(), &ALL_RULES, tick(), &many);
-    assert_eq!(held(&verdict).2, None);
+    let end = Some(later(1, 0));
+    assert_eq!(held(&verdict), (Transition::Start, end, None));
+    assert_eq!(verdict.look_again_at, end);
 }
 
 #[test]

@@ -545,8 +545,8 @@ proptest! {
         let (at, strict) = match &verdict.outcome {
             Ok(next) if next.due => return Ok(()),
             Ok(next) => (Some(next.at), next.strict),
-            Err(Skip::Held { at, .. }) => {
-                prop_assert_eq!(verdict.look_again_at, *at);
+            Err(Skip::Held { at, hold, .. }) => {
+                prop_assert_eq!(verdict.look_again_at, at.or(hold.until));
                 (*at, false)
             }
             Err(_) => (None, false),
