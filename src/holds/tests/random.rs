@@ -153,7 +153,7 @@ fn first_shown(wall: i64, zone: &impl Zone) -> i64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn a_rule_has_the_times_that_the_plain_way_finds(
@@ -226,7 +226,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn what_covers_a_time_and_what_comes_next_is_what_the_plain_way_finds(
