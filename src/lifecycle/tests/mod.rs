@@ -9,6 +9,7 @@ mod held;
 mod holding;
 mod listed;
 mod random;
+mod random_held;
 mod reference;
 mod unreadable;
 
