@@ -23,7 +23,7 @@ COMMENT ON FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) IS
 COMMENT ON FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) IS
     'The conditions and rules for this workspace in order, with what was observed, up to the one that decides.';
 COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) IS
-    'The next transitions of all workspaces within the horizon (a month counts as 30 days), overdue ones first, then soonest.';
+    'The next transitions of all workspaces within the horizon (a month counts as 30 days), and the reminders of deadlines, overdue ones first, then soonest.';
 COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
     'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
@@ -33,7 +33,7 @@ COMMENT ON FUNCTION @extschema@.autobuild_attach() IS
 COMMENT ON FUNCTION @extschema@.autobuild_detach() IS
     'Removes the capture triggers and empties the agenda; ticks scan again. False if there were no triggers.';
 COMMENT ON FUNCTION @extschema@.autobuild_grant(text) IS
-    'Grants a role exactly the rights that the executor needs on the product''s tables, and returns the statements that it ran.';
+    'Grants a role exactly the rights that the executor needs on the product''s tables under the worker''s settings, and returns the statements that it ran.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) IS
     'The next runs of a schedule after a time, at most count of them; none for a schedule that never runs. An invalid schedule: 22023.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_check(text) IS

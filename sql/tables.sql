@@ -40,14 +40,14 @@ COMMENT ON COLUMN @extschema@.autobuild_ticks.blocked IS 'Workspaces that could 
 COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces with an unexpected error.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.observed IS 'Transitions recorded under workspace_autobuild.action = observe.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.sqlstate IS 'SQLSTATE of the first error that ended a batch.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or what could not be told to owners.';
 
 CREATE TABLE @extschema@.autobuild_transitions (
     transition_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tick_id       bigint NOT NULL,
     decided_at    timestamptz NOT NULL,
     workspace_id  uuid NOT NULL,
-    transition    text NOT NULL CHECK (transition OPERATOR(pg_catalog.=) ANY (ARRAY['start', 'stop', 'delete', 'dormant'])),
+    transition    text NOT NULL CHECK (transition OPERATOR(pg_catalog.=) ANY (ARRAY['start', 'stop', 'delete', 'dormant', 'remind'])),
     reason        text NOT NULL,
     due_at        timestamptz NOT NULL,
     outcome       text NOT NULL CHECK (outcome OPERATOR(pg_catalog.=) ANY (ARRAY['built', 'conflict', 'blocked', 'failed', 'observed'])),
@@ -66,14 +66,14 @@ COMMENT ON COLUMN @extschema@.autobuild_transitions.transition_id IS 'The key, i
 COMMENT ON COLUMN @extschema@.autobuild_transitions.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.tick_id IS 'The tick in autobuild_ticks.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.decided_at IS 'Time of the decision, by the clock.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.transition IS 'start, stop, delete, or dormant where only the mark is written.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.transition IS 'start, stop, delete, dormant where only the mark is written, or remind where only the owner is reminded of the deadline.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.reason IS 'The product''s build_reason.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict (another session built first), blocked (can''t be built now), failed (an unexpected error), observed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code if the outcome is blocked.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.build_id IS 'workspace_builds.id of the build that was written.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.job_id IS 'provisioner_jobs.id of the job that was written.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned; of a reminder, that of the build whose deadline it is.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'The SQLSTATE if the outcome is failed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A message for people; names a parameter, never its value.';
 
@@ -96,7 +96,7 @@ CREATE TABLE @extschema@.autobuild_attempts (
 COMMENT ON TABLE @extschema@.autobuild_attempts IS
     'Workspaces that are due and could not be built, a row each; shown by autobuild_blocked.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.workspace_id IS 'The workspace.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.transition IS 'start, stop, delete, dormant where only the mark is to be written, or remind where only the owner is to be reminded of the deadline.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.reason IS 'The product''s build_reason.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
@@ -117,7 +117,7 @@ CREATE VIEW @extschema@.autobuild_blocked AS
 COMMENT ON VIEW @extschema@.autobuild_blocked IS
     'Workspaces that are due and could not be built: why, since when, and when the next attempt is made.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.workspace_id IS 'The workspace.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.transition IS 'start, stop, delete, dormant where only the mark is to be written, or remind where only the owner is to be reminded of the deadline.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.reason IS 'The product''s build_reason.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';

@@ -207,14 +207,24 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'autobuild_worker_metrics_wrapper';
 
+-- Reminders are recorded as well.
+
+ALTER TABLE @extschema@.autobuild_transitions
+    DROP CONSTRAINT autobuild_transitions_transition_check,
+    ADD CONSTRAINT autobuild_transitions_transition_check
+        CHECK (transition OPERATOR(pg_catalog.=) ANY (ARRAY['start', 'stop', 'delete', 'dormant', 'remind']));
+
 -- Comments on what stays.
+
+COMMENT ON COLUMN @extschema@.autobuild_transitions.transition IS 'start, stop, delete, dormant where only the mark is written, or remind where only the owner is reminded of the deadline.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or what could not be told to owners.';
 
 COMMENT ON COLUMN @extschema@.autobuild_executor_lock.only_row IS 'Unused: the table has no rows.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_id IS 'The key.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.transition_id IS 'The key, in the order of recording.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.workspace_id IS 'The workspace.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.transition IS 'start, stop, delete, dormant where only the mark is to be written, or remind where only the owner is to be reminded of the deadline.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.reason IS 'The product''s build_reason.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
@@ -226,7 +236,7 @@ COMMENT ON COLUMN @extschema@.autobuild_attempts.attempts IS 'Number of attempts
 COMMENT ON COLUMN @extschema@.autobuild_attempts.last_attempt_at IS 'Time of the last attempt.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.next_attempt_at IS 'Time of the next attempt.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.workspace_id IS 'The workspace.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.transition IS 'start, stop, delete, dormant where only the mark is to be written, or remind where only the owner is to be reminded of the deadline.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.reason IS 'The product''s build_reason.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
@@ -254,7 +264,7 @@ COMMENT ON COLUMN @extschema@.autobuild_transitions.decided_at IS 'Time of the d
 COMMENT ON COLUMN @extschema@.autobuild_transitions.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict (another session built first), blocked (can''t be built now), failed (an unexpected error), observed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code if the outcome is blocked.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned; of a reminder, that of the build whose deadline it is.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'The SQLSTATE if the outcome is failed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A message for people; names a parameter, never its value.';
 COMMENT ON TABLE @extschema@.autobuild_attempts IS
@@ -286,6 +296,8 @@ COMMENT ON FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) IS
     'The next transition of this workspace and its time; or the code and message why there is none, or why a transition that is due can''t be built. Unknown id: P0002.';
 COMMENT ON FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) IS
     'The conditions and rules for this workspace in order, with what was observed, up to the one that decides.';
+COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) IS
+    'The next transitions of all workspaces within the horizon (a month counts as 30 days), and the reminders of deadlines, overdue ones first, then soonest.';
 COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
     'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
@@ -295,7 +307,7 @@ COMMENT ON FUNCTION @extschema@.autobuild_attach() IS
 COMMENT ON FUNCTION @extschema@.autobuild_detach() IS
     'Removes the capture triggers and empties the agenda; ticks scan again. False if there were no triggers.';
 COMMENT ON FUNCTION @extschema@.autobuild_grant(text) IS
-    'Grants a role exactly the rights that the executor needs on the product''s tables, and returns the statements that it ran.';
+    'Grants a role exactly the rights that the executor needs on the product''s tables under the worker''s settings, and returns the statements that it ran.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) IS
     'The next runs of a schedule after a time, at most count of them; none for a schedule that never runs. An invalid schedule: 22023.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_check(text) IS

@@ -50,14 +50,14 @@ COMMENT ON COLUMN @extschema@.autobuild_ticks.blocked IS 'Workspaces that could 
 COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces with an unexpected error.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.observed IS 'Transitions recorded under workspace_autobuild.action = observe.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.sqlstate IS 'SQLSTATE of the first error that ended a batch.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or what could not be told to owners.';
 
 CREATE TABLE @extschema@.autobuild_transitions (
     transition_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tick_id       bigint NOT NULL,
     decided_at    timestamptz NOT NULL,
     workspace_id  uuid NOT NULL,
-    transition    text NOT NULL CHECK (transition OPERATOR(pg_catalog.=) ANY (ARRAY['start', 'stop', 'delete', 'dormant'])),
+    transition    text NOT NULL CHECK (transition OPERATOR(pg_catalog.=) ANY (ARRAY['start', 'stop', 'delete', 'dormant', 'remind'])),
     reason        text NOT NULL,
     due_at        timestamptz NOT NULL,
     outcome       text NOT NULL CHECK (outcome OPERATOR(pg_catalog.=) ANY (ARRAY['built', 'conflict', 'blocked', 'failed', 'observed'])),
@@ -76,14 +76,14 @@ COMMENT ON COLUMN @extschema@.autobuild_transitions.transition_id IS 'The key, i
 COMMENT ON COLUMN @extschema@.autobuild_transitions.workspace_id IS 'The workspace.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.tick_id IS 'The tick in autobuild_ticks.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.decided_at IS 'Time of the decision, by the clock.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.transition IS 'start, stop, delete, or dormant where only the mark is written.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.transition IS 'start, stop, delete, dormant where only the mark is written, or remind where only the owner is reminded of the deadline.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.reason IS 'The product''s build_reason.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict (another session built first), blocked (can''t be built now), failed (an unexpected error), observed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code if the outcome is blocked.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.build_id IS 'workspace_builds.id of the build that was written.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.job_id IS 'provisioner_jobs.id of the job that was written.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned; of a reminder, that of the build whose deadline it is.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'The SQLSTATE if the outcome is failed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A message for people; names a parameter, never its value.';
 
@@ -106,7 +106,7 @@ CREATE TABLE @extschema@.autobuild_attempts (
 COMMENT ON TABLE @extschema@.autobuild_attempts IS
     'Workspaces that are due and could not be built, a row each; shown by autobuild_blocked.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.workspace_id IS 'The workspace.';
-COMMENT ON COLUMN @extschema@.autobuild_attempts.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
+COMMENT ON COLUMN @extschema@.autobuild_attempts.transition IS 'start, stop, delete, dormant where only the mark is to be written, or remind where only the owner is to be reminded of the deadline.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.reason IS 'The product''s build_reason.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_attempts.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
@@ -127,7 +127,7 @@ CREATE VIEW @extschema@.autobuild_blocked AS
 COMMENT ON VIEW @extschema@.autobuild_blocked IS
     'Workspaces that are due and could not be built: why, since when, and when the next attempt is made.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.workspace_id IS 'The workspace.';
-COMMENT ON COLUMN @extschema@.autobuild_blocked.transition IS 'start, stop, delete, or dormant where only the mark is to be written.';
+COMMENT ON COLUMN @extschema@.autobuild_blocked.transition IS 'start, stop, delete, dormant where only the mark is to be written, or remind where only the owner is to be reminded of the deadline.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.reason IS 'The product''s build_reason.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_blocked.outcome IS 'blocked (can''t be built now) or failed (an unexpected error).';
@@ -819,7 +819,7 @@ COMMENT ON FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) IS
 COMMENT ON FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) IS
     'The conditions and rules for this workspace in order, with what was observed, up to the one that decides.';
 COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) IS
-    'The next transitions of all workspaces within the horizon (a month counts as 30 days), overdue ones first, then soonest.';
+    'The next transitions of all workspaces within the horizon (a month counts as 30 days), and the reminders of deadlines, overdue ones first, then soonest.';
 COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
     'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
@@ -829,7 +829,7 @@ COMMENT ON FUNCTION @extschema@.autobuild_attach() IS
 COMMENT ON FUNCTION @extschema@.autobuild_detach() IS
     'Removes the capture triggers and empties the agenda; ticks scan again. False if there were no triggers.';
 COMMENT ON FUNCTION @extschema@.autobuild_grant(text) IS
-    'Grants a role exactly the rights that the executor needs on the product''s tables, and returns the statements that it ran.';
+    'Grants a role exactly the rights that the executor needs on the product''s tables under the worker''s settings, and returns the statements that it ran.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) IS
     'The next runs of a schedule after a time, at most count of them; none for a schedule that never runs. An invalid schedule: 22023.';
 COMMENT ON FUNCTION @extschema@.autobuild_schedule_check(text) IS

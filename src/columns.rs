@@ -13,6 +13,8 @@ use std::fmt;
 pub enum Kind {
     /// `uuid`.
     Uuid,
+    /// `uuid[]`.
+    Uuids,
     /// `boolean`.
     Bool,
     /// `smallint`, `integer` or `bigint`.
@@ -35,6 +37,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Uuid => "uuid",
+            Kind::Uuids => "uuid[]",
             Kind::Bool => "boolean",
             Kind::Integer => "an integer type",
             Kind::Text => "a text type",
@@ -95,6 +98,12 @@ pub enum NeededFor {
     LegacyValues,
     /// Proofs about templates' sources, where the product renders these at each build.
     Proof,
+    /// Messages to owners, where `notify_owners` is on and the product keeps such.
+    Messages,
+    /// Reminders of deadlines, where `notify_owners` is on and the sign of that rule is there.
+    Reminders,
+    /// The audit log, where `audit_dormancy` is on.
+    Audit,
 }
 
 /// When a change of a column may move a transition forward, so that a capture trigger
@@ -107,6 +116,9 @@ pub enum Watched {
     Sooner,
     /// When a time becomes earlier; NULL is the earliest.
     SoonerOrNull,
+    /// As [`Watched::Sooner`], and when it moves away from the time in another column, which
+    /// says up to where all was done: what was done is then to be done anew.
+    SoonerOrAwayFrom(&'static Column),
 }
 
 /// A column that the extension knows.
@@ -126,6 +138,8 @@ pub struct Column {
     pub usage: Use,
     /// For what it is used.
     pub needed_for: NeededFor,
+    /// For what it is written by an UPDATE besides, if for anything.
+    pub updated_for: Option<NeededFor>,
     /// Which of its changes matter, if any does.
     pub watched: Option<Watched>,
 }
@@ -210,6 +224,7 @@ const fn optional(table: &'static str, name: &'static str, kind: Kind, usage: Us
         required: false,
         usage,
         needed_for: NeededFor::Always,
+        updated_for: None,
         watched: None,
     }
 }
@@ -220,7 +235,7 @@ columns! {
         OWNER_ID = "owner_id": Uuid, Read, required { watched: Some(Watched::Changed) };
         ORGANIZATION_ID = "organization_id": Uuid, Read, required;
         TEMPLATE_ID = "template_id": Uuid, Read, required { watched: Some(Watched::Changed) };
-        NAME = "name": Text, Show, required;
+        NAME = "name": Text, Read, required { needed_for: NeededFor::Messages };
         DELETED = "deleted": Bool, Read, required { watched: Some(Watched::Changed) };
         AUTOSTART_SCHEDULE = "autostart_schedule": Text, Read, required {
             watched: Some(Watched::Changed),
@@ -241,7 +256,9 @@ columns! {
 
     users {
         ID = "id": Uuid, Read, required;
-        USERNAME = "username": Text, Show, required;
+        USERNAME = "username": Text, Read, required { needed_for: NeededFor::Messages };
+        NAME = "name": Text, Read, optional { needed_for: NeededFor::Messages };
+        EMAIL = "email": Text, Read, optional { needed_for: NeededFor::Messages };
         STATUS = "status": Enum, Read, required { watched: Some(Watched::Changed) };
         GITHUB_COM_USER_ID = "github_com_user_id": Integer, Sign, optional;
     }
@@ -264,6 +281,9 @@ columns! {
             first_name: Some("locked_ttl"),
             watched: Some(Watched::Changed),
         };
+        TIME_TIL_AUTOSTOP_NOTIFY = "time_til_autostop_notify": Integer, Read, optional {
+            watched: Some(Watched::Changed),
+        };
         AUTOSTART_BLOCK_DAYS_OF_WEEK = "autostart_block_days_of_week": Integer, Read, optional {
             watched: Some(Watched::Changed),
         };
@@ -276,6 +296,8 @@ columns! {
         ID = "id": Uuid, Read, required;
         TEMPLATE_ID = "template_id": Uuid, Read, required;
         JOB_ID = "job_id": Uuid, Read, required;
+        NAME = "name": Text, Read, optional { needed_for: NeededFor::Messages };
+        MESSAGE = "message": Text, Read, optional { needed_for: NeededFor::Messages };
         HAS_EXTERNAL_AGENT = "has_external_agent": Bool, Read, optional;
     }
 
@@ -300,7 +322,9 @@ columns! {
     workspace_builds {
         ID = "id": Uuid, Insert, required;
         CREATED_AT = "created_at": Time, Insert, required { watched: Some(Watched::Changed) };
-        UPDATED_AT = "updated_at": Time, Write, required;
+        UPDATED_AT = "updated_at": Time, Write, required {
+            updated_for: Some(NeededFor::Reminders),
+        };
         WORKSPACE_ID = "workspace_id": Uuid, Insert, required { watched: Some(Watched::Changed) };
         TEMPLATE_VERSION_ID = "template_version_id": Uuid, Insert, required;
         BUILD_NUMBER = "build_number": Integer, Insert, required {
@@ -311,8 +335,13 @@ columns! {
         PROVISIONER_STATE = "provisioner_state": Bytes, Insert, required;
         JOB_ID = "job_id": Uuid, Insert, required { watched: Some(Watched::Changed) };
         REASON = "reason": Enum, WatchInsert, required;
-        DEADLINE = "deadline": Time, Insert, required { watched: Some(Watched::Sooner) };
+        DEADLINE = "deadline": Time, Insert, required {
+            watched: Some(Watched::SoonerOrAwayFrom(&NOTIFIED_AUTOSTOP_DEADLINE)),
+        };
         MAX_DEADLINE = "max_deadline": Time, Write, required;
+        NOTIFIED_AUTOSTOP_DEADLINE = "notified_autostop_deadline": Time, Read, optional {
+            updated_for: Some(NeededFor::Reminders),
+        };
         DAILY_COST = "daily_cost": Integer, Write, required;
         TEMPLATE_VERSION_PRESET_ID = "template_version_preset_id": Uuid, Write, optional;
     }
@@ -422,6 +451,7 @@ columns! {
     tasks {
         ID = "id": Uuid, Read, optional;
         WORKSPACE_ID = "workspace_id": Uuid, Read, optional;
+        NAME = "name": Text, Read, optional { needed_for: NeededFor::Messages };
         DELETED_AT = "deleted_at": Time, Read, optional;
     }
 
@@ -430,6 +460,68 @@ columns! {
         WORKSPACE_BUILD_NUMBER = "workspace_build_number": Integer, Insert, optional;
         WORKSPACE_AGENT_ID = "workspace_agent_id": Uuid, Overwrite, optional;
         WORKSPACE_APP_ID = "workspace_app_id": Uuid, Overwrite, optional;
+    }
+
+    notification_templates {
+        ID = "id": Uuid, Read, optional { needed_for: NeededFor::Messages };
+        NAME = "name": Text, Read, optional { needed_for: NeededFor::Messages };
+        BODY_TEMPLATE = "body_template": Text, Read, optional { needed_for: NeededFor::Messages };
+        ACTIONS = "actions": Json, Read, optional { needed_for: NeededFor::Messages };
+        METHOD = "method": Enum, Read, optional { needed_for: NeededFor::Messages };
+        ENABLED_BY_DEFAULT = "enabled_by_default": Bool, Read, optional {
+            needed_for: NeededFor::Messages,
+        };
+    }
+
+    notification_preferences {
+        USER_ID = "user_id": Uuid, Read, optional { needed_for: NeededFor::Messages };
+        NOTIFICATION_TEMPLATE_ID = "notification_template_id": Uuid, Read, optional {
+            needed_for: NeededFor::Messages,
+        };
+        DISABLED = "disabled": Bool, Read, optional { needed_for: NeededFor::Messages };
+    }
+
+    notification_messages {
+        ID = "id": Uuid, Write, optional { needed_for: NeededFor::Messages };
+        NOTIFICATION_TEMPLATE_ID = "notification_template_id": Uuid, Write, optional {
+            needed_for: NeededFor::Messages,
+        };
+        USER_ID = "user_id": Uuid, Write, optional { needed_for: NeededFor::Messages };
+        METHOD = "method": Enum, Write, optional { needed_for: NeededFor::Messages };
+        PAYLOAD = "payload": Json, Write, optional { needed_for: NeededFor::Messages };
+        TARGETS = "targets": Uuids, Write, optional { needed_for: NeededFor::Messages };
+        CREATED_BY = "created_by": Text, Write, optional { needed_for: NeededFor::Messages };
+        CREATED_AT = "created_at": Time, Write, optional { needed_for: NeededFor::Messages };
+        // Read by ON CONFLICT.
+        DEDUPE_HASH = "dedupe_hash": Text, Read, optional { needed_for: NeededFor::Messages };
+    }
+
+    notification_report_generator_logs {
+        NOTIFICATION_TEMPLATE_ID = "notification_template_id": Uuid, Sign, optional {
+            needed_for: NeededFor::Messages,
+        };
+    }
+
+    audit_logs {
+        ID = "id": Uuid, Write, optional { needed_for: NeededFor::Audit };
+        TIME = "time": Time, Write, optional { needed_for: NeededFor::Audit };
+        USER_ID = "user_id": Uuid, Write, optional { needed_for: NeededFor::Audit };
+        ORGANIZATION_ID = "organization_id": Uuid, Write, optional {
+            needed_for: NeededFor::Audit,
+        };
+        RESOURCE_TYPE = "resource_type": Enum, Write, optional { needed_for: NeededFor::Audit };
+        RESOURCE_ID = "resource_id": Uuid, Write, optional { needed_for: NeededFor::Audit };
+        RESOURCE_TARGET = "resource_target": Text, Write, optional {
+            needed_for: NeededFor::Audit,
+        };
+        ACTION = "action": Enum, Write, optional { needed_for: NeededFor::Audit };
+        DIFF = "diff": Json, Write, optional { needed_for: NeededFor::Audit };
+        STATUS_CODE = "status_code": Integer, Write, optional { needed_for: NeededFor::Audit };
+        ADDITIONAL_FIELDS = "additional_fields": Json, Write, optional {
+            needed_for: NeededFor::Audit,
+        };
+        REQUEST_ID = "request_id": Uuid, Write, optional { needed_for: NeededFor::Audit };
+        RESOURCE_ICON = "resource_icon": Text, Write, optional { needed_for: NeededFor::Audit };
     }
 }
 
@@ -443,8 +535,19 @@ pub fn required_tables() -> Vec<&'static str> {
 /// alone.
 #[must_use]
 pub fn is_for_proofs(table: &str) -> bool {
+    is_only_for(table, &[NeededFor::Proof])
+}
+
+/// Is a table used to tell owners, or the audit log, and for nothing else? A transaction that
+/// tells nobody leaves it alone.
+#[must_use]
+pub fn is_for_messages(table: &str) -> bool {
+    is_only_for(table, &[NeededFor::Messages, NeededFor::Audit])
+}
+
+fn is_only_for(table: &str, uses: &[NeededFor]) -> bool {
     let mut columns = COLUMNS.iter().filter(|column| column.table == table);
-    columns.all(|column| column.needed_for == NeededFor::Proof)
+    columns.all(|column| uses.contains(&column.needed_for))
 }
 
 /// Every table that the extension knows.
@@ -481,12 +584,13 @@ mod tests {
     }
 
     /// Where statements on the product's tables are written out.
-    const STATEMENTS: [&str; 9] = [
+    const STATEMENTS: [&str; 10] = [
         "api/previews.rs",
         "product/candidates.rs",
         "product/facts.rs",
         "product/inputs.rs",
         "product/licence.rs",
+        "product/messages.rs",
         "product/provisioners.rs",
         "product/sources.rs",
         "product/waiting.rs",
@@ -531,8 +635,8 @@ mod tests {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
             for (alias, name) in spelled_out(&std::fs::read_to_string(path).unwrap()) {
                 let known = COLUMNS.iter().any(|column| column.name == name);
-                // A column of ours beside the product's.
-                let ours = name == "own_build";
+                // Columns of ours beside the product's.
+                let ours = name == "own_build" || name == "start_bound";
                 assert!(
                     known || ours,
                     "src/{file}: {alias}.{name} is no column in the list"

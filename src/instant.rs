@@ -161,42 +161,72 @@ impl fmt::Display for Nanos {
     }
 }
 
-impl fmt::Display for Instant {
-    /// ISO 8601 in UTC, with microseconds only where there are any.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Civil date from a day count, in the proleptic Gregorian calendar that
-        // PostgreSQL uses; chrono's own range ends before PostgreSQL's does.
+/// Date and time of day of an [`Instant`] in UTC, in the proleptic Gregorian calendar that
+/// PostgreSQL uses. chrono's own range ends before PostgreSQL's does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    /// The year; 0 is 1 BC.
+    pub year: i64,
+    /// 1 is January.
+    pub month: i64,
+    /// Day of the month, from 1.
+    pub day: i64,
+    /// Day of the week; 0 is Monday.
+    pub weekday: i64,
+    /// Hour, 0 to 23.
+    pub hour: i64,
+    /// Minute.
+    pub minute: i64,
+    /// Whole second.
+    pub second: i64,
+    /// What is beyond the whole second.
+    pub micros: i64,
+}
+
+impl Instant {
+    /// Its date and time of day in UTC.
+    pub fn civil(self) -> Civil {
         let seconds = self.0.div_euclid(SECOND);
-        let micros = self.0.rem_euclid(SECOND);
-        let days = seconds.div_euclid(86_400) + 10_957 + 719_468;
+        let since_2000 = seconds.div_euclid(86_400);
+        let days = since_2000 + 10_957 + 719_468;
         let of_day = seconds.rem_euclid(86_400);
         let era = days.div_euclid(146_097);
         let of_era = days.rem_euclid(146_097);
         let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_index = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month_index + 2) / 5 + 1;
         let month = if month_index < 10 {
             month_index + 3
         } else {
             month_index - 9
         };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        let (year, suffix) = if year > 0 {
-            (year, "")
+        Civil {
+            year: year_of_era + era * 400 + i64::from(month <= 2),
+            month,
+            day: of_year - (153 * month_index + 2) / 5 + 1,
+            // 1 January 2000 was a Saturday.
+            weekday: (since_2000 + 5).rem_euclid(7),
+            hour: of_day / 3600,
+            minute: of_day / 60 % 60,
+            second: of_day % 60,
+            micros: self.0.rem_euclid(SECOND),
+        }
+    }
+}
+
+impl fmt::Display for Instant {
+    /// ISO 8601 in UTC, with microseconds only where there are any.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.civil();
+        let (year, suffix) = if at.year > 0 {
+            (at.year, "")
         } else {
-            (1 - year, " BC")
+            (1 - at.year, " BC")
         };
-        write!(f, "{year:04}-{month:02}-{day:02}T")?;
-        write!(
-            f,
-            "{:02}:{:02}:{:02}",
-            of_day / 3600,
-            of_day / 60 % 60,
-            of_day % 60
-        )?;
-        if micros != 0 {
-            write!(f, ".{micros:06}")?;
+        write!(f, "{year:04}-{:02}-{:02}T", at.month, at.day)?;
+        write!(f, "{:02}:{:02}:{:02}", at.hour, at.minute, at.second)?;
+        if at.micros != 0 {
+            write!(f, ".{:06}", at.micros)?;
         }
         write!(f, "Z{suffix}")
     }
@@ -226,6 +256,16 @@ mod tests {
         assert_eq!(at(0), "1970-01-01T00:00:00Z");
         assert_eq!(at(951_782_400), "2000-02-29T00:00:00Z");
         assert_eq!(at(1_709_251_199), "2024-02-29T23:59:59Z");
+    }
+
+    #[test]
+    fn days_of_the_week_count_from_monday_also_before_2000() {
+        let weekday = |s| Instant::from_unix_seconds(s).unwrap().civil().weekday;
+        assert_eq!(weekday(0), 3); // 1 January 1970, a Thursday
+        assert_eq!(weekday(-1), 2);
+        assert_eq!(weekday(1_704_672_000), 0); // 8 January 2024, a Monday
+        assert_eq!(weekday(1_704_671_999), 6);
+        assert_eq!(Instant::NO_TIME.civil().weekday, 0);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! (`--no-default-features`): [`schedule`] says what a weekly cron text means,
 //! [`lifecycle`] turns facts about a workspace into a verdict, [`holds`] says when some are
 //! left alone, [`new_build`] what a build writes and what speaks against it, [`template`] what a
-//! template's source has to do with it.
+//! template's source has to do with it, [`messages`] what the owner is told.
 
 #[forbid(unsafe_code)]
 pub mod columns;
@@ -19,6 +19,8 @@ pub mod instant;
 pub mod ledger;
 #[forbid(unsafe_code)]
 pub mod lifecycle;
+#[forbid(unsafe_code)]
+pub mod messages;
 #[forbid(unsafe_code)]
 pub mod new_build;
 #[forbid(unsafe_code)]

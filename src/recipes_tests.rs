@@ -102,9 +102,9 @@ fn the_reference_lists_every_setting() {
     assert!(count >= 18, "only {count} settings were found");
 }
 
-/// Facts no change of which brings a transition forward: ids that never change, and what
-/// only says how something is built.
-const UNWATCHED: [&str; 11] = [
+/// Facts no change of which brings a transition forward: ids that never change, what only
+/// says how something is built, and of what an owner was told.
+const UNWATCHED: [&str; 12] = [
     "provisioner_jobs.id",
     "templates.active_version_id",
     "templates.id",
@@ -112,6 +112,7 @@ const UNWATCHED: [&str; 11] = [
     "templates.require_active_version",
     "users.id",
     "workspace_builds.id",
+    "workspace_builds.notified_autostop_deadline",
     "workspace_builds.template_version_id",
     "workspaces.automatic_updates",
     "workspaces.id",

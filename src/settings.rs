@@ -13,6 +13,7 @@ use pgrx::{PgLogLevel, pg_guard, pg_sys};
 use crate::instant::{MINUTE, Micros, Millis, SECOND};
 use crate::lifecycle::policy::{MissedStarts, Policy};
 use crate::lifecycle::rules::{self, RuleSet};
+use crate::messages::access_url::AccessUrl;
 
 /// What a tick does with what is due (`workspace_autobuild.action`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +119,29 @@ impl From<LogLevel> for PgLogLevel {
     }
 }
 
+/// The way on which messages go that have none of their own
+/// (`workspace_autobuild.notification_method`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotificationMethod {
+    /// By mail.
+    Smtp,
+    /// To a webhook.
+    Webhook,
+    /// On none: the deployment has neither.
+    None,
+}
+
+impl NotificationMethod {
+    /// The value of the product's `notification_method`.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            NotificationMethod::Smtp => Some("smtp"),
+            NotificationMethod::Webhook => Some("webhook"),
+            NotificationMethod::None => None,
+        }
+    }
+}
+
 /// Whether the product has its licence for advanced scheduling
 /// (`workspace_autobuild.licensed_rules`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +193,11 @@ setting_enum!(LicensedRules {
     Off: c"off", c"of", c"false", c"fals", c"fal", c"fa", c"f", c"no", c"n", c"0";
     Auto: c"auto";
 });
+setting_enum!(NotificationMethod {
+    Smtp: c"smtp";
+    Webhook: c"webhook";
+    None: c"none";
+});
 
 static DATABASES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"*"));
 static TICK_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
@@ -189,13 +218,19 @@ static STATEMENT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60_000);
 static HISTORY_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 60);
 static AUDIT_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60 * 60);
 static PROVE_TEMPLATES: GucSetting<bool> = GucSetting::<bool>::new(true);
+static NOTIFY_OWNERS: GucSetting<bool> = GucSetting::<bool>::new(false);
+static ACCESS_URL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+static NOTIFICATION_METHOD: GucSetting<NotificationMethod> =
+    GucSetting::<NotificationMethod>::new(NotificationMethod::Smtp);
+static NOTIFICATION_INBOX: GucSetting<bool> = GucSetting::<bool>::new(true);
+static AUDIT_DORMANCY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static NOTIFY_JOBS: GucSetting<bool> = GucSetting::<bool>::new(true);
 static LOG_LEVEL: GucSetting<LogLevel> = GucSetting::<LogLevel>::new(LogLevel::Log);
 static NOTIFY_TRANSITIONS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// The settings that a database, a role or a session can have for itself: all but those
 /// of the launcher. A test compares them with `pg_settings`.
-pub(crate) const OF_A_SESSION: [&str; 17] = [
+pub(crate) const OF_A_SESSION: [&str; 22] = [
     "workspace_autobuild.product_schema",
     "workspace_autobuild.role",
     "workspace_autobuild.action",
@@ -210,6 +245,11 @@ pub(crate) const OF_A_SESSION: [&str; 17] = [
     "workspace_autobuild.history_retention",
     "workspace_autobuild.audit_interval",
     "workspace_autobuild.prove_templates",
+    "workspace_autobuild.notify_owners",
+    "workspace_autobuild.access_url",
+    "workspace_autobuild.notification_method",
+    "workspace_autobuild.notification_inbox",
+    "workspace_autobuild.audit_dormancy",
     "workspace_autobuild.notify_jobs",
     "workspace_autobuild.notify_transitions",
     "workspace_autobuild.log_level",
@@ -365,6 +405,46 @@ pub(crate) fn register() {
         GucFlags::default(),
     );
     GucRegistry::define_bool_guc(
+        c"workspace_autobuild.notify_owners",
+        c"Queues the product's own messages to owners: updates, dormancy, pauses of tasks, reminders of deadlines.",
+        c"Switch it on when the product's own executor is off. Needs workspace_autobuild.access_url, and rights on the product's notification tables: see autobuild_grant().",
+        &NOTIFY_OWNERS,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    string(
+        c"workspace_autobuild.access_url",
+        c"The product's address in messages to owners, as CODER_ACCESS_URL has it.",
+        c"Without it no message is queued that links to the product.",
+        &ACCESS_URL,
+        GucContext::Suset,
+        Some(check_access_url),
+    );
+    GucRegistry::define_enum_guc(
+        c"workspace_autobuild.notification_method",
+        c"The product's default method for messages: smtp, webhook, or none if neither is configured.",
+        c"As CODER_NOTIFICATIONS_METHOD has it. The inbox has a setting of its own.",
+        &NOTIFICATION_METHOD,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"workspace_autobuild.notification_inbox",
+        c"Queues each message for the product's inbox too, if the product has one.",
+        c"As CODER_NOTIFICATIONS_INBOX_ENABLED has it.",
+        &NOTIFICATION_INBOX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"workspace_autobuild.audit_dormancy",
+        c"Writes a row of the product's audit log for each workspace marked dormant.",
+        c"Only the licensed product does so. Needs INSERT on audit_logs: see autobuild_grant().",
+        &AUDIT_DORMANCY,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
         c"workspace_autobuild.notify_jobs",
         c"Notifies waiting provisioner daemons of new jobs on the product's own channel.",
         c"Sends NOTIFY provisioner_job_posted, once for each distinct organization and tags.",
@@ -445,6 +525,14 @@ pub(crate) struct Settings {
     pub audit_interval: Option<Micros>,
     /// `prove_templates`.
     pub prove_templates: bool,
+    /// `access_url`; `None` where it is not set.
+    pub access_url: Option<AccessUrl>,
+    /// `notification_method`.
+    pub notification_method: NotificationMethod,
+    /// `notification_inbox`.
+    pub notification_inbox: bool,
+    /// `audit_dormancy`.
+    pub audit_dormancy: bool,
     /// `notify_jobs`.
     pub notify_jobs: bool,
     /// `notify_transitions`.
@@ -491,6 +579,7 @@ pub(crate) fn read() -> Settings {
             rules,
             licensed: LICENSED_RULES.get() != LicensedRules::Off,
             failed_stop_retry: FAILED_STOP_RETRY.get(),
+            notify_owners: NOTIFY_OWNERS.get(),
             max_start_delay: Micros(i64::from(MAX_START_DELAY.get()) * SECOND),
         },
         batch_size: usize::try_from(BATCH_SIZE.get()).unwrap_or(1).max(1),
@@ -502,6 +591,10 @@ pub(crate) fn read() -> Settings {
         history_retention: unless_zero(HISTORY_RETENTION.get(), MINUTE),
         audit_interval: unless_zero(AUDIT_INTERVAL.get(), SECOND),
         prove_templates: PROVE_TEMPLATES.get(),
+        access_url: AccessUrl::parse(&text(&ACCESS_URL)).ok(),
+        notification_method: NOTIFICATION_METHOD.get(),
+        notification_inbox: NOTIFICATION_INBOX.get(),
+        audit_dormancy: AUDIT_DORMANCY.get(),
         notify_jobs: NOTIFY_JOBS.get(),
         notify_transitions: NOTIFY_TRANSITIONS.get(),
         log_level: LOG_LEVEL.get().into(),
@@ -588,6 +681,23 @@ unsafe extern "C-unwind" fn check_databases(
 ) -> bool {
     // SAFETY: the server calls check hooks with a pointer to the new value.
     unsafe { check(value, |text| parse_names(text).map(drop)) }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn check_access_url(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    // SAFETY: the server calls check hooks with a pointer to the new value.
+    unsafe {
+        check(value, |text| match text {
+            "" => Ok(()),
+            text => AccessUrl::parse(text)
+                .map(drop)
+                .map_err(|refused| format!("{refused}; give it as https://coder.example.com")),
+        })
+    }
 }
 
 #[pg_guard]

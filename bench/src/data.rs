@@ -76,8 +76,8 @@ const STATE: &str = "convert_to(
        FROM generate_series(1, 21) AS part), 'UTF8')";
 
 /// Makes a database with so many workspaces, of which `slots` fall due. Returns its name.
-pub(crate) fn generate(server: &Server, size: u32, slots: &[u32]) -> String {
-    let product = Product::install(server, Version::V2_34_3);
+pub(crate) fn generate(server: &Server, version: Version, size: u32, slots: &[u32]) -> String {
+    let product = Product::install(server, version);
     let mut client = product.superuser();
     statement(&mut client, "SET maintenance_work_mem = '512MB'");
     let templates = templates(&product);
@@ -122,7 +122,10 @@ fn templates(product: &Product) -> String {
                 )
                 .parameter(parameter("user_notes").default(""))
                 .create();
-            if number % 2 == 1 {
+            let kept = product
+                .facts()
+                .has_table("template_version_terraform_values");
+            if number % 2 == 1 && kept {
                 template.first_version().terraform_values("1.6");
             }
             format!(

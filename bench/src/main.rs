@@ -3,7 +3,8 @@
 //!
 //! `bench [RESULTS.json] [--check | --load]` makes private servers, fills them, and prints a
 //! table. `BENCH_SIZES` (default `10000 100000`) names the numbers of workspaces,
-//! `BENCH_REPEAT` (3) how often each is measured, `BENCH_ONLY` a part alone. With
+//! `BENCH_REPEAT` (3) how often each is measured, `BENCH_ONLY` a part alone, `BENCH_VERSION` the
+//! product whose tables are filled (v2.34.3). With
 //! `--check` everything is tiny: it only shows that the program works. `bench --load`
 //! only loads the first size and leaves the server running, to be profiled by hand.
 
@@ -12,6 +13,7 @@ mod data;
 mod floor;
 mod latency;
 mod measure;
+mod messages;
 mod next;
 mod original;
 mod preview;
@@ -24,10 +26,14 @@ use std::process::ExitCode;
 
 use report::Report;
 use server::Bench;
+use workspace_autobuild_tests::Version;
+use workspace_autobuild_tests::product::UnknownVersion;
 
 /// What is measured.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The version whose tables are filled.
+    pub version: Version,
     /// Numbers of workspaces.
     pub sizes: Vec<u32>,
     /// How many are due at once in a storm; only those that fit a size are run.
@@ -53,7 +59,12 @@ impl Config {
             text.parse::<u32>()
                 .map_err(|_| format!("{text:?} is no number"))
         };
+        let version = match variable("BENCH_VERSION") {
+            None => Version::V2_34_3,
+            Some(name) => name.parse().map_err(|e: UnknownVersion| e.to_string())?,
+        };
         let tiny = Config {
+            version,
             sizes: vec![600],
             storms: vec![60],
             few: 10,
@@ -69,6 +80,7 @@ impl Config {
         let sizes = variable("BENCH_SIZES").unwrap_or_else(|| "10000 100000".to_owned());
         let repeat = variable("BENCH_REPEAT").unwrap_or_else(|| "3".to_owned());
         Ok(Config {
+            version,
             sizes: sizes
                 .split_whitespace()
                 .map(number)
@@ -139,6 +151,9 @@ fn main() -> ExitCode {
         }
         if config.wants("versions") {
             versions::run(&config, &bench, &mut report);
+        }
+        if config.wants("messages") {
+            messages::run(&config, &bench, &mut report);
         }
         if config.wants("large") {
             tick::large_state(&config, &bench, &mut report);

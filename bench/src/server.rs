@@ -54,7 +54,7 @@ impl Bench {
         // Loading is not measured.
         let server = options.set("fsync", "off").start();
         let slots = slots(config, size);
-        let (took, template) = timed(|| data::generate(&server, size, &slots));
+        let (took, template) = timed(|| data::generate(&server, config.version, size, &slots));
         report.note(format!(
             "{size} workspaces were loaded in {} s.",
             took.as_secs()

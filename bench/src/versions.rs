@@ -121,17 +121,25 @@ fn prepare(client: &mut Client, due: u32) {
     stored.unwrap_or_else(|e| panic!("a file: {e:?}"));
     statement(
         client,
+        "UPDATE templates SET use_classic_parameter_flow = false;
+         UPDATE template_version_parameters
+            SET form_type = CASE name WHEN 'region' THEN 'radio' ELSE 'input' END::parameter_form_type;
+         INSERT INTO template_version_terraform_values
+                (template_version_id, cached_plan, provisionerd_version)
+         SELECT id, '{}', '1.18' FROM template_versions
+             ON CONFLICT (template_version_id) DO UPDATE SET provisionerd_version = '1.18';
+         UPDATE provisioner_jobs SET file_id = md5('source')::uuid
+          WHERE id IN (SELECT job_id FROM template_versions)",
+    );
+    starts(client, due);
+}
+
+/// Who is due with so many others is started, by schedule, instead of stopped.
+pub(crate) fn starts(client: &mut Client, due: u32) {
+    statement(
+        client,
         &format!(
-            "UPDATE templates SET use_classic_parameter_flow = false;
-             UPDATE template_version_parameters
-                SET form_type = CASE name WHEN 'region' THEN 'radio' ELSE 'input' END::parameter_form_type;
-             INSERT INTO template_version_terraform_values
-                    (template_version_id, cached_plan, provisionerd_version)
-             SELECT id, '{{}}', '1.18' FROM template_versions
-                 ON CONFLICT (template_version_id) DO UPDATE SET provisionerd_version = '1.18';
-             UPDATE provisioner_jobs SET file_id = md5('source')::uuid
-              WHERE id IN (SELECT job_id FROM template_versions);
-             CREATE TEMP TABLE starts AS
+            "CREATE TEMP TABLE starts AS
              SELECT * FROM bench.plan
               WHERE kind = 'running'
                 AND slot IN (SELECT slot FROM bench.plan GROUP BY slot HAVING count(*) = {due});
@@ -151,7 +159,7 @@ fn prepare(client: &mut Client, due: u32) {
 
 /// Every template gets a new active version, of the same source, which all its workspaces
 /// follow.
-fn push(client: &mut Client) {
+pub(crate) fn push(client: &mut Client) {
     for (table, id) in [
         ("template_versions", "id"),
         ("template_version_parameters", "template_version_id"),

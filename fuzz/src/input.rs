@@ -88,6 +88,7 @@ pub(crate) fn signs(u: &mut Unstructured<'_>) -> Result<Signs> {
         preset: bit(17),
         task_row: bit(15),
         task_pause: bit(16),
+        reminder: bit(18),
     })
 }
 
@@ -111,6 +112,7 @@ pub(crate) fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
         licensed: bits >> 5 & 1 == 1,
         failed_stop_retry: bits >> 6 & 1 == 1,
         missed_starts: MissedStarts::Drop,
+        notify_owners: u.arbitrary()?,
         // From 0 to 100 years, as the setting has it.
         max_start_delay: Micros(match bits >> 7 {
             0 => 0,
@@ -228,6 +230,7 @@ pub(crate) fn facts(u: &mut Unstructured<'_>) -> Result<Facts> {
             failure_ttl: nanoseconds(u)?,
             time_til_dormant: nanoseconds(u)?,
             time_til_dormant_autodelete: nanoseconds(u)?,
+            time_til_autostop_notify: nanoseconds(u)?,
             require_active_version: u.arbitrary()?,
         })
     } else {
@@ -286,6 +289,7 @@ fn latest(u: &mut Unstructured<'_>) -> Result<LatestBuild> {
         transition: *u.choose(&transitions)?,
         created_at: instant(u)?,
         deadline: maybe_instant(u)?,
+        notified_deadline: maybe_instant(u)?,
         template_version_id: id(u)?,
         job: if u.ratio(9, 10)? {
             Some(Job {

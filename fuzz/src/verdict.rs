@@ -51,6 +51,7 @@ fn try_verdict(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     never_early(&case, &verdict, tick);
     never_late(&case, &verdict, tick);
     nothing_before_its_time(&case, &verdict, tick, other);
+    reminded(&case, &verdict, tick);
     if let Some(fill) = verdict.fill_next_start_at {
         assert!(case.signs.next_start_at && case.facts.next_start_at.is_none());
         // A run may be cut down by less than a minute.
@@ -80,14 +81,27 @@ fn admitted(case: &Case, verdict: &Verdict, tick: Instant) {
     }
 }
 
+/// A reminder comes before the deadline that it is about, and never with a transition.
+fn reminded(case: &Case, verdict: &Verdict, tick: Instant) {
+    let Some(made) = verdict.reminder else { return };
+    let latest = case.facts.latest.as_ref().expect("a build");
+    let deadline = latest.deadline.expect("a deadline");
+    assert!(case.policy.allows(ActingRule::Remind) && case.signs.bring(ActingRule::Remind));
+    assert!(!verdict.outcome.as_ref().is_ok_and(|next| next.due));
+    assert!(made.at <= deadline && tick < deadline, "{made:?}");
+    assert!(latest.notified_deadline != Some(deadline), "{made:?}");
+    assert_eq!(made.due, made.at <= tick, "{made:?} at {tick}");
+    assert_eq!(verdict.due().is_some(), made.due);
+}
+
 /// The explanation ends with what the verdict says.
 fn explained(case: &Case, verdict: &Verdict, tick: Instant) {
     let steps = SCHEDULES
         .with(|schedules| explain(&case.facts, &case.signs, &case.policy, tick, schedules));
     let last = steps.last().expect("a step");
-    match &verdict.outcome {
-        Ok(next) if next.due => assert!(last.passed && last.rule == next.rule.name(), "{last:?}"),
-        _ => assert!(!last.passed, "{last:?}"),
+    match verdict.due() {
+        Some(next) => assert!(last.passed && last.rule == next.rule.name(), "{last:?}"),
+        None => assert!(!last.passed, "{last:?}"),
     }
     for step in &steps {
         assert!(!step.observed.is_empty(), "{step:?}");
@@ -140,12 +154,12 @@ fn never_late(case: &Case, verdict: &Verdict, tick: Instant) {
 /// What the agenda is built on: as long as the facts stay, nothing is due and nothing is to
 /// be filled in before the time that the verdict gives.
 fn nothing_before_its_time(case: &Case, verdict: &Verdict, tick: Instant, other: Instant) {
-    let next = verdict.outcome.as_ref().ok();
-    if next.is_some_and(|next| next.due) || verdict.fill_next_start_at.is_some() {
+    if verdict.due().is_some() || verdict.fill_next_start_at.is_some() {
         return;
     }
-    let look = next.map(|next| next.at).into_iter();
-    let look = look.chain(verdict.look_again_at).min();
+    let next = verdict.outcome.as_ref().ok();
+    let times = next.into_iter().chain(&verdict.reminder);
+    let look = times.map(|next| next.at).chain(verdict.look_again_at).min();
     let just_before = look.map(|at| at.saturating_add_micros(-1).truncate_to_minute());
     let days = (1..9).map(|day| tick.saturating_add_micros(day * 24 * HOUR));
     for at in days.chain(just_before).chain([other]) {
@@ -155,7 +169,7 @@ fn nothing_before_its_time(case: &Case, verdict: &Verdict, tick: Instant, other:
         }
         let then = case.at(at);
         assert!(
-            !then.outcome.as_ref().is_ok_and(|next| next.due),
+            then.due().is_none(),
             "{:?} at {tick}, to be looked at {look:?}, but at {at} {:?}",
             verdict.outcome,
             then.outcome

@@ -109,7 +109,10 @@ impl Pass<'_> {
             Uuid::nil()
         });
         let mut wanted = HashMap::new();
-        let last = self.read(Selection::CandidatesAfter(after, PIECE), &mut wanted)?;
+        let last = self.read(
+            Selection::CandidatesAfter(*self.policy, after, PIECE),
+            &mut wanted,
+        )?;
         let count = i64::try_from(wanted.len()).unwrap_or(i64::MAX);
         let ends = count < PIECE;
         let upto = if ends {

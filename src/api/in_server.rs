@@ -159,6 +159,7 @@ mod tests {
                 .map(|column| {
                     let kind = match column.kind {
                         Kind::Uuid => "uuid",
+                        Kind::Uuids => "uuid[]",
                         Kind::Bool => "boolean DEFAULT true",
                         Kind::Integer => "bigint",
                         Kind::Text | Kind::Enum => "text DEFAULT ''",

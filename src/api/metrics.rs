@@ -107,6 +107,9 @@ impl Rows {
             let labels = json!({"sqlstate": "other"});
             self.add("errors_total", labels, counters.other_errors as f64);
         }
+        for (result, count) in [("queued", counters.told), ("failed", counters.untold)] {
+            self.add("messages_total", json!({"result": result}), count as f64);
+        }
         let mut below = 0;
         for (bound, &count) in BUCKETS_MS.iter().zip(&counters.histogram) {
             below += count;

@@ -6,6 +6,7 @@ pub(crate) mod control;
 #[cfg(feature = "pg_test")]
 #[allow(unsafe_code, clippy::unwrap_used)]
 mod in_server;
+mod messages;
 pub(crate) mod metrics;
 pub(crate) mod previews;
 pub(crate) mod rules;

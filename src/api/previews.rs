@@ -31,7 +31,7 @@ use crate::server::error::{Error, OrRaise};
 use crate::server::query::{Access, for_each_row, sql_uuid, uuids};
 use crate::settings::Settings;
 
-use super::versions;
+use super::{messages, versions};
 
 /// The facts of one workspace. Errors: P0002 there is no such workspace (or the caller
 /// may not see it).
@@ -159,7 +159,14 @@ fn autobuild_explain(
     .into_iter()
     .map(|step| (step.rule.to_owned(), step.passed, step.observed))
     .collect();
-    if let Ok(next) = judge(&product, &settings.policy, &facts, tick).outcome {
+    let Verdict {
+        outcome, reminder, ..
+    } = judge(&product, &settings.policy, &facts, tick);
+    if let Some(next) = reminder.filter(|reminder| reminder.due) {
+        steps.push(message_step(&product, &settings, facts, next).or_raise());
+        return numbered(steps);
+    }
+    if let Ok(next) = outcome {
         steps.extend(source_step(&product, &settings, &facts, &next).or_raise());
         if !next.due {
             return numbered(steps);
@@ -171,6 +178,25 @@ fn autobuild_explain(
         steps.push(("buildable".to_owned(), passed, observed));
     }
     numbered(steps)
+}
+
+/// Can the message of a reminder that is due be queued?
+fn message_step(
+    product: &Product,
+    settings: &Settings,
+    facts: Facts,
+    next: Next,
+) -> Result<(String, bool, String), Error> {
+    let due = Due {
+        facts,
+        next,
+        fill_next_start_at: None,
+    };
+    let (passed, observed) = match messages::keeps_from_reminding(product, settings, due)? {
+        None => (true, "The owner's message can be queued now.".to_owned()),
+        Some(why) => (false, format!("The owner can't be reminded: {why}.")),
+    };
+    Ok(("message".to_owned(), passed, observed))
 }
 
 /// The rows of `autobuild_explain`.
@@ -278,21 +304,23 @@ fn autobuild_upcoming(
     let mut upcoming: Vec<(Uuid, Next)> = Vec::new();
     let selection = crate::agenda::due_by(&product, &settings, tick, until.max(tick))
         .or_raise()
-        .map_or(Selection::Candidates, Selection::These);
+        .map_or(Selection::Candidates(settings.policy), Selection::These);
     facts::read(&product, selection, |facts| {
         let verdict = judge(&product, &settings.policy, &facts, tick);
-        if let Ok(next) = verdict.outcome
-            && (next.due || next.at <= until)
-        {
-            upcoming.push((facts.workspace_id, next));
-        }
+        // A reminder is no transition, and has a row of its own.
+        let transition = verdict.outcome.ok();
+        let within = transition
+            .into_iter()
+            .chain(verdict.reminder)
+            .filter(|next| next.due || next.at <= until);
+        upcoming.extend(within.map(|next| (facts.workspace_id, next)));
         Ok(())
     })
     .or_raise();
-    upcoming.sort_by_key(|(id, next)| (!next.due, next.at, *id));
-    let mut names = names(&product, upcoming.iter().map(|(id, _)| *id)).or_raise();
+    upcoming.sort_by_key(|(id, next)| (!next.due, next.at, *id, next.rule));
+    let names = names(&product, upcoming.iter().map(|(id, _)| *id)).or_raise();
     TableIterator::new(upcoming.into_iter().map(move |(id, next)| {
-        let (workspace, owner, template) = names.remove(&id).unwrap_or_default();
+        let (workspace, owner, template) = names.get(&id).cloned().unwrap_or_default();
         (
             sql_uuid(id),
             workspace,

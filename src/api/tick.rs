@@ -12,9 +12,11 @@ use crate::product::role::grants;
 use crate::product::schema::Product;
 use crate::server::clock::{argument, timestamptz};
 use crate::server::error::{Error, OrRaise};
+use crate::server::extension::Extension;
 use crate::server::identity::role_by_name;
 use crate::server::query::{execute, sql_uuid};
 use crate::settings;
+use crate::worker::configured::workers_settings;
 
 /// One tick in the caller's transaction; a row for each transition, in the order of work.
 ///
@@ -124,7 +126,9 @@ fn autobuild_grant(role: &str) -> pgrx::iter::SetOfIterator<'static, String> {
         .raise();
     }
     let product = Product::find(&settings::read().product_schema).or_raise();
-    let statements = grants(&product, role);
+    // What the worker has switched on, whatever this session has.
+    let workers = Extension::get().and_then(|extension| workers_settings(&extension));
+    let statements = grants(&product, &workers.or_raise(), role);
     for statement in &statements {
         execute(statement, vec![]).or_raise();
     }

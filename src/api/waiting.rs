@@ -25,7 +25,7 @@ pub(super) fn waiting() -> Result<Vec<Waiting>, Error> {
     })?;
     let role = executor_role(&product, &settings)?;
     in_subtransaction(|| acting_as(role, || waiting::read(&product)))
-        .map_err(|error| name_missing_right(error, &product, role))
+        .map_err(|error| name_missing_right(error, &product, &settings, role))
 }
 
 /// The rows of the view autobuild_waiting.

@@ -121,9 +121,23 @@ impl Attempt {
     /// What is due would be built, and with which number; nothing was written.
     pub fn would_be(due: &Due, outcome: Outcome) -> Attempt {
         let latest = due.facts.latest.as_ref();
+        let number = latest.map(|latest| match due.next.transition {
+            // That of the build whose deadline it is.
+            Transition::Remind => latest.build_number,
+            _ => latest.build_number.saturating_add(1),
+        });
         Attempt {
-            build_number: latest.map(|latest| latest.build_number.saturating_add(1)),
+            build_number: number,
             ..Attempt::new(due, outcome)
+        }
+    }
+
+    /// What is due was made, or would be, and is no build: a mark, or a reminder, which has
+    /// the number of the build whose deadline it is.
+    pub fn without_build(due: &Due, outcome: Outcome) -> Attempt {
+        match due.next.transition {
+            Transition::Remind => Attempt::would_be(due, outcome),
+            _ => Attempt::new(due, outcome),
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use uuid::Uuid;
 
-use crate::instant::Instant;
+use crate::instant::{Instant, Micros};
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::outcome::Next;
+use crate::lifecycle::policy::Policy;
+use crate::lifecycle::signs::Signs;
 use crate::lifecycle::transition::Transition;
 use crate::lifecycle::verdict::Verdict;
 
@@ -24,6 +26,13 @@ impl Due {
     pub fn latest_build_number(&self) -> i32 {
         let latest = self.facts.latest.as_ref();
         latest.map_or(0, |latest| latest.build_number)
+    }
+
+    /// How long after a dormancy mark the workspace is to be deleted, where the mark says so.
+    pub fn deleted_after(&self, signs: &Signs, policy: &Policy) -> Option<Micros> {
+        let ttl = self.facts.template.as_ref()?.time_til_dormant_autodelete.0;
+        // Nanoseconds, which the product cuts to milliseconds.
+        (policy.licensed && signs.deletion && ttl > 0).then_some(Micros(ttl / 1_000_000 * 1_000))
     }
 }
 
@@ -53,13 +62,13 @@ impl Decided {
     /// Adds the verdict on a workspace.
     pub fn add(&mut self, facts: Facts, verdict: Verdict, tick: Instant) {
         let look = next_look(&verdict, tick);
-        match verdict.outcome {
-            Ok(next) if next.due => self.due.push(Due {
+        match verdict.due() {
+            Some(next) => self.due.push(Due {
                 next,
                 fill_next_start_at: verdict.fill_next_start_at,
                 facts,
             }),
-            _ => {
+            None => {
                 self.later.extend(look.map(|at| (facts.workspace_id, at)));
                 if let (Some(at), Some(text)) = (verdict.fill_next_start_at, facts.schedule) {
                     self.fills.push((facts.workspace_id, text, at));
@@ -68,8 +77,8 @@ impl Decided {
         }
     }
 
-    /// Puts what is due into the order of a tick: stops, starts, deletes, marks; in each by
-    /// due time, then by id.
+    /// Puts what is due into the order of a tick: stops, starts, deletes, marks, reminders; in
+    /// each by due time, then by id.
     pub fn sort(&mut self) {
         self.due.sort_by_key(|due| {
             let kind = match due.next.transition {
@@ -77,6 +86,7 @@ impl Decided {
                 Transition::Start => 1,
                 Transition::Delete => 2,
                 Transition::Dormant => 3,
+                Transition::Remind => 4,
             };
             (kind, due.next.at, due.facts.workspace_id)
         });
@@ -98,5 +108,9 @@ pub fn next_look(verdict: &Verdict, tick: Instant) -> Option<Instant> {
             next.at
         }
     });
-    next.into_iter().chain(verdict.look_again_at).min()
+    let reminder = verdict.reminder.map(|reminder| reminder.at);
+    next.into_iter()
+        .chain(verdict.look_again_at)
+        .chain(reminder)
+        .min()
 }

@@ -5,7 +5,8 @@
 //! data and arithmetic: what is due ([`due`]), what is to be written ([`planned`]), what came
 //! of it ([`attempt`], [`report`]), whose turn it is ([`turn`]) and how a batch is narrowed
 //! down ([`pieces`]). The other half reads the product's tables: `judge`, `plan`, the
-//! second look before a commit (`recheck`) and schedules that can't be read (`unreadable`).
+//! second look before a commit (`recheck`), what owners are told (`telling`) and schedules that
+//! can't be read (`unreadable`).
 //! Nothing here writes.
 
 pub mod attempt;
@@ -21,5 +22,7 @@ pub(crate) mod judge;
 pub(crate) mod plan;
 #[cfg(feature = "pgrx")]
 pub(crate) mod recheck;
+#[cfg(feature = "pgrx")]
+pub(crate) mod telling;
 #[cfg(feature = "pgrx")]
 pub(crate) mod unreadable;

@@ -91,6 +91,7 @@ fn request<'a>(product: &'a Product, policy: &'a Policy, due: &'a Due) -> Reques
 /// The versions that builds of these take.
 pub(crate) fn versions_of(product: &Product, policy: &Policy, due: &[Due]) -> HashSet<Uuid> {
     due.iter()
+        .filter(|due| due.next.transition.is_a_build())
         .filter_map(|due| chosen_version(&request(product, policy, due)))
         .collect()
 }
@@ -109,6 +110,7 @@ impl Inputs {
             // The check for a provisioner looks at the active version, whatever is built.
             ids.extend(
                 due.iter()
+                    .filter(|due| due.next.transition != Transition::Remind)
                     .filter_map(|due| due.facts.template.as_ref())
                     .map(|template| template.active_version_id),
             );
@@ -120,9 +122,7 @@ impl Inputs {
             .collect();
         let versions = prepared(product, settings, versions, proofs)?;
 
-        let builds = due
-            .iter()
-            .filter(|due| due.next.transition != Transition::Dormant);
+        let builds = due.iter().filter(|due| due.next.transition.is_a_build());
         let mut latest_builds = Vec::new();
         let mut needed = HashSet::new();
         let mut with_latest_tags = Vec::new();
@@ -171,10 +171,11 @@ impl Inputs {
 
     /// What is written for one workspace, or why nothing can be.
     fn work(&self, product: &Product, policy: &Policy, due: &Due) -> Result<Option<Plan>, Block> {
-        if product.signs.provisioner {
+        // As in the product a mark alone waits for a daemon, a reminder doesn't.
+        if product.signs.provisioner && due.next.transition != Transition::Remind {
             self.check_provisioner(due)?;
         }
-        if due.next.transition == Transition::Dormant {
+        if !due.next.transition.is_a_build() {
             return Ok(None);
         }
         let request = request(product, policy, due);

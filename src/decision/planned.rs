@@ -12,7 +12,7 @@ use super::due::Due;
 pub struct Planned {
     /// What is due.
     pub due: Due,
-    /// What is written: a build by its plan, or the dormancy mark alone (`None`); or why
+    /// What is written: a build by its plan, or a mark or a reminder alone (`None`); or why
     /// nothing can be written now.
     pub work: Result<Option<Plan>, Block>,
     /// The build's parameters are those of the latest build, all of them and no other.

@@ -49,6 +49,8 @@ struct Basis {
     organization: Option<Uuid>,
     /// A mark says when the workspace is to be deleted.
     delete_after: Option<Nanos>,
+    /// A reminder names the deadline.
+    deadline: Option<Instant>,
 }
 
 impl Basis {
@@ -71,6 +73,11 @@ impl Basis {
             delete_after: template
                 .filter(|_| next.mark_dormant)
                 .map(|template| template.time_til_dormant_autodelete),
+            deadline: facts
+                .latest
+                .as_ref()
+                .filter(|_| next.transition == Transition::Remind)
+                .and_then(|latest| latest.deadline),
         }
     }
 }
@@ -116,8 +123,8 @@ pub(crate) fn overtaken(
         .collect();
     let stands = |due: &Due, facts: &Facts| {
         let before = Basis::of(product, policy, &due.facts, &due.next);
-        let outcome = judge(product, policy, facts, tick).outcome;
-        outcome.is_ok_and(|now| now.due && Basis::of(product, policy, facts, &now) == before)
+        let due = judge(product, policy, facts, tick).due();
+        due.is_some_and(|now| Basis::of(product, policy, facts, &now) == before)
     };
     // Those that don't stand, as they are now.
     let mut others: HashMap<Uuid, Facts> = HashMap::new();
@@ -132,6 +139,12 @@ pub(crate) fn overtaken(
                 facts.dormant_at = due.facts.dormant_at;
                 facts.deleting_at = due.facts.deleting_at;
                 facts.next_start_at = due.facts.next_start_at;
+            }
+            if due.next.transition == Transition::Remind
+                && let (Some(now), Some(before)) = (&mut facts.latest, &due.facts.latest)
+            {
+                // And this one of the build's.
+                now.notified_deadline = before.notified_deadline;
             }
             if facts == due.facts || stands(due, &facts) {
                 decided.remove(&id);

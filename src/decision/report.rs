@@ -30,6 +30,12 @@ pub struct TickReport {
     pub failures: Vec<(SqlState, i32)>,
     /// The first error that a batch met, if any did.
     pub error: Option<(SqlState, String)>,
+    /// Rows of messages to owners that were queued.
+    pub told: i64,
+    /// Messages to owners, and rows of the audit log, that could not be written.
+    pub untold: i64,
+    /// Why, of the first.
+    pub untold_why: Option<String>,
 }
 
 impl TickReport {
@@ -84,6 +90,22 @@ impl TickReport {
         }
     }
 
+    /// So many messages could not be queued.
+    pub fn leave_untold(&mut self, count: usize, why: impl Into<String>) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.untold = self.untold.saturating_add(count);
+        self.untold_why.get_or_insert_with(|| why.into());
+    }
+
+    /// What could not be told, in a sentence.
+    pub fn untold_sentence(&self) -> Option<String> {
+        let why = self.untold_why.as_ref()?;
+        let count = self.untold;
+        Some(format!(
+            "messages to owners and audit rows that could not be written: {count}, the first: {why}"
+        ))
+    }
+
     /// Keeps an error, if it is the first.
     pub fn note_error(&mut self, sqlstate: SqlState, message: impl Into<String>) {
         self.error.get_or_insert_with(|| (sqlstate, message.into()));
@@ -115,7 +137,7 @@ mod tests {
         assert_eq!(report.ended(Outcome::Observed), 0);
         assert_eq!(
             report.tried,
-            [[1, 0, 0, 1, 0], [1, 0, 0, 1, 0], [0; 5], [0; 5]]
+            [[1, 0, 0, 1, 0], [1, 0, 0, 1, 0], [0; 5], [0; 5], [0; 5]]
         );
         assert_eq!(report.failures, [(SqlState::parse("22012").unwrap(), 2)]);
     }

@@ -205,7 +205,7 @@ impl Executor<'_> {
         let ready = matches!(self.agenda, Agenda::Ready(_))
             && matches!(self.agenda_now()?, Agenda::Ready(_));
         if !ready {
-            return self.decide(Selection::DueAt(self.tick));
+            return self.scan();
         }
         let ids = entries::due(&self.extension, self.tick, Access::ReadOwn)?;
         let mut decided = Decided::default();

@@ -7,18 +7,22 @@
 
 use std::collections::HashMap;
 
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
 use uuid::Uuid;
 
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::planned::Planned;
+use crate::decision::telling::Telling;
 use crate::instant::Instant;
+use crate::lifecycle::transition::Transition;
 use crate::new_build::job_input::{JOB_POSTED_CHANNEL, job_posted_payload};
+use crate::product::messages::{self, Queued};
 use crate::product::role::lacks_a_right;
 use crate::product::schema::Product;
-use crate::product::write::{self, NewBuild};
+use crate::product::write::{self, NewBuild, Reminded};
 use crate::server::error::Error;
 use crate::server::notify::notify;
+use crate::settings::Settings;
 use crate::sqlstate::SqlState;
 
 /// Rows of a batch that may fail with the same SQLSTATE before the batch is given up:
@@ -32,6 +36,8 @@ pub(super) struct Written {
     pub attempts: Vec<Attempt>,
     /// Why the batch was given up before all were tried.
     pub given_up: Option<Error>,
+    /// Rows of messages that were queued with reminders.
+    pub told: u64,
 }
 
 /// Everything that writing needs beside the rows.
@@ -42,16 +48,24 @@ pub(super) struct Writer<'a> {
     pub role: pg_sys::Oid,
     /// The clock's time that all rows of the batch get.
     pub now: Instant,
-    /// The template's TTL counts for `deleting_at` (the product's licence).
-    pub licensed: bool,
-    /// Tell waiting provisioner daemons.
-    pub notify_jobs: bool,
+    /// The settings of the tick.
+    pub settings: &'a Settings,
+    /// What messages are made from, if any is; or why it can't be read.
+    pub telling: Result<Option<Telling<'a>>, Error>,
 }
 
 /// One piece of work: a workspace with its new ids.
 struct Item<'a> {
     planned: &'a Planned,
     build: Option<NewBuild>,
+    /// The messages of a reminder, which is made together with them or not at all.
+    messages: Vec<Queued>,
+}
+
+impl Item<'_> {
+    fn is_reminder(&self) -> bool {
+        self.planned.due.next.transition == Transition::Remind
+    }
 }
 
 impl Writer<'_> {
@@ -60,17 +74,57 @@ impl Writer<'_> {
     /// Errors: 40001 and 40P01 (to be tried again in a new transaction), and whatever
     /// ends a batch at once (classes 53 and 57, 55P03; 42501 where a grant is missing).
     pub(super) fn write(&self, planned: &[&Planned]) -> Result<Written, Error> {
-        let mut items: Vec<Item<'_>> = planned.iter().map(|planned| self.item(planned)).collect();
+        let mut written = Written::default();
+        let mut items = Vec::new();
+        for planned in planned {
+            match self.reminder(planned) {
+                Ok(messages) => items.push(self.item(planned, messages)),
+                Err(error) => {
+                    let failed = Attempt::failed(planned, error.sqlstate(), error.message);
+                    written.attempts.push(failed);
+                }
+            }
+        }
         // Rows are locked and inserted by workspace id, so that two writers can't wait
         // for each other.
         items.sort_by_key(|item| item.planned.due.facts.workspace_id);
-        let mut written = Written::default();
-        let mut failures = HashMap::new();
-        self.write_items(&items, &mut written, &mut failures)?;
+        let (reminders, items): (Vec<Item<'_>>, Vec<Item<'_>>) =
+            items.into_iter().partition(Item::is_reminder);
+        self.write_items(&items, &mut written, &mut HashMap::new())?;
+        // What keeps reminders from being made keeps nothing from being built.
+        let given_up = written.given_up.take();
+        self.write_items(&reminders, &mut written, &mut HashMap::new())?;
+        written.given_up = given_up.or(written.given_up);
         Ok(written)
     }
 
-    fn item<'a>(&self, planned: &'a Planned) -> Item<'a> {
+    /// The messages of a reminder; of anything else there are none yet.
+    ///
+    /// Errors: 55000 it can't be made as the product makes it, and whatever kept it from being
+    /// read.
+    fn reminder(&self, planned: &Planned) -> Result<Vec<Queued>, Error> {
+        if planned.due.next.transition != Transition::Remind {
+            return Ok(Vec::new());
+        }
+        let telling = self.telling.as_ref().map_err(Clone::clone)?;
+        let (messages, not_made) = telling
+            .as_ref()
+            .map(|telling| telling.messages(planned, self.now))
+            .unwrap_or_default();
+        match not_made.first() {
+            None if telling.is_some() => Ok(messages),
+            not_made => Err(Error::new(
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                match not_made {
+                    Some(not_made) => format!("the owner can't be reminded: {}", not_made.why),
+                    None => "the owner can't be reminded: the product's tables keep no messages"
+                        .to_owned(),
+                },
+            )),
+        }
+    }
+
+    fn item<'a>(&self, planned: &'a Planned, messages: Vec<Queued>) -> Item<'a> {
         let due = &planned.due;
         let facts = &due.facts;
         let build = match (&planned.work, &facts.latest, &facts.template) {
@@ -92,7 +146,11 @@ impl Writer<'_> {
             }),
             _ => None,
         };
-        Item { planned, build }
+        Item {
+            planned,
+            build,
+            messages,
+        }
     }
 
     fn write_items(
@@ -105,13 +163,16 @@ impl Writer<'_> {
             return Ok(());
         }
         let error = match write::writing(self.product, self.role, || self.write_once(items)) {
-            Ok(()) => {
+            Ok(told) => {
                 written.attempts.extend(items.iter().map(built));
+                written.told += told;
                 return Ok(());
             }
             Err(error) => error,
         };
-        if error.sqlstate().ends_batch() || lacks_a_right(&error, self.product, self.role) {
+        if error.sqlstate().ends_batch()
+            || lacks_a_right(&error, self.product, self.settings, self.role)
+        {
             return Err(error);
         }
         if let [item] = items {
@@ -130,8 +191,8 @@ impl Writer<'_> {
         self.write_items(right, written, failures)
     }
 
-    /// Writes all of the items, or raises.
-    fn write_once(&self, items: &[Item<'_>]) -> Result<(), Error> {
+    /// Writes all of the items, or raises. Returns the rows of messages.
+    fn write_once(&self, items: &[Item<'_>]) -> Result<u64, Error> {
         let builds: Vec<NewBuild> = items.iter().filter_map(|item| item.build.clone()).collect();
         write::lock_to_be_deleted(self.product, &builds)?;
         write::builds(self.product, &builds, self.now)?;
@@ -148,11 +209,26 @@ impl Writer<'_> {
             })
             .collect();
         write::next_start_at(self.product, &fills)?;
-        if self.notify_jobs {
+        let told = self.write_reminders(items)?;
+        if self.settings.notify_jobs {
             // A daemon that isn't told finds the job when it polls.
             notify(JOB_POSTED_CHANNEL, payloads(items))?;
         }
-        Ok(())
+        Ok(told)
+    }
+
+    fn write_reminders(&self, items: &[Item<'_>]) -> Result<u64, Error> {
+        let reminded: Vec<Reminded> = items
+            .iter()
+            .filter(|item| item.is_reminder())
+            .filter_map(|item| {
+                let latest = item.planned.due.facts.latest.as_ref()?;
+                Some((latest.id, latest.deadline?))
+            })
+            .collect();
+        write::reminder_marks(self.product, &reminded, self.now)?;
+        let messages: Vec<&Queued> = items.iter().flat_map(|item| &item.messages).collect();
+        messages::queue(self.product, &messages, self.now)
     }
 
     fn write_marks(&self, items: &[Item<'_>]) -> Result<(), Error> {
@@ -164,15 +240,11 @@ impl Writer<'_> {
             .iter()
             .map(|item| item.planned.due.facts.workspace_id)
             .collect();
+        let (signs, policy) = (&self.product.signs, &self.settings.policy);
         let delete_after: Vec<Option<i64>> = marked
             .iter()
-            .map(|item| {
-                let template = item.planned.due.facts.template.as_ref()?;
-                let ttl = template.time_til_dormant_autodelete.0;
-                // Nanoseconds, which the product cuts to milliseconds.
-                (self.licensed && self.product.signs.deletion && ttl > 0)
-                    .then_some(ttl / 1_000_000 * 1_000)
-            })
+            .map(|item| item.planned.due.deleted_after(signs, policy))
+            .map(|after| after.map(|micros| micros.0))
             .collect();
         write::dormancy_marks(self.product, &workspaces, self.now, &delete_after)
     }
@@ -201,11 +273,15 @@ impl Writer<'_> {
 }
 
 fn built(item: &Item<'_>) -> Attempt {
+    let due = &item.planned.due;
+    let Some(build) = &item.build else {
+        return Attempt::without_build(due, Outcome::Built);
+    };
     Attempt {
-        build_id: item.build.as_ref().map(|build| build.build_id),
-        job_id: item.build.as_ref().map(|build| build.job_id),
-        build_number: item.build.as_ref().map(|build| build.build_number),
-        ..Attempt::new(&item.planned.due, Outcome::Built)
+        build_id: Some(build.build_id),
+        job_id: Some(build.job_id),
+        build_number: Some(build.build_number),
+        ..Attempt::new(due, Outcome::Built)
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::agenda::serves_by_hand;
 use crate::agenda::state::Agenda;
 use crate::decision::due::Decided;
-use crate::decision::judge::read_due;
+use crate::decision::judge::{read_due, scan};
 use crate::decision::report::TickReport;
 use crate::decision::turn::BuildsLeft;
 use crate::instant::Instant;
@@ -20,6 +20,7 @@ use crate::product::copies::not_subscribed;
 use crate::product::facts::Selection;
 use crate::product::role::{executor_role, name_missing_right};
 use crate::product::schema::Product;
+use crate::product::starts::Wanted;
 use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
@@ -115,18 +116,24 @@ impl<'a> Executor<'a> {
     /// Reads and decides as the executor's role. A right that it lacks is named. Asked in
     /// each transaction: a subscription may begin during a tick.
     pub(super) fn decide(&self, selection: Selection) -> Result<Decided, Error> {
+        self.reading(|| read_due(&self.product, &self.settings.policy, selection, self.tick))
+    }
+
+    /// The same for all workspaces.
+    pub(super) fn scan(&self) -> Result<Decided, Error> {
+        let wanted = Wanted::DueAndEmpty;
+        self.reading(|| scan(&self.product, &self.settings.policy, wanted, self.tick))
+    }
+
+    fn reading(&self, read: impl FnOnce() -> Result<Decided, Error>) -> Result<Decided, Error> {
         not_subscribed(&self.product)?;
-        let read = in_subtransaction(|| {
-            acting_as(self.role, || {
-                read_due(&self.product, &self.settings.policy, selection, self.tick)
-            })
-        });
+        let read = in_subtransaction(|| acting_as(self.role, read));
         read.map_err(|error| self.name_missing_right(error))
     }
 
     /// Names the right that is missing, where one is.
     pub(super) fn name_missing_right(&self, error: Error) -> Error {
-        name_missing_right(error, &self.product, self.role)
+        name_missing_right(error, &self.product, self.settings, self.role)
     }
 
     /// The workspaces of `autobuild_attempts` that nothing is due for any more.

@@ -15,6 +15,7 @@ use crate::product::schema::Product;
 use crate::product::write;
 use crate::server::error::Error;
 use crate::server::relation::{self, Mode};
+use crate::settings::Settings;
 
 /// Rows that may refuse before the rest is left for the next tick.
 const REFUSALS: usize = 20;
@@ -34,14 +35,20 @@ pub(super) struct Filled {
 ///
 /// Errors: a missing right, and what names no row (classes 53 and 57, and 55P03 unless
 /// somebody has the whole table).
-pub(super) fn fill(product: &Product, role: pg_sys::Oid, fills: &[Fill]) -> Result<Filled, Error> {
+pub(super) fn fill(
+    product: &Product,
+    settings: &Settings,
+    role: pg_sys::Oid,
+    fills: &[Fill],
+) -> Result<Filled, Error> {
     let mut filled = Filled::default();
-    halve(product, role, fills, &mut filled)?;
+    halve(product, settings, role, fills, &mut filled)?;
     Ok(filled)
 }
 
 fn halve(
     product: &Product,
+    settings: &Settings,
     role: pg_sys::Oid,
     fills: &[Fill],
     filled: &mut Filled,
@@ -62,7 +69,9 @@ fn halve(
         {
             Ok(())
         }
-        (Err(error), _) if error.sqlstate().is_stall() || lacks_a_right(&error, product, role) => {
+        (Err(error), _)
+            if error.sqlstate().is_stall() || lacks_a_right(&error, product, settings, role) =>
+        {
             Err(error)
         }
         (Err(_), [(id, _, _)]) => {
@@ -71,8 +80,8 @@ fn halve(
         }
         (Err(_), _) => {
             let (left, right) = fills.split_at(fills.len() / 2);
-            halve(product, role, left, filled)?;
-            halve(product, role, right, filled)
+            halve(product, settings, role, left, filled)?;
+            halve(product, settings, role, right, filled)
         }
     }
 }

@@ -11,6 +11,7 @@ mod batch;
 mod context;
 mod fill;
 mod locks;
+mod messages;
 mod notify;
 pub(crate) mod progress;
 pub(crate) mod prove;

@@ -75,11 +75,14 @@ impl Executor<'_> {
                 product: &self.product,
                 role: self.role,
                 now,
-                licensed: self.settings.policy.licensed,
-                notify_jobs: self.settings.notify_jobs,
+                settings: self.settings,
+                telling: self.telling(&ready)?,
             };
             let written = self.write(&writer, &mut ready, &mut overtaken)?;
             next.builds_left.give_back(overtaken.len());
+            next.report.told += i64::try_from(written.told).unwrap_or(0);
+            let telling = &writer.telling;
+            self.tell(&mut next.report, telling, &ready, &written.attempts, now)?;
             attempts.extend(written.attempts);
             given_up = written.given_up;
         }
@@ -224,7 +227,8 @@ impl Executor<'_> {
             .filter(|(id, _, _)| held.contains(id))
             .cloned()
             .collect();
-        fill::fill(&self.product, self.role, &fills).map_err(|error| self.name_missing_right(error))
+        fill::fill(&self.product, self.settings, self.role, &fills)
+            .map_err(|error| self.name_missing_right(error))
     }
 
     /// NOTIFY of each transition made, as JSON, for whoever listens.

@@ -94,12 +94,16 @@ pub fn is_too_soon(next_attempt_at: Instant, now: Instant) -> bool {
 /// How long after its n-th attempt a workspace is tried again: 1, 2, 4 ...
 /// 60 minutes. What is waited for is looked at again at each tick; what somebody held, or was
 /// always just changing, is asked for again after at most 4 minutes, since that may end at
-/// any time and nothing of the workspace need change with it.
+/// any time and nothing of the workspace need change with it; so is a reminder that can't be
+/// made.
 pub fn pause_after(attempt: &Attempt, attempts: i32) -> Micros {
     if attempt.code.is_some_and(is_waited_for) {
         return Micros(0);
     }
-    if attempt.sqlstate.is_some_and(|state| state.is_held()) {
+    // A reminder is worth nothing after its deadline.
+    if attempt.transition == Transition::Remind
+        || attempt.sqlstate.is_some_and(|state| state.is_held())
+    {
         doubling(attempts, LONGEST_HELD)
     } else {
         pause(attempts)
@@ -150,14 +154,20 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_holds_is_asked_for_again_within_minutes() {
+    fn what_somebody_holds_and_a_reminder_are_asked_for_again_within_minutes() {
         let held = Attempt {
             outcome: Outcome::Failed,
             sqlstate: SqlState::parse("55P03"),
             ..Attempt::example(Instant::NO_TIME)
         };
-        let minutes: Vec<i64> = (1..=5).map(|n| pause_after(&held, n).0 / MINUTE).collect();
-        assert_eq!(minutes, [1, 2, 4, 4, 4]);
+        let reminder = Attempt {
+            transition: Transition::Remind,
+            ..Attempt::example(Instant::NO_TIME)
+        };
+        for attempt in [held, reminder] {
+            let pauses = (1..=5).map(|n| pause_after(&attempt, n).0 / MINUTE);
+            assert_eq!(pauses.collect::<Vec<i64>>(), [1, 2, 4, 4, 4]);
+        }
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(super) fn record(
     now: Instant,
 ) -> Result<i64, Error> {
     let error = report.error.as_ref();
+    let untold = report.untold_sentence();
     let count = |outcome| Arg::Int(Some(report.ended(outcome)));
     let mut args = vec![
         Arg::Time(Some(now)),
@@ -59,7 +60,11 @@ pub(super) fn record(
         count(Outcome::Failed),
         count(Outcome::Observed),
         Arg::Text(error.map(|(sqlstate, _)| sqlstate.as_str())),
-        Arg::Text(error.map(|(_, message)| message.as_str())),
+        Arg::Text(
+            error
+                .map(|(_, message)| message.as_str())
+                .or(untold.as_deref()),
+        ),
     ];
     if let Some(tick_id) = tick.tick_id {
         args.push(Arg::BigInt(Some(tick_id)));

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::decision::attempt::Attempt;
 use crate::instant::Instant;
+use crate::lifecycle::transition::Transition;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
 use crate::server::query::{Access, Arg, execute, for_each_row, uuids};
@@ -46,7 +47,8 @@ pub(super) fn record(
 }
 
 /// Of these attempts under `action = observe`, the ones that were not recorded yet:
-/// each (workspace, latest build number, transition, reason) is recorded once.
+/// each (workspace, latest build number, transition, reason) is recorded once; a reminder once
+/// for each deadline of a build, and so for each time at which it fell due.
 pub(crate) fn not_yet_observed(
     extension: &Extension,
     attempts: Vec<Attempt>,
@@ -55,7 +57,8 @@ pub(crate) fn not_yet_observed(
     extension.as_owner(|| {
         for_each_row(
             &format!(
-                "SELECT DISTINCT workspace_id, build_number, transition, reason
+                "SELECT DISTINCT workspace_id, build_number, transition, reason,
+                        CASE WHEN transition = 'remind' THEN due_at END
                    FROM {}
                   WHERE workspace_id = ANY ($1) AND outcome = 'observed'",
                 extension.table("autobuild_transitions")
@@ -63,7 +66,13 @@ pub(crate) fn not_yet_observed(
             Access::Read,
             vec![uuids(attempts.iter().map(|a| a.workspace_id))],
             |row| {
-                seen.insert((row.uuid(0)?, row.int(1)?, row.text(2)?, row.text(3)?));
+                seen.insert((
+                    row.uuid(0)?,
+                    row.int(1)?,
+                    row.text(2)?,
+                    row.text(3)?,
+                    row.time(4)?,
+                ));
                 Ok(())
             },
         )
@@ -76,6 +85,7 @@ pub(crate) fn not_yet_observed(
                 a.build_number,
                 Some(a.transition.name().to_owned()),
                 Some(a.reason.name().to_owned()),
+                Some(a.due_at).filter(|_| a.transition == Transition::Remind),
             ))
         })
         .collect())

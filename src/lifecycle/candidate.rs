@@ -203,11 +203,7 @@ impl<'a> Candidate<'a> {
 
     /// The weekdays on which the template starts nothing; bit 0 is Monday.
     pub(super) fn blocked_days(&self) -> i32 {
-        if self.signs.blocked_days && self.policy.licensed {
-            self.template.blocked_days & EVERY_DAY
-        } else {
-            0
-        }
+        blocked_days(self.template.blocked_days, self.signs, self.policy)
     }
 
     /// A duration that the template sets; `none` where it sets none.
@@ -293,6 +289,15 @@ impl<'a> Candidate<'a> {
 
 /// All seven days in [`Candidate::blocked_days`].
 pub(super) const EVERY_DAY: i32 = 0b111_1111;
+
+/// What a template's weekdays, as stored, come to: see [`Candidate::blocked_days`].
+pub(super) fn blocked_days(stored: i32, signs: &Signs, policy: &Policy) -> i32 {
+    if signs.blocked_days && policy.licensed {
+        stored & EVERY_DAY
+    } else {
+        0
+    }
+}
 
 fn in_progress_skip(latest: &LatestBuild, job: &Job) -> Skip {
     Skip::BuildInProgress {

@@ -14,7 +14,7 @@ use super::rules::ActingRule;
 use super::schedules::Schedules;
 use super::signs::Signs;
 use super::skip::Skip;
-use super::verdict::decided;
+use super::verdict::{decided, reminds_first};
 
 /// One step of the explanation of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,10 @@ pub struct Step {
 /// use workspace_autobuild::lifecycle::signs::Signs;
 /// # use workspace_autobuild::schedule::{ScheduleCache, Span, Zone, ZoneSource};
 /// # struct Utc;
-/// # impl Zone for Utc { fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } } }
+/// # impl Zone for Utc {
+/// #     fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } }
+/// #     fn since(&self, _: i64) -> Option<i64> { None }
+/// # }
 /// # impl ZoneSource for Utc {
 /// #     type Zone = Utc;
 /// #     fn zone(&self, name: &str) -> Option<Utc> { (name == "UTC").then_some(Utc) }
@@ -89,12 +92,14 @@ fn rule_steps<S: Schedules>(
     schedules: &S,
     steps: &mut Vec<Step>,
 ) {
-    for rule in ActingRule::ALL {
-        if !candidate.signs.bring(rule) {
-            continue;
-        }
-        if !candidate.policy.allows(rule) {
-            let mut observed = "workspace_autobuild.rules leaves this rule out.".to_owned();
+    let (reminding, moving): (Vec<ActingRule>, Vec<ActingRule>) = ActingRule::ALL
+        .into_iter()
+        .filter(|&rule| candidate.signs.bring(rule))
+        .partition(|rule| rule.reminds());
+    // Where a transition is due nobody is reminded.
+    for rule in moving.into_iter().chain(reminding) {
+        if let Some(hindrance) = candidate.policy.hindrance(rule) {
+            let mut observed = format!("It does not act: {hindrance}.");
             if let Err(skip @ Skip::RuleOff { rule: left_out, .. }) = decided
                 && *left_out == rule
             {
@@ -113,12 +118,17 @@ fn rule_steps<S: Schedules>(
                 if !next.due && decided.as_ref() == Ok(&next) {
                     observed.push_str(" This is the next transition.");
                 }
+                let passed_over = rule.reminds() && !reminds_first(&next, decided);
+                if passed_over {
+                    observed.push_str(" A transition comes before it.");
+                }
+                let passed = next.due && !passed_over;
                 steps.push(Step {
                     rule: rule.name(),
-                    passed: next.due,
+                    passed,
                     observed,
                 });
-                if next.due {
+                if passed {
                     return;
                 }
             }

@@ -71,6 +71,7 @@ impl Facts {
                 failure_ttl: Nanos(0),
                 time_til_dormant: Nanos(0),
                 time_til_dormant_autodelete: Nanos(0),
+                time_til_autostop_notify: Nanos(0),
                 require_active_version: false,
             }),
             latest: Some(LatestBuild {
@@ -79,6 +80,7 @@ impl Facts {
                 transition,
                 created_at: at,
                 deadline: None,
+                notified_deadline: None,
                 template_version_id: version,
                 job: Some(Job {
                     completed_at: Some(at),
@@ -136,6 +138,8 @@ pub struct Template {
     pub time_til_dormant: Nanos,
     /// `templates.time_til_dormant_autodelete` (`locked_ttl` before it was renamed).
     pub time_til_dormant_autodelete: Nanos,
+    /// `templates.time_til_autostop_notify`.
+    pub time_til_autostop_notify: Nanos,
     /// `templates.require_active_version`.
     pub require_active_version: bool,
 }
@@ -153,6 +157,9 @@ pub struct LatestBuild {
     pub created_at: Instant,
     /// `workspace_builds.deadline`; `None` for the product's "no time".
     pub deadline: Option<Instant>,
+    /// `workspace_builds.notified_autostop_deadline`, the one that the owner was reminded of;
+    /// `None` for the product's "no time".
+    pub notified_deadline: Option<Instant>,
     /// `workspace_builds.template_version_id`.
     pub template_version_id: Uuid,
     /// The build's row of `provisioner_jobs`; `None` when there is no such row.

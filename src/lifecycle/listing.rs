@@ -56,15 +56,15 @@ pub fn rows(has: impl Fn(Part) -> bool, policy: &Policy) -> Vec<Row> {
 fn acting(rule: ActingRule, has: impl Fn(Part) -> bool, policy: &Policy) -> Row {
     let about = rule.about();
     let (in_force, mut because) = look(about.sign.map_or(&[], Sign::needs), has);
-    if in_force && !policy.allows(rule) {
-        because.push_str(" It does not act: workspace_autobuild.rules leaves it out.");
+    if let Some(hindrance) = policy.hindrance(rule).filter(|_| in_force) {
+        because.push_str(&format!(" It does not act: {hindrance}."));
     } else if in_force
         && !policy.licensed
         && let Some(consequence) = about.without_licence
     {
         because.push_str(&format!(" {consequence}: {UNLICENSED}."));
     }
-    let mut settings = vec![("rules", policy.allows(rule))];
+    let mut settings = vec![("rules", policy.rules.contains(rule))];
     if about.without_licence.is_some() {
         settings.push(("licensed_rules", policy.licensed));
     }

@@ -7,7 +7,11 @@
 //! A verdict has two stages. A workspace that fails one of the conditions
 //! (`candidate`) is left alone by every rule. The others are put before the [`rules`] in
 //! force, in order; each rule is a file that says when it acts, or why it does not.
+//!
+//! A reminder of a deadline is no transition, but a rule says when it is made, and a verdict
+//! has it beside what happens next.
 
+pub mod bound;
 mod candidate;
 pub mod explain;
 pub mod facts;

@@ -14,6 +14,8 @@ pub struct Policy {
     pub licensed: bool,
     /// `workspace_autobuild.failed_stop_retry`: a failed stop is tried again.
     pub failed_stop_retry: bool,
+    /// `workspace_autobuild.notify_owners`: owners are told, and reminded of deadlines.
+    pub notify_owners: bool,
     /// `workspace_autobuild.max_start_delay`; 0 for no limit.
     pub max_start_delay: Micros,
     /// `workspace_autobuild.missed_starts`.
@@ -39,12 +41,24 @@ impl Policy {
         rules: RuleSet::ALL,
         licensed: true,
         failed_stop_retry: true,
+        notify_owners: true,
         max_start_delay: Micros(0),
         missed_starts: MissedStarts::Drop,
     };
 
     /// May this rule act?
     pub fn allows(&self, rule: ActingRule) -> bool {
-        self.rules.contains(rule)
+        self.hindrance(rule).is_none()
+    }
+
+    /// Which setting keeps this rule from acting, for sentences: "It does not act: ...".
+    pub fn hindrance(&self, rule: ActingRule) -> Option<&'static str> {
+        if !self.rules.contains(rule) {
+            Some("workspace_autobuild.rules leaves it out")
+        } else if rule.reminds() && !self.notify_owners {
+            Some("workspace_autobuild.notify_owners is off")
+        } else {
+            None
+        }
     }
 }

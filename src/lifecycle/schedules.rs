@@ -59,6 +59,11 @@ pub trait Runs {
 
     /// The weekday of a run in the schedule's own zone.
     fn weekday(&self, run: Instant) -> Weekday;
+
+    /// What an instant must be earlier than for [`Runs::next_after`] to give a run up to `at`;
+    /// with blocked weekdays (bit 0 is Monday), for any run on another day to follow up to
+    /// `at`. `None`: there is no such run.
+    fn bound(&self, at: Instant, blocked: i32) -> Option<Instant>;
 }
 
 impl<Z: ZoneSource> Schedules for ScheduleCache<Z> {
@@ -84,5 +89,11 @@ impl<Z: Zone> Runs for Rc<Schedule<Z>> {
 
     fn weekday(&self, run: Instant) -> Weekday {
         Schedule::weekday(self, run)
+    }
+
+    fn bound(&self, at: Instant, blocked: i32) -> Option<Instant> {
+        // There Sunday is the first, and what is no day means nothing.
+        let [days, ..] = (blocked << 1 | blocked >> 6).to_le_bytes();
+        Schedule::bound(self, at, days)
     }
 }

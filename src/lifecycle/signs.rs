@@ -126,6 +126,13 @@ signs! {
             Reason(&[BuildReason::Autodelete]),
         ],
     }
+    /// An owner is reminded before a deadline.
+    reminder: Reminder {
+        needs: &[
+            Column(templates::TIME_TIL_AUTOSTOP_NOTIFY),
+            Column(workspace_builds::NOTIFIED_AUTOSTOP_DEADLINE),
+        ],
+    }
     /// An organization's tags have an empty owner.
     empty_owner_tag: EmptyOwnerTag {
         needs: &[Column(provisioner_daemons::API_VERSION)],

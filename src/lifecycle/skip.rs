@@ -83,6 +83,13 @@ skips! {
     deleting_at.";
     NoAutodeleteTtl { since: Instant } = "no_autodelete_ttl",
         "The workspace is dormant, and the template has no time_til_dormant_autodelete.";
+    BuildCanceled { build: Build } = "build_canceled",
+        "The latest build was canceled, so nobody is reminded of its deadline.";
+    OwnerSuspended = "owner_suspended", "The workspace's owner is suspended, and is not reminded.";
+    NoReminderTime = "no_reminder_time", "The template has no time_til_autostop_notify.";
+    DeadlineReached { deadline: Instant } = "deadline_reached",
+        "The deadline is reached, so nobody is reminded of it.";
+    Reminded { deadline: Instant } = "reminded", "The owner was reminded of this deadline.";
     Unlicensed { option: &'static str } = "unlicensed",
         "The template sets an option that needs the product's licence, and there is none \
         according to workspace_autobuild.licensed_rules.";
@@ -226,6 +233,19 @@ impl fmt::Display for Skip {
                 "The workspace is dormant since {since}, and the template has no \
                  time_til_dormant_autodelete."
             ),
+            Skip::BuildCanceled { build } => {
+                write!(f, "The latest, {build}, was canceled: nobody is reminded.")
+            }
+            Skip::OwnerSuspended => {
+                f.write_str("The workspace's owner is suspended, and is not reminded.")
+            }
+            Skip::NoReminderTime => f.write_str("The template has no time_til_autostop_notify."),
+            Skip::DeadlineReached { deadline } => {
+                write!(f, "The deadline, {deadline}, is reached.")
+            }
+            Skip::Reminded { deadline } => {
+                write!(f, "The owner was reminded of the deadline, {deadline}.")
+            }
             Skip::Unlicensed { option } => write!(
                 f,
                 "The template sets {option}, which is ignored: {UNLICENSED}."

@@ -11,15 +11,18 @@ pub enum Transition {
     Delete,
     /// The dormancy mark alone, without a build.
     Dormant,
+    /// The owner is reminded of the deadline: no transition, but tried and recorded as one.
+    Remind,
 }
 
 impl Transition {
     /// All of them.
-    pub const ALL: [Transition; 4] = [
+    pub const ALL: [Transition; 5] = [
         Transition::Start,
         Transition::Stop,
         Transition::Delete,
         Transition::Dormant,
+        Transition::Remind,
     ];
 
     /// Its name in SQL.
@@ -29,6 +32,15 @@ impl Transition {
             Transition::Stop => "stop",
             Transition::Delete => "delete",
             Transition::Dormant => "dormant",
+            Transition::Remind => "remind",
+        }
+    }
+
+    /// Is it a build?
+    pub fn is_a_build(self) -> bool {
+        match self {
+            Transition::Start | Transition::Stop | Transition::Delete => true,
+            Transition::Dormant | Transition::Remind => false,
         }
     }
 }

@@ -28,6 +28,18 @@ pub struct Verdict {
     /// too late, and the runs after it count. And of a rule that gives way to another one
     /// at this tick, that would have acted at an earlier one: the earliest of all.
     pub look_again_at: Option<Instant>,
+    /// The reminder that is made before any transition is; `None` where a transition comes
+    /// first, or nobody is reminded.
+    pub reminder: Option<Next>,
+}
+
+impl Verdict {
+    /// What is due at the tick: a transition, else a reminder.
+    pub fn due(&self) -> Option<Next> {
+        let transition = self.outcome.as_ref().ok().copied();
+        let due = |next: &Next| next.due;
+        transition.filter(due).or_else(|| self.reminder.filter(due))
+    }
 }
 
 /// What happens next to a workspace at a tick (already cut down to the minute).
@@ -49,7 +61,10 @@ pub struct Verdict {
 /// use workspace_autobuild::lifecycle::verdict::verdict;
 /// # use workspace_autobuild::schedule::{ScheduleCache, Span, Zone, ZoneSource};
 /// # struct Utc;
-/// # impl Zone for Utc { fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } } }
+/// # impl Zone for Utc {
+/// #     fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } }
+/// #     fn since(&self, _: i64) -> Option<i64> { None }
+/// # }
 /// # impl ZoneSource for Utc {
 /// #     type Zone = Utc;
 /// #     fn zone(&self, name: &str) -> Option<Utc> { (name == "UTC").then_some(Utc) }
@@ -78,12 +93,14 @@ pub fn verdict<S: Schedules>(
             fill_next_start_at: may_act(&candidate)
                 .find_map(|rule| rule.fill_next_start_at(&candidate, &outcome, schedules)),
             look_again_at: look_again_at(&candidate, &outcome, schedules),
+            reminder: reminder(&candidate, &outcome, schedules),
             outcome,
         },
         Err((_, skip)) => Verdict {
             outcome: Err(skip),
             fill_next_start_at: None,
             look_again_at: None,
+            reminder: None,
         },
     }
 }
@@ -161,11 +178,31 @@ fn decide<S: Schedules>(
     })
 }
 
-/// The rules in force that may act, in rule order.
+/// The rules in force that may act, in rule order, without those that remind.
 fn may_act(candidate: &Candidate<'_>) -> impl Iterator<Item = ActingRule> {
-    ActingRule::ALL
+    ActingRule::ALL.into_iter().filter(|&rule| {
+        candidate.signs.bring(rule) && candidate.policy.allows(rule) && !rule.reminds()
+    })
+}
+
+/// See [`Verdict::reminder`].
+fn reminder<S: Schedules>(
+    candidate: &Candidate<'_>,
+    outcome: &Outcome,
+    schedules: &S,
+) -> Option<Next> {
+    let reminder = ActingRule::ALL
         .into_iter()
         .filter(|&rule| candidate.signs.bring(rule) && candidate.policy.allows(rule))
+        .filter(|rule| rule.reminds())
+        .find_map(|rule| rule.evaluate(candidate, schedules).ok())?;
+    reminds_first(&reminder, outcome).then_some(reminder)
+}
+
+/// Is the reminder made before the transition?
+pub(super) fn reminds_first(reminder: &Next, outcome: &Outcome) -> bool {
+    let first = |next: &Next| next.due || next.due_from() <= reminder.at;
+    !outcome.as_ref().is_ok_and(first)
 }
 
 /// Is what is held made before something else?
@@ -230,7 +267,7 @@ fn first(
     let mut held: Option<Skip> = None;
     let mut reason = None;
     for rule in ActingRule::ALL {
-        if !candidate.signs.bring(rule) || !among(rule) {
+        if !candidate.signs.bring(rule) || !among(rule) || rule.reminds() {
             continue;
         }
         match evaluate(rule) {

@@ -3,16 +3,24 @@
 
 use crate::columns::{Column, provisioner_jobs, templates, users, workspace_builds, workspaces};
 use crate::lifecycle::facts::PREBUILDS_OWNER;
+use crate::lifecycle::policy::Policy;
 use crate::lifecycle::rules::ActingRule;
 
 use super::schema::Product;
+use super::starts::Wanted;
 
 /// The condition that no workspace fails on which a rule could act: at the tick `$1`
-/// (`$2` in seconds since 1970), or ever.
-///
-/// It is asked twice, first without each workspace's own owner, template and job: what
-/// that leaves out, which is nearly all, costs no further look-up.
-pub(super) fn candidates(product: &Product, at_tick: bool) -> String {
+/// (`$2` in seconds since 1970) by what its schedule comes to then (`w.start_bound`), or ever.
+pub(super) struct Condition {
+    /// Without each workspace's own owner, template and job: what this leaves out, which is
+    /// nearly all, costs no further look-up.
+    pub first: String,
+    /// All of it.
+    pub whole: String,
+}
+
+/// See [`Condition`]. A rule that may not act asks for nothing.
+pub(super) fn candidates(product: &Product, policy: &Policy, at_tick: Option<Wanted>) -> Condition {
     let mut ended = format!("j.{} IS NOT NULL", provisioner_jobs::COMPLETED_AT.name);
     if product.signs.job_status {
         ended.push_str(&format!(" OR j.{} <> ''", provisioner_jobs::ERROR.name));
@@ -20,7 +28,7 @@ pub(super) fn candidates(product: &Product, at_tick: bool) -> String {
     let mut first = Vec::new();
     let mut second = Vec::new();
     for rule in ActingRule::ALL {
-        if product.signs.bring(rule) {
+        if product.signs.bring(rule) && policy.allows(rule) {
             let asked = asked_of(rule, product, at_tick);
             if let Some(unended) = asked.unended {
                 ended.push_str(&format!(" OR {unended}"));
@@ -29,18 +37,24 @@ pub(super) fn candidates(product: &Product, at_tick: bool) -> String {
             second.push(asked.second);
         }
     }
-    let tick = if at_tick {
+    if first.is_empty() {
+        // No rule may act.
+        first.push("false".to_owned());
+        second.push("false".to_owned());
+    }
+    let tick = if at_tick.is_some() {
         // Both parameters always have their place, whichever rules use them.
         " AND $1::pg_catalog.timestamptz IS NOT NULL AND $2::pg_catalog.float8 IS NOT NULL"
     } else {
         ""
     };
-    format!(
+    let first = format!("(({}))", first.join(") OR ("));
+    let whole = format!(
         "w.owner_id <> '{PREBUILDS_OWNER}' AND ({ended})
-         AND (({})) AND (({})){tick}",
-        first.join(") OR ("),
+         AND {first} AND (({})){tick}",
         second.join(") OR ("),
-    )
+    );
+    Condition { first, whole }
 }
 
 /// What SQL asks of a workspace for a rule's sake, never more than the rule itself would.
@@ -66,7 +80,7 @@ impl Asked {
 
 /// What may be left out for a rule that is in force. A rule that leaves nothing out says
 /// `true`.
-fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
+fn asked_of(rule: ActingRule, product: &Product, at_tick: Option<Wanted>) -> Asked {
     let signs = &product.signs;
     let w = |column: Column| product.read("w", column);
     match rule {
@@ -74,7 +88,7 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
             let deadline = product.read("b", workspace_builds::DEADLINE);
             let mut stop = format!(
                 "b.transition = 'start' AND ({deadline} <> '0001-01-01 00:00:00+00'{}",
-                if at_tick {
+                if at_tick.is_some() {
                     format!(" AND {deadline} <= $1")
                 } else {
                     String::new()
@@ -94,8 +108,19 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
             if signs.dormancy {
                 start.push_str(&format!(" AND {} IS NULL", w(workspaces::DORMANT_AT)));
             }
-            if at_tick && signs.next_start_at {
-                start.push_str(" AND (w.next_start_at IS NULL OR w.next_start_at <= $1)");
+            if let Some(wanted) = at_tick {
+                let created_at = product.read("b", workspace_builds::CREATED_AT);
+                // What is not known leaves nothing out.
+                let before = format!("({created_at} < w.start_bound) IS NOT FALSE");
+                start.push_str(&match wanted {
+                    _ if !signs.next_start_at => format!(" AND {before}"),
+                    Wanted::Due => format!(
+                        " AND (w.next_start_at IS NULL OR w.next_start_at <= $1) AND {before}"
+                    ),
+                    Wanted::DueAndEmpty => format!(
+                        " AND (w.next_start_at IS NULL OR w.next_start_at <= $1 AND {before})"
+                    ),
+                });
             }
             let mut asked = Asked::once(start);
             if signs.active_owner {
@@ -118,7 +143,7 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
             let some = format!("EXISTS (SELECT FROM {templates} d WHERE d.{ttl} > 0)");
             let mut first = format!("{dormant_at} IS NULL AND {some}");
             let mut second = format!("{dormant_at} IS NULL AND t.{ttl} > 0");
-            if at_tick {
+            if at_tick.is_some() {
                 let last_used_at = w(workspaces::LAST_USED_AT);
                 let last_used_at = format!("pg_catalog.date_part('epoch', {last_used_at})");
                 // A second of slack for what a double can't hold.
@@ -147,10 +172,37 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: bool) -> Asked {
         ActingRule::Delete => {
             let dormant_at = w(workspaces::DORMANT_AT);
             let mut delete = format!("{dormant_at} IS NOT NULL AND w.deleting_at IS NOT NULL");
-            if at_tick {
+            if at_tick.is_some() {
                 delete.push_str(&format!(" AND {} < $1", w(workspaces::DELETING_AT)));
             }
             Asked::once(delete)
+        }
+        ActingRule::Remind => {
+            let deadline = product.read("b", workspace_builds::DEADLINE);
+            let told = product.read("b", workspace_builds::NOTIFIED_AUTOSTOP_DEADLINE);
+            let window = |alias| product.read(alias, templates::TIME_TIL_AUTOSTOP_NOTIFY);
+            let mut first = format!(
+                "b.transition = 'start' AND {deadline} <> '0001-01-01 00:00:00+00'
+                 AND {told} IS DISTINCT FROM {deadline}
+                 AND w.template_id IN (SELECT n.id FROM {} n WHERE {} > 0)",
+                product.table(templates::TABLE),
+                window("n")
+            );
+            let mut second = format!("{} > 0", window("t"));
+            if at_tick.is_some() {
+                first.push_str(&format!(" AND {deadline} > $1"));
+                // As with dormancy, a second of slack.
+                second.push_str(&format!(
+                    " AND pg_catalog.date_part('epoch', {deadline})
+                      <= $2 + {}::pg_catalog.float8 / '1e9'::pg_catalog.float8 + 1",
+                    window("t")
+                ));
+            }
+            Asked {
+                first,
+                second,
+                unended: None,
+            }
         }
     }
 }

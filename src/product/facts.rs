@@ -11,13 +11,15 @@ use crate::columns::{
 };
 use crate::instant::{Instant, Nanos};
 use crate::lifecycle::facts::{BuildTransition, Facts, Job, LatestBuild, OwnerStatus, Template};
+use crate::lifecycle::policy::Policy;
 use crate::server::error::Error;
-use crate::server::guc::with_settings;
+use crate::server::guc::{NOT_PARALLEL, with_settings};
 use crate::server::query::{Access, Arg, Row, for_each_row, uuids};
 
-use super::candidates::candidates;
+use super::candidates::{Condition, candidates};
 use super::schema::Product;
 use super::select::select;
+use super::starts::{Starts, Wanted, joined, weekdays};
 
 /// Which workspaces' facts are read.
 #[derive(Clone, Debug)]
@@ -28,12 +30,12 @@ pub(crate) enum Selection {
     These(Vec<Uuid>),
     /// These, as if a build of theirs were not there.
     Without(Vec<(Uuid, Option<Uuid>)>),
-    /// Every one that a rule might act on at the tick.
-    DueAt(Instant),
+    /// Every one that a rule might act on at the tick, by what schedules come to then.
+    DueAt(Policy, Instant, Wanted, Starts),
     /// Every one that a rule might ever act on as things stand.
-    Candidates,
+    Candidates(Policy),
     /// So many of these, in the order of ids, after this id.
-    CandidatesAfter(Uuid, i64),
+    CandidatesAfter(Policy, Uuid, i64),
     /// Every one that is not deleted and has one of these schedules, as if it had no build.
     Scheduled(Vec<String>),
 }
@@ -57,8 +59,7 @@ pub(crate) fn schedules(product: &Product, mut each: impl FnMut(String)) -> Resu
         product.read("w", workspaces::AUTOSTART_SCHEDULE),
         product.table(workspaces::TABLE)
     );
-    // Asked at each scrape: the server's parallel workers are for others, and for ticks.
-    let settings = [("jit", "off"), ("max_parallel_workers_per_gather", "0")];
+    let settings = [("jit", "off"), NOT_PARALLEL];
     with_settings(&settings, || {
         for_each_row(&sql, Access::Read, vec![], |row| {
             row.text(0)?.into_iter().for_each(&mut each);
@@ -91,22 +92,24 @@ pub(crate) fn read(
                 ],
             )
         }
-        Selection::DueAt(tick) => (
-            every_workspace(product),
-            candidates(product, true),
-            vec![
-                Arg::Time(Some(tick)),
-                // Seconds since 1970: durations are compared as numbers, so that no
-                // stored duration or time can be out of range.
-                Arg::Double(tick.unix_seconds() as f64),
-            ],
-        ),
-        Selection::Candidates => (every_workspace(product), candidates(product, false), vec![]),
-        Selection::CandidatesAfter(id, limit) => (
+        Selection::DueAt(policy, tick, wanted, starts) => {
+            let Condition { first, whole } = candidates(product, &policy, Some(wanted));
+            let [schedules, templates, bounds] = starts.into_args();
+            // Seconds since 1970: durations are compared as numbers, so that no stored
+            // duration or time can be out of range.
+            let seconds = Arg::Double(tick.unix_seconds() as f64);
+            let args = vec![Arg::Time(Some(tick)), seconds, schedules, templates, bounds];
+            (workspaces_found(product, &first), whole, args)
+        }
+        Selection::Candidates(policy) => {
+            let condition = candidates(product, &policy, None).whole;
+            (every_workspace(product), condition, vec![])
+        }
+        Selection::CandidatesAfter(policy, id, limit) => (
             table(),
             format!(
                 "w.id > $1 AND NOT w.deleted AND {} ORDER BY w.id LIMIT $2",
-                candidates(product, false)
+                candidates(product, &policy, None).whole
             ),
             vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
         ),
@@ -125,7 +128,8 @@ pub(crate) fn read(
     );
     // Compiling the statement takes longer than running it, and remembering jobs by
     // their ids costs memory for ids that never come twice.
-    with_settings(&[("jit", "off"), ("enable_memoize", "off")], || {
+    let settings = [("jit", "off"), ("enable_memoize", "off"), NOT_PARALLEL];
+    with_settings(&settings, || {
         for_each_row(&sql, Access::Read, args, |row| each(decode(row)?))
     })?;
     Ok(())
@@ -155,12 +159,15 @@ select! {
         time_til_dormant: bigint = product.read("t", templates::TIME_TIL_DORMANT),
         time_til_dormant_autodelete: bigint =
             product.read("t", templates::TIME_TIL_DORMANT_AUTODELETE),
+        time_til_autostop_notify: bigint = product.read("t", templates::TIME_TIL_AUTOSTOP_NOTIFY),
         require_active_version: bool = product.read("t", templates::REQUIRE_ACTIVE_VERSION),
         build_id: uuid = product.read("b", workspace_builds::ID),
         build_number: bigint = product.read("b", workspace_builds::BUILD_NUMBER),
         transition: text = product.read("b", workspace_builds::TRANSITION),
         build_created_at: time = product.read("b", workspace_builds::CREATED_AT),
         deadline: time = product.read("b", workspace_builds::DEADLINE),
+        notified_deadline: time =
+            product.read("b", workspace_builds::NOTIFIED_AUTOSTOP_DEADLINE),
         template_version_id: uuid = product.read("b", workspace_builds::TEMPLATE_VERSION_ID),
         job_id: uuid = product.read("j", provisioner_jobs::ID),
         completed_at: time = product.read("j", provisioner_jobs::COMPLETED_AT),
@@ -225,6 +232,51 @@ fn every_workspace(product: &Product) -> String {
     )
 }
 
+/// The workspaces that a condition on the workspace and its latest build leaves, each with
+/// the bound of its schedule. Nearly all are left out, so what is sorted has only what the
+/// condition asks for; the few others, and their builds, are looked up again.
+fn workspaces_found(product: &Product, condition: &str) -> String {
+    // Which schedule does not matter here.
+    let schedule = workspaces::AUTOSTART_SCHEDULE.name;
+    format!(
+        "(SELECT {all}, found.start_bound
+            FROM (SELECT w.id, w.start_bound
+                    FROM (SELECT * FROM (
+                              SELECT {asked}, start.bound AS start_bound,
+                                     CASE WHEN x.{schedule} <> '' THEN '*' END AS {schedule}
+                                FROM {workspaces} x {joined}
+                               WHERE NOT x.deleted OFFSET 0) every
+                           ORDER BY every.id OFFSET 0) w
+                    LEFT JOIN LATERAL (
+                         SELECT {of_a_build}
+                           FROM {builds} l
+                          WHERE l.workspace_id = w.id
+                          ORDER BY l.build_number DESC
+                          LIMIT 1) b ON true
+                   WHERE {condition} OFFSET 0) found
+            JOIN LATERAL (
+                 SELECT {all} FROM {workspaces} x WHERE x.id = found.id LIMIT 1) x ON true)",
+        all = inner_columns(product, "x", OF_A_WORKSPACE),
+        asked = inner_columns(product, "x", ASKED),
+        of_a_build = inner_columns(product, "l", OF_A_BUILD),
+        workspaces = product.table(workspaces::TABLE),
+        builds = product.table(workspace_builds::TABLE),
+        joined = joined(product),
+    )
+}
+
+/// The columns of `workspaces` that rules ask for before anything else is looked up, beside
+/// the schedule.
+const ASKED: &[Column] = &[
+    workspaces::ID,
+    workspaces::OWNER_ID,
+    workspaces::TEMPLATE_ID,
+    workspaces::DORMANT_AT,
+    workspaces::DELETING_AT,
+    workspaces::LAST_USED_AT,
+    workspaces::NEXT_START_AT,
+];
+
 /// The workspaces of `$1`, each with a build of `$2`.
 fn with_own_builds(product: &Product) -> String {
     format!(
@@ -258,6 +310,7 @@ const OF_A_BUILD: &[Column] = &[
     workspace_builds::TRANSITION,
     workspace_builds::CREATED_AT,
     workspace_builds::DEADLINE,
+    workspace_builds::NOTIFIED_AUTOSTOP_DEADLINE,
     workspace_builds::TEMPLATE_VERSION_ID,
     workspace_builds::JOB_ID,
 ];
@@ -288,12 +341,11 @@ fn decode(row: &Row<'_>) -> Result<Facts, Error> {
         organization_id: row.template_organization_id.unwrap_or_default(),
         active_version_id: row.active_version_id.unwrap_or_default(),
         allow_user_autostart: row.allow_user_autostart,
-        blocked_days: row
-            .blocked_days
-            .map_or(0, |days| i32::try_from(days).unwrap_or(-1)),
+        blocked_days: weekdays(row.blocked_days),
         failure_ttl: Nanos(row.failure_ttl.unwrap_or(0)),
         time_til_dormant: Nanos(row.time_til_dormant.unwrap_or(0)),
         time_til_dormant_autodelete: Nanos(row.time_til_dormant_autodelete.unwrap_or(0)),
+        time_til_autostop_notify: Nanos(row.time_til_autostop_notify.unwrap_or(0)),
         require_active_version: row.require_active_version,
     });
     let status = match row.owner_status.as_deref() {
@@ -317,6 +369,7 @@ fn decode(row: &Row<'_>) -> Result<Facts, Error> {
         },
         created_at: row.build_created_at.unwrap_or(Instant::NO_TIME),
         deadline: row.deadline.filter(|&at| at != Instant::NO_TIME),
+        notified_deadline: row.notified_deadline.filter(|&at| at != Instant::NO_TIME),
         template_version_id: row.template_version_id.unwrap_or_default(),
         job: row.job_id.map(|_| Job {
             completed_at: row.completed_at,

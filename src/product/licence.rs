@@ -125,7 +125,7 @@ fn may_read(product: &Product, role: &str) -> Result<bool, Error> {
 /// Does a template that is in use set an option that counts only under a licence?
 fn sets_an_option(product: &Product, settings: &Settings) -> Result<bool, Error> {
     let role = executor_role(product, settings)?;
-    if missing_rights(product, role)?.is_some() {
+    if missing_rights(product, settings, role)?.is_some() {
         return Ok(false);
     }
     let option = |column, set: &str| {

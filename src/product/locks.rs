@@ -20,6 +20,8 @@ use crate::server::guc::{deadlock_timeout, give_way, lock_timeout, with_settings
 use crate::server::relation::{self, Mode};
 use crate::server::subtransaction::in_subtransaction;
 
+use crate::settings::Settings;
+
 use super::schema::{Product, Table};
 
 /// What a transaction does with the product's tables.
@@ -29,6 +31,19 @@ pub(crate) enum Purpose {
     Read,
     /// It reads them and writes builds.
     Write,
+    /// It writes builds, and tells owners or keeps the audit log.
+    WriteAndTell,
+}
+
+impl Purpose {
+    /// What a transaction that builds does under these settings.
+    pub(crate) fn of_writing(settings: &Settings) -> Purpose {
+        if settings.policy.notify_owners || settings.audit_dormancy {
+            Purpose::WriteAndTell
+        } else {
+            Purpose::Write
+        }
+    }
 }
 
 /// Tables that keep changing are looked up so often before it is given up.
@@ -57,7 +72,7 @@ pub(crate) fn hold_under_snapshot(schema: &str, purpose: Purpose) -> Result<Rc<P
 ///
 /// Errors: as [`hold_under_snapshot`].
 pub(crate) fn hold_for_preview(schema: &str) -> Result<Rc<Product>, Error> {
-    hold_to_read(schema, |table| !table.for_proofs)
+    hold_to_read(schema, |table| !table.for_proofs && !table.for_messages)
 }
 
 /// Locks what proofs are made from besides, under the caller's snapshot, in a transaction
@@ -65,7 +80,16 @@ pub(crate) fn hold_for_preview(schema: &str) -> Result<Rc<Product>, Error> {
 ///
 /// Errors: as [`hold_under_snapshot`].
 pub(crate) fn hold_sources(product: &Product) -> Result<(), Error> {
-    let tables = product.tables.iter().filter(|table| table.for_proofs);
+    hold_besides(product, |table| table.for_proofs)
+}
+
+/// As [`hold_sources`], what messages are made from.
+pub(crate) fn hold_messages(product: &Product) -> Result<(), Error> {
+    hold_besides(product, |table| table.for_messages)
+}
+
+fn hold_besides(product: &Product, which: impl Fn(&Table) -> bool) -> Result<(), Error> {
+    let tables = product.tables.iter().filter(|table| which(table));
     let locked: Vec<pg_sys::Oid> = tables
         .flat_map(|table| relation::lock(table.oid, Mode::AccessShare))
         .collect();
@@ -97,7 +121,7 @@ pub(crate) fn hold_to_read(
 /// for. `None` where somebody has one of the tables.
 pub(crate) fn hold_if_free(schema: &str) -> Result<Option<Rc<Product>>, Error> {
     let product = Product::find(schema)?;
-    let mut tables = product.tables.iter();
+    let mut tables = product.tables.iter().filter(|table| !table.for_messages);
     if !tables.all(|table| relation::try_lock(table.oid, Mode::AccessShare)) {
         return Ok(None);
     }
@@ -172,23 +196,31 @@ fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>
 
 /// The tables and their modes, in the order of locking. A mode is never raised later.
 fn wanted(product: &Product, purpose: Purpose) -> Vec<(pg_sys::Oid, Mode)> {
-    let mode = |oid, written| match purpose {
-        Purpose::Read => Mode::AccessShare,
-        Purpose::Write if written => Mode::RowExclusive,
-        Purpose::Write if product.referenced.contains(&oid) => Mode::RowShare,
-        Purpose::Write => Mode::AccessShare,
-    };
-    let mut wanted: Vec<(pg_sys::Oid, Mode)> = product
+    let used: Vec<&Table> = product
         .tables
         .iter()
         .filter(|table| !table.for_proofs)
-        .map(|table| (table.oid, mode(table.oid, table.written)))
+        .filter(|table| !table.for_messages || purpose == Purpose::WriteAndTell)
         .collect();
-    if purpose == Purpose::Write {
-        for &oid in &product.referenced {
-            if product.tables.iter().all(|table| table.oid != oid) {
-                wanted.push((oid, Mode::RowShare));
-            }
+    let writes = |oid| purpose != Purpose::Read && used.iter().any(|t| t.oid == oid && t.written);
+    let referenced: Vec<pg_sys::Oid> = product
+        .referenced
+        .iter()
+        .filter(|(from, _)| writes(*from))
+        .map(|(_, to)| *to)
+        .collect();
+    let mode = |oid| match () {
+        () if writes(oid) => Mode::RowExclusive,
+        () if referenced.contains(&oid) => Mode::RowShare,
+        () => Mode::AccessShare,
+    };
+    let mut wanted: Vec<(pg_sys::Oid, Mode)> = used
+        .iter()
+        .map(|table| (table.oid, mode(table.oid)))
+        .collect();
+    for &oid in &referenced {
+        if wanted.iter().all(|(known, _)| *known != oid) {
+            wanted.push((oid, Mode::RowShare));
         }
     }
     wanted

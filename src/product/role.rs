@@ -2,13 +2,14 @@
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::columns::{COLUMNS, Column, NeededFor, Use};
+use crate::columns::{COLUMNS, NeededFor, Use};
 use crate::server::error::Error;
 use crate::server::identity::{is_superuser, role_by_name, role_name};
 use crate::server::query::{Access, Arg, exists, fetch_all, for_each_row};
 use crate::settings::Settings;
 
 use super::inputs::has_legacy_values;
+use super::messages::{audits, tells};
 use super::schema::{Product, quoted};
 
 /// The executor's role: the setting's, or the owner of the product's `workspaces`.
@@ -75,30 +76,50 @@ fn current_database() -> String {
     }
 }
 
+/// What rights are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    /// Reading and building.
+    Building,
+    /// Telling owners, and the audit log: what lacks them builds all the same.
+    Telling,
+}
+
+impl For {
+    fn of(needed_for: NeededFor) -> For {
+        match needed_for {
+            NeededFor::Messages | NeededFor::Reminders | NeededFor::Audit => For::Telling,
+            _ => For::Building,
+        }
+    }
+}
+
 /// A privilege that the executor needs: what, on which columns of which table.
 struct Need {
+    of: For,
     privilege: &'static str,
     table: &'static str,
     columns: Vec<&'static str>,
 }
 
-/// Every privilege that the executor uses on the product's tables as they are; with
-/// `required`, those without which it can't work.
-fn needs(product: &Product, required: bool) -> Vec<Need> {
+/// Every privilege that the executor uses on the product's tables as they are, under these
+/// settings; with `required`, those without which it can't work.
+fn needs(product: &Product, settings: &Settings, required: bool) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
-    let mut add = |privilege: &'static str, table, column| match needs
+    let mut add = |of, privilege: &'static str, table, column| match needs
         .iter_mut()
-        .find(|need| need.privilege == privilege && need.table == table)
+        .find(|need| need.of == of && need.privilege == privilege && need.table == table)
     {
         Some(need) => need.columns.push(column),
         None => needs.push(Need {
+            of,
             privilege,
             table,
             columns: vec![column],
         }),
     };
     for column in COLUMNS {
-        if !product.has(*column) || !is_used(product, *column) {
+        if !product.has(*column) || !is_needed(product, settings, column.needed_for) {
             continue;
         }
         let privileges: &[&'static str] = match column.usage {
@@ -111,32 +132,42 @@ fn needs(product: &Product, required: bool) -> Vec<Need> {
             Use::IfGranted | Use::Show | Use::Sign => &[],
         };
         for privilege in privileges {
-            add(privilege, column.table, product.name_of(*column));
+            let of = For::of(column.needed_for);
+            add(of, privilege, column.table, product.name_of(*column));
+        }
+        if let Some(needed_for) = column.updated_for
+            && is_needed(product, settings, needed_for)
+        {
+            let of = For::of(needed_for);
+            add(of, "UPDATE", column.table, product.name_of(*column));
         }
     }
     needs
 }
 
-/// Does the executor touch a column that is there? Some are asked for only where the
-/// sign of their rule is there as well.
-fn is_used(product: &Product, column: Column) -> bool {
-    match column.needed_for {
+/// Is this done at all? Some columns are asked for only where the sign of their rule is there
+/// as well, or a setting is on.
+fn is_needed(product: &Product, settings: &Settings, needed_for: NeededFor) -> bool {
+    match needed_for {
         NeededFor::Always => true,
         NeededFor::Provisioner => product.signs.provisioner,
         NeededFor::Preset => product.signs.preset,
         NeededFor::LegacyValues => has_legacy_values(product),
         NeededFor::Proof => product.signs.dynamic,
+        NeededFor::Messages => tells(product, settings),
+        NeededFor::Reminders => tells(product, settings) && product.signs.reminder,
+        NeededFor::Audit => audits(product, settings),
     }
 }
 
 /// The statements that grant a role exactly what the executor needs.
-pub(crate) fn grants(product: &Product, role: &str) -> Vec<String> {
+pub(crate) fn grants(product: &Product, settings: &Settings, role: &str) -> Vec<String> {
     let role = quoted(role);
     let mut statements = vec![format!(
         "GRANT USAGE ON SCHEMA {} TO {role}",
         quoted(product.name())
     )];
-    statements.extend(needs(product, false).iter().map(|need| {
+    statements.extend(needs(product, settings, false).iter().map(|need| {
         format!(
             "GRANT {} ({}) ON {} TO {role}",
             need.privilege,
@@ -147,9 +178,23 @@ pub(crate) fn grants(product: &Product, role: &str) -> Vec<String> {
     statements
 }
 
-/// The privileges that a role lacks, as an error that names them with the statements
-/// that grant them; `None` if it has all.
-pub(crate) fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Option<Error>, Error> {
+/// The privileges that a role lacks for building, as an error that names them with the
+/// statements that grant them; `None` if it has all.
+pub(crate) fn missing_rights(
+    product: &Product,
+    settings: &Settings,
+    role: pg_sys::Oid,
+) -> Result<Option<Error>, Error> {
+    missing_rights_for(For::Building, product, settings, role)
+}
+
+/// As [`missing_rights`], for this.
+fn missing_rights_for(
+    of: For,
+    product: &Product,
+    settings: &Settings,
+    role: pg_sys::Oid,
+) -> Result<Option<Error>, Error> {
     let name = role_name(role).unwrap_or_default();
     let mut lacks = Vec::new();
     let mut statements = Vec::new();
@@ -165,7 +210,8 @@ pub(crate) fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Opt
             quoted(&name)
         ));
     }
-    for need in needs(product, true) {
+    let needs = needs(product, settings, true).into_iter();
+    for need in needs.filter(|need| need.of == of) {
         let columns = fetch_all(
             "SELECT c::pg_catalog.text
                FROM pg_catalog.unnest($4) AS c
@@ -206,18 +252,45 @@ pub(crate) fn missing_rights(product: &Product, role: pg_sys::Oid) -> Result<Opt
     ))
 }
 
+/// What a role lacks of the rights to tell owners, in words, with the call that grants them;
+/// `None` if it has all.
+pub(crate) fn lacks_rights_to_tell(
+    product: &Product,
+    settings: &Settings,
+    role: pg_sys::Oid,
+) -> Result<Option<String>, Error> {
+    let missing = missing_rights_for(For::Telling, product, settings, role)?;
+    Ok(missing.map(|error| {
+        let name = role_name(role).unwrap_or_default().replace('\'', "''");
+        format!(
+            "SELECT autobuild_grant('{name}'); grants what is missing: {}",
+            error.message
+        )
+    }))
+}
+
 /// Is the error for want of a grant, which no row can help? A permission can also be
 /// denied to a single row: by row security, or by what a trigger does.
-pub(crate) fn lacks_a_right(error: &Error, product: &Product, role: pg_sys::Oid) -> bool {
-    error.sqlstate().lacks_right() && matches!(missing_rights(product, role), Ok(Some(_)))
+pub(crate) fn lacks_a_right(
+    error: &Error,
+    product: &Product,
+    settings: &Settings,
+    role: pg_sys::Oid,
+) -> bool {
+    error.sqlstate().lacks_right() && matches!(missing_rights(product, settings, role), Ok(Some(_)))
 }
 
 /// Turns "permission denied" into an error that names what is missing and the GRANT.
-pub(crate) fn name_missing_right(error: Error, product: &Product, role: pg_sys::Oid) -> Error {
+pub(crate) fn name_missing_right(
+    error: Error,
+    product: &Product,
+    settings: &Settings,
+    role: pg_sys::Oid,
+) -> Error {
     if !error.sqlstate().lacks_right() {
         return error;
     }
-    match missing_rights(product, role) {
+    match missing_rights(product, settings, role) {
         Ok(Some(named)) => named.detail(error.message),
         Ok(None) | Err(_) => error,
     }

@@ -437,6 +437,46 @@ pub(crate) fn dormancy_marks(
     check_written(product, workspaces::TABLE, written, workspaces.len())
 }
 
+/// A build whose owner is reminded, and of which deadline.
+pub(crate) type Reminded = (Uuid, Instant);
+
+/// Notes on builds of which deadline the owner is reminded. Fails with 40001 where one was
+/// changed since the snapshot.
+pub(crate) fn reminder_marks(
+    product: &Product,
+    reminded: &[Reminded],
+    now: Instant,
+) -> Result<(), Error> {
+    use workspace_builds as b;
+    if reminded.is_empty() {
+        return Ok(());
+    }
+    let deadline = product.time_value("d.deadline", b::DEADLINE);
+    let sql = format!(
+        "UPDATE {} b
+            SET notified_autostop_deadline = {}, updated_at = {}
+           FROM unnest($1, $2) AS d (build_id, deadline)
+          WHERE b.id = d.build_id AND b.deadline = {deadline}",
+        product.table(b::TABLE),
+        product.time_value("d.deadline", b::NOTIFIED_AUTOSTOP_DEADLINE),
+        product.time_value("$3", b::UPDATED_AT),
+    );
+    let written = execute(
+        &sql,
+        vec![
+            uuids(reminded.iter().map(|(build, _)| *build)),
+            Arg::Times(
+                reminded
+                    .iter()
+                    .map(|(_, deadline)| Some(*deadline))
+                    .collect(),
+            ),
+            Arg::Time(Some(now)),
+        ],
+    )?;
+    check_written(product, b::TABLE, written, reminded.len())
+}
+
 /// Fills in `next_start_at` where it is still NULL and the schedule is still the one
 /// that it was computed from. Returns how many rows were filled.
 pub(crate) fn next_start_at(

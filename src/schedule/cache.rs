@@ -25,7 +25,10 @@ type Outcome<Z> = Result<Rc<Schedule<Z>>, ScheduleError>;
 /// # use workspace_autobuild::schedule::{ScheduleCache, Span, Zone, ZoneSource};
 /// # #[derive(Debug)]
 /// # struct Utc;
-/// # impl Zone for Utc { fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } } }
+/// # impl Zone for Utc {
+/// #     fn span_at(&self, _: i64) -> Span { Span { offset: 0, until: None } }
+/// #     fn since(&self, _: i64) -> Option<i64> { None }
+/// # }
 /// # impl ZoneSource for Utc {
 /// #     type Zone = Utc;
 /// #     fn zone(&self, name: &str) -> Option<Utc> { (name == "UTC").then_some(Utc) }
@@ -168,6 +171,10 @@ mod tests {
                 offset: self.0 * 3600,
                 until: None,
             }
+        }
+
+        fn since(&self, _: i64) -> Option<i64> {
+            None
         }
     }
 

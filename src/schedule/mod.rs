@@ -26,6 +26,8 @@ mod zone;
 #[cfg(test)]
 mod next_tests;
 #[cfg(test)]
+mod prev_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 pub(crate) mod test_zones;

@@ -119,6 +119,10 @@ impl Zone for NeverOnTheMinute {
             until: Some(unix_seconds + 1),
         }
     }
+
+    fn since(&self, unix_seconds: i64) -> Option<i64> {
+        Some(unix_seconds)
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::*;
 use crate::instant::*;
 
 /// Zones whose clocks are moved often, far, at midnight, by odd amounts or never.
-const ZONES: [&str; 12] = [
+pub(super) const ZONES: [&str; 12] = [
     "UTC",
     "America/New_York",
     "Europe/London",
@@ -32,23 +32,23 @@ const ZONES: [&str; 12] = [
 ];
 
 /// 1973 to 2040: since then every offset is a whole number of minutes.
-const SECONDS: std::ops::Range<i64> = 94_694_400..2_208_988_800;
+pub(super) const SECONDS: std::ops::Range<i64> = 94_694_400..2_208_988_800;
 
 /// A field of plain numbers, a few or many.
-fn numbers(max: u8) -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn numbers(max: u8) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         prop::collection::vec(0..=max, 1..4),
         prop::collection::vec(0..=max, 1..40),
     ]
 }
 
-fn list(numbers: &[u8]) -> String {
+pub(super) fn list(numbers: &[u8]) -> String {
     let numbers: Vec<String> = numbers.iter().map(u8::to_string).collect();
     numbers.join(",")
 }
 
 /// Instants anywhere, and as many near the next time the zone's clock is moved.
-fn after(zone: &'static str) -> impl Strategy<Value = i64> {
+pub(super) fn after(zone: &'static str) -> impl Strategy<Value = i64> {
     prop_oneof![
         SECONDS,
         (SECONDS, -200_000..200_000i64).prop_map(move |(at, near)| {
@@ -85,6 +85,10 @@ impl Zone for AnyZone {
             n => Some(unix_seconds.saturating_add(n as i64)),
         };
         Span { offset, until }
+    }
+
+    fn since(&self, unix_seconds: i64) -> Option<i64> {
+        self.span_at(!unix_seconds).until
     }
 }
 
@@ -137,6 +141,10 @@ proptest! {
             let at = Instant::from_micros(micros).unwrap();
             schedule.next(at);
             prop_assert!(calls.get() <= MAX_SPANS);
+            calls.set(0);
+            schedule.bound(at, 0);
+            // Each of them asked for an offset, and since when it holds.
+            prop_assert!(calls.get() <= 2 * MAX_SPANS);
             schedule.weekday(at);
         }
     }

@@ -61,6 +61,49 @@ impl Sets {
         let first_hour = i64::from(self.hours.trailing_zeros());
         Some((day + days) * DAY + first_hour * 60 + first_minute)
     }
+
+    /// The last local minute at or before a local minute that is in all of the sets.
+    pub(super) fn at_or_before(&self, local_minute: i64) -> Option<i64> {
+        if self.is_empty() {
+            return None;
+        }
+        let last_minute = highest(self.minutes);
+        let day = local_minute.div_euclid(DAY);
+        let (hour, minute) = (
+            local_minute.rem_euclid(DAY) / 60,
+            local_minute.rem_euclid(60),
+        );
+        let weekday = weekday(day);
+        if self.weekdays & (1 << weekday) != 0 {
+            let hour_so_far = self.minutes & !(u64::MAX << (minute + 1));
+            if self.hours & (1 << hour) != 0 && hour_so_far != 0 {
+                return Some(local_minute - minute + highest(hour_so_far));
+            }
+            let earlier_hours = self.hours & !(u32::MAX << hour);
+            if earlier_hours != 0 {
+                let hour = highest(earlier_hours.into());
+                return Some(day * DAY + hour * 60 + last_minute);
+            }
+        }
+        // Two weeks of days, up to yesterday; the last is at most seven days ago.
+        let week = u64::from(self.weekdays);
+        let today = i64::from(weekday) + 7;
+        let days = today - highest((week | week << 7) & !(u64::MAX << today));
+        Some((day - days) * DAY + highest(self.hours.into()) * 60 + last_minute)
+    }
+
+    /// The same times on the weekdays that are not among these; bit 0 is Sunday.
+    pub(super) fn without(&self, weekdays: u8) -> Sets {
+        Sets {
+            weekdays: self.weekdays & !weekdays,
+            ..*self
+        }
+    }
+}
+
+/// The number of the highest bit of a set that is not empty.
+fn highest(set: u64) -> i64 {
+    63 - i64::from(set.leading_zeros())
 }
 
 /// The weekday of a day counted from 1970-01-01, a Thursday; Sunday = 0.

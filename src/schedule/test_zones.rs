@@ -22,6 +22,11 @@ impl Zone for ShiftingZone {
                 .find(|at| *at > unix_seconds),
         }
     }
+
+    fn since(&self, unix_seconds: i64) -> Option<i64> {
+        let mut shifts = self.shifts.iter().rev().map(|s| s.0);
+        shifts.find(|at| *at <= unix_seconds)
+    }
 }
 
 /// A source in which every name is the same zone.

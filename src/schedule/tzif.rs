@@ -25,11 +25,16 @@ impl TzifZone {
     }
 }
 
+/// By how much an instant is moved for `jiff`, whose time ends before PostgreSQL's: the years
+/// after 9999 are as the same years of the cycle before it.
+fn cycles(unix_seconds: i64) -> i64 {
+    let past = unix_seconds.saturating_sub(LAST).max(0);
+    (past / CYCLE + i64::from(past % CYCLE > 0)) * CYCLE
+}
+
 impl Zone for TzifZone {
     fn span_at(&self, unix_seconds: i64) -> Span {
-        // PostgreSQL's time goes on after the year 9999: as the same years before it do.
-        let past = unix_seconds.saturating_sub(LAST).max(0);
-        let cycles = (past / CYCLE + i64::from(past % CYCLE > 0)) * CYCLE;
+        let cycles = cycles(unix_seconds);
         let seconds = unix_seconds - cycles;
         let at = Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN);
         let next = self.0.following(at).next();
@@ -41,6 +46,16 @@ impl Zone for TzifZone {
                 .filter(|until| *until > seconds)
                 .map(|until| until + cycles),
         }
+    }
+
+    fn since(&self, unix_seconds: i64) -> Option<i64> {
+        let cycles = cycles(unix_seconds);
+        let seconds = unix_seconds - cycles;
+        // `jiff` gives transitions before an instant, and one of its own where time begins.
+        let after = Timestamp::from_second(seconds.saturating_add(1)).unwrap_or(Timestamp::MIN);
+        let last = self.0.preceding(after).next()?.timestamp();
+        let since = last.as_second();
+        (since <= seconds && last != Timestamp::MIN).then_some(since + cycles)
     }
 }
 
@@ -62,6 +77,26 @@ mod tests {
             assert_eq!(now.until.map(|until| until + CYCLE), later.until, "{at}");
         }
         assert_eq!(bundled("Asia/Tokyo").span_at(i64::MAX / 4).until, None);
+    }
+
+    #[test]
+    fn an_offset_holds_since_the_last_shift_and_no_earlier() {
+        let berlin = bundled("Europe/Berlin");
+        let mut at = LAST + 2 * CYCLE;
+        let mut shifts = 0;
+        while let Some(since) = berlin.since(at) {
+            assert_eq!(berlin.span_at(since).offset, berlin.span_at(at).offset);
+            assert_eq!(berlin.since(since), Some(since));
+            assert_eq!(berlin.span_at(since - 1).until, Some(since));
+            at = since - 1;
+            shifts += 1;
+        }
+        // Twice a year since 1980, and those before.
+        assert!(
+            shifts > 2 * 8000 && berlin.span_at(at).offset == 3208,
+            "{shifts}"
+        );
+        assert_eq!(bundled("UTC").since(0), None);
     }
 
     /// Where a file has no footer, nothing is known after its last transition, and `jiff` gives

@@ -25,9 +25,17 @@ fn every_recorded_case_is_answered_as_recorded() {
             Ok(schedule) => match schedule.next(instant(after)) {
                 None => {
                     assert!(schedule.never_runs(), "{id}");
+                    assert_eq!(schedule.prev(Instant::MAX), None, "{id}");
                     "zero".to_owned()
                 }
-                Some(next) => next.to_string(),
+                Some(next) => {
+                    assert_eq!(schedule.prev(next), Some(next), "{id}");
+                    let before = schedule.prev(next.saturating_add_micros(-1));
+                    assert!(before < Some(next), "{id}: {before:?}");
+                    let bound = schedule.bound(next, 0);
+                    assert!(Some(instant(after)) < bound, "{id}: {bound:?}");
+                    next.to_string()
+                }
             },
         };
         cases += 1;

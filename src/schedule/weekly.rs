@@ -20,7 +20,10 @@ pub(super) const MAX_SPANS: usize = 4096;
 /// # use workspace_autobuild::schedule::{Schedule, Span, Zone, ZoneSource};
 /// # #[derive(Debug)]
 /// # struct Fixed;
-/// # impl Zone for Fixed { fn span_at(&self, _: i64) -> Span { Span { offset: 3600, until: None } } }
+/// # impl Zone for Fixed {
+/// #     fn span_at(&self, _: i64) -> Span { Span { offset: 3600, until: None } }
+/// #     fn since(&self, _: i64) -> Option<i64> { None }
+/// # }
 /// # impl ZoneSource for Fixed {
 /// #     type Zone = Fixed;
 /// #     fn zone(&self, name: &str) -> Option<Fixed> { (name == "Etc/GMT-1").then_some(Fixed) }
@@ -83,7 +86,10 @@ impl<Z: Zone> Schedule<Z> {
     /// # use workspace_autobuild::schedule::{Schedule, Span, Zone, ZoneSource};
     /// # #[derive(Debug)]
     /// # struct Fixed;
-    /// # impl Zone for Fixed { fn span_at(&self, _: i64) -> Span { Span { offset: 3600, until: None } } }
+    /// # impl Zone for Fixed {
+    /// #     fn span_at(&self, _: i64) -> Span { Span { offset: 3600, until: None } }
+    /// #     fn since(&self, _: i64) -> Option<i64> { None }
+    /// # }
     /// # impl ZoneSource for Fixed {
     /// #     type Zone = Fixed;
     /// #     fn zone(&self, name: &str) -> Option<Fixed> { (name == "Etc/GMT-1").then_some(Fixed) }
@@ -125,6 +131,67 @@ impl<Z: Zone> Schedule<Z> {
     /// a run can be the same run again, where it was cut down to the minute.
     pub fn after_run(&self, run: Instant) -> Option<Instant> {
         self.next(run.saturating_add_micros(MINUTE - SECOND))
+    }
+
+    /// The last run that is reached by `at`: of all that [`Schedule::next`] gives, the latest
+    /// that is not later. None where there is none that PostgreSQL could keep.
+    ///
+    /// ```
+    /// # use workspace_autobuild::instant::Instant;
+    /// # use workspace_autobuild::schedule::{Bundled, Schedule};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let at_nine = Schedule::parse("0 9 * * *", &Bundled)?;
+    /// let midnight = Instant::from_unix_seconds(0).expect("PostgreSQL keeps it");
+    /// let run = at_nine.prev(midnight).expect("it runs each day");
+    /// assert_eq!(run.to_string(), "1969-12-31T09:00:00Z");
+    /// assert_eq!(at_nine.prev(run), Some(run)); // it is reached at its very instant
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn prev(&self, at: Instant) -> Option<Instant> {
+        let run = self.last(at, 0).ok()??;
+        Instant::from_unix_seconds(run - run.rem_euclid(60))
+    }
+
+    /// What an instant must be earlier than for a run after it to be reached by `at`: the
+    /// [`next`](Schedule::next) of every instant before the bound is at or before `at`, and of
+    /// no other. None: of no instant.
+    ///
+    /// With weekdays that are `blocked` (bit 0 is Sunday) only runs on other days count. Then
+    /// too no run that counts lies between the bound, or an instant after it, and `at`. Where
+    /// an offset is no whole number of minutes (see [`Schedule::next`]), what is cut may be on
+    /// the day before, so there every run counts.
+    pub fn bound(&self, at: Instant, blocked: u8) -> Option<Instant> {
+        match self.last(at, blocked) {
+            Ok(run) => Instant::from_unix_seconds(run?),
+            Err(unseen) => Instant::from_unix_seconds(unseen + 1),
+        }
+    }
+
+    /// The second of the last run that is reached by an instant, before it is cut down to the
+    /// minute. The error is the last second that a search did not come to, since the clock was
+    /// moved too often.
+    fn last(&self, at: Instant, blocked: u8) -> Result<Option<i64>, i64> {
+        let allowed = self.sets.without(blocked);
+        // What is cut down to this minute is reached too.
+        let mut to = at.truncate_to_minute().unix_seconds() + 59;
+        for _ in 0..MAX_SPANS {
+            let offset = i64::from(self.span_at(to).offset);
+            let sets = if offset % 60 == 0 {
+                &allowed
+            } else {
+                &self.sets
+            };
+            let minute = (to + offset).div_euclid(60);
+            let run = sets.at_or_before(minute).map(|run| run * 60 - offset);
+            match self.since(to) {
+                // The clock had not been moved yet when it would have shown that time. A
+                // `since` that is ahead is a zone's mistake, and must not stop us.
+                Some(since) if run.is_none_or(|run| run < since) => to = since.min(to) - 1,
+                _ => return Ok(run),
+            }
+        }
+        Err(to)
     }
 
     /// Whether one of the sets is empty: an accepted text, but it has no runs.
@@ -176,5 +243,9 @@ impl<Z: Zone> Schedule<Z> {
                 until: None,
             },
         }
+    }
+
+    fn since(&self, unix_seconds: i64) -> Option<i64> {
+        self.zone.as_ref()?.1.since(unix_seconds)
     }
 }

@@ -18,6 +18,10 @@ pub struct Span {
 pub trait Zone {
     /// The offset at an instant and how long it is known to hold.
     fn span_at(&self, unix_seconds: i64) -> Span;
+
+    /// Unix seconds: an instant not later than this one, from which on its offset is known to
+    /// have held; the earliest that the zone can name. None: it always did.
+    fn since(&self, unix_seconds: i64) -> Option<i64>;
 }
 
 /// A time zone database.
@@ -31,6 +35,10 @@ pub trait Zone {
 /// impl Zone for Fixed {
 ///     fn span_at(&self, _unix_seconds: i64) -> Span {
 ///         Span { offset: 3600, until: None }
+///     }
+///
+///     fn since(&self, _unix_seconds: i64) -> Option<i64> {
+///         None
 ///     }
 /// }
 ///

@@ -4,6 +4,10 @@ use std::ffi::{CStr, CString, c_char};
 
 use pgrx::pg_sys;
 
+/// A statement without parallel workers: they are for others, and where most of the work is
+/// looking up rows one by one they could only help sort, which costs more than it saves.
+pub(crate) const NOT_PARALLEL: (&str, &str) = ("max_parallel_workers_per_gather", "0");
+
 /// Runs something with the given server settings, which end with it. An ERROR inside
 /// leaves through the (sub)transaction's abort, which puts them back as well.
 pub(crate) fn with_settings<R>(settings: &[(&str, &str)], work: impl FnOnce() -> R) -> R {

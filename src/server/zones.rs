@@ -72,6 +72,10 @@ impl Zone for ServerZone {
     fn span_at(&self, unix_seconds: i64) -> Span {
         self.0.found.zone.span_at(unix_seconds)
     }
+
+    fn since(&self, unix_seconds: i64) -> Option<i64> {
+        self.0.found.zone.since(unix_seconds)
+    }
 }
 
 thread_local! {

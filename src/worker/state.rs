@@ -20,7 +20,7 @@ const KNOCKS: usize = 64;
 const SQLSTATES: usize = 16;
 
 /// Settings that a database, a role or a session can have for itself.
-pub const CONFIGURED: usize = 17;
+pub const CONFIGURED: usize = 22;
 
 /// Upper bounds of the histogram of tick times, in milliseconds; a tick above the last
 /// one counts in the sum only.
@@ -186,6 +186,10 @@ pub struct Counters {
     pub errors: [(Text<5>, u64); SQLSTATES],
     /// Errors of SQLSTATEs that had no room.
     pub other_errors: u64,
+    /// Rows of messages to owners that were queued.
+    pub told: u64,
+    /// Messages to owners, and rows of the audit log, that could not be written.
+    pub untold: u64,
 }
 
 /// One database.
@@ -220,6 +224,8 @@ pub struct Slot {
     pub last_error: Text<600>,
     /// When it came; 0 for none.
     pub last_error_at: i64,
+    /// Messages to owners that the last tick could not queue, and why, in a sentence.
+    pub untold: Text<300>,
     /// The log has what the server says of the database's collation version.
     pub told_of_collation: bool,
     /// The FATAL message with which the last worker ended.
@@ -268,6 +274,10 @@ impl Slot {
                 bytes: [0; 600],
             },
             last_error_at: 0,
+            untold: Text {
+                len: 0,
+                bytes: [0; 300],
+            },
             told_of_collation: false,
             last_words: Text {
                 len: 0,
@@ -281,6 +291,8 @@ impl Slot {
                 measured_ms: 0,
                 errors: [(none, 0); SQLSTATES],
                 other_errors: 0,
+                told: 0,
+                untold: 0,
             },
         }
     }
@@ -310,6 +322,8 @@ impl Slot {
             troubled: report.error.is_some(),
         };
         self.leave_out(at, &report.left_out);
+        self.untold
+            .set(&report.untold_sentence().unwrap_or_default());
         self.add_up(report);
         self.count_tick(TickResult::Done);
         self.measure(ms);
@@ -344,6 +358,10 @@ impl Slot {
         for (sqlstate, count) in &report.failures {
             self.count_errors(*sqlstate, u64::try_from(*count).unwrap_or(0));
         }
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        let counters = &mut self.counters;
+        counters.told = counters.told.saturating_add(count(report.told));
+        counters.untold = counters.untold.saturating_add(count(report.untold));
     }
 
     /// A tick waits for something.

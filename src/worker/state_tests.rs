@@ -87,7 +87,7 @@ fn ticks_are_counted_by_time_and_outcome() {
     let slot = state.claim(1, at(0)).unwrap();
     let report = TickReport {
         due: 5,
-        tried: [[1, 0, 1, 0, 0], [2, 0, 0, 1, 0], [0; 5], [0; 5]],
+        tried: [[1, 0, 1, 0, 0], [2, 0, 0, 1, 0], [0; 5], [0; 5], [0; 5]],
         ..TickReport::default()
     };
     slot.record_tick(at(60), at(61), 5, &report);
@@ -96,7 +96,7 @@ fn ticks_are_counted_by_time_and_outcome() {
     assert_eq!(slot.counters.ticks, [3, 0, 0, 0, 0]);
     assert_eq!(
         slot.counters.tried,
-        [[3, 0, 3, 0, 0], [6, 0, 0, 3, 0], [0; 5], [0; 5]]
+        [[3, 0, 3, 0, 0], [6, 0, 0, 3, 0], [0; 5], [0; 5], [0; 5]]
     );
     assert_eq!(slot.counters.histogram[..3], [1, 1, 0]);
     assert_eq!(slot.counters.histogram.iter().sum::<u64>(), 2);

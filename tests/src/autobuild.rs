@@ -16,12 +16,13 @@ use uuid::Uuid;
 use crate::product::{Product, Template, Value, Workspace, execute, quote_literal, texts};
 use crate::{Server, Transition, Version};
 
-/// The schemas on which every rule is looked at; what is cheap is looked at on all nine.
-pub const VERSIONS: [Version; 4] = [
+/// The schemas on which every rule is looked at; what is cheap is looked at on all ten.
+pub const VERSIONS: [Version; 5] = [
     Version::V2023_06,
     Version::V2_0_0,
     Version::V2_10_0,
     Version::V2_34_3,
+    Version::V2026_06,
 ];
 /// A schedule.
 pub const NINE: &str = "CRON_TZ=UTC 0 9 * * *";
@@ -349,7 +350,10 @@ impl Operator<'_> {
     /// Lets every rule act, deletion too.
     #[track_caller]
     pub fn all_rules(&self) {
-        self.set("rules", "autostop, autostart, failed, dormancy, delete");
+        self.set(
+            "rules",
+            "autostop, autostart, failed, dormancy, delete, remind",
+        );
     }
 
     /// Executes statements in this session.

@@ -1,5 +1,5 @@
 //! What the extension is tested and shown on: real servers ([`server`]), the product's
-//! tables at any of nine versions with rows in them ([`product`]), the extension's own
+//! tables at any of ten versions with rows in them ([`product`]), the extension's own
 //! functions and ticks by hand ([`autobuild`]), a stand-in for the provisioner that does the
 //! builds ([`provisioner`]), an executor of the product's own shape ([`product_executor`]),
 //! and a [`scene`] to look at.

@@ -40,6 +40,8 @@ pub(super) struct Watch {
 struct WatchedColumn {
     index: usize,
     watched: Watched,
+    /// The column of [`Watched::SoonerOrAwayFrom`], if it is there.
+    away_from: Option<usize>,
     by_value: bool,
     length: i32,
 }
@@ -106,8 +108,15 @@ impl Watch {
                 let (index, found) = find(column)?;
                 let is_time = found.atttypid == pg_sys::TIMESTAMPTZOID
                     || found.atttypid == pg_sys::TIMESTAMPOID;
+                let away_from = match watched {
+                    Watched::SoonerOrAwayFrom(other) => {
+                        find(other).filter(|(_, other)| other.atttypid == found.atttypid)
+                    }
+                    _ => None,
+                };
                 Some(WatchedColumn {
                     index,
+                    away_from: away_from.map(|(index, _)| index),
                     // A time of another type can't be compared: any change counts.
                     watched: if is_time { watched } else { Watched::Changed },
                     by_value: found.attbyval,
@@ -136,7 +145,7 @@ impl Watch {
         self.columns
             .iter()
             // SAFETY: see above.
-            .any(|column| unsafe { column.changed(old.get(column.index), new.get(column.index)) })
+            .any(|column| unsafe { column.changed(old, new) })
     }
 
     /// The id that a mark names.
@@ -152,8 +161,10 @@ impl Watch {
 
 impl WatchedColumn {
     /// # Safety
-    /// Both are values of this column.
-    unsafe fn changed(&self, old: Option<pg_sys::Datum>, new: Option<pg_sys::Datum>) -> bool {
+    /// Both are rows of the relation that this column was looked up for.
+    unsafe fn changed(&self, old: &Values, new: &Values) -> bool {
+        let reached = self.away_from.and_then(|index| old.get(index));
+        let (old, new) = (old.get(self.index), new.get(self.index));
         match self.watched {
             Watched::Changed => match (old, new) {
                 (None, None) => false,
@@ -163,13 +174,15 @@ impl WatchedColumn {
                 }
                 _ => true,
             },
-            Watched::Sooner => {
+            Watched::Sooner | Watched::SoonerOrAwayFrom(_) => {
                 let time =
                     |value: Option<pg_sys::Datum>| value.map(micros).filter(|&t| t != NO_TIME);
                 match (time(old), time(new)) {
                     (_, None) => false,
                     (None, Some(_)) => true,
-                    (Some(old), Some(new)) => new < old,
+                    (Some(old), Some(new)) => {
+                        new < old || (new != old && reached.map(micros) == Some(old))
+                    }
                 }
             }
             Watched::SoonerOrNull => match (old, new) {

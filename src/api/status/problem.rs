@@ -31,6 +31,7 @@ impl Status {
         problems.extend(self.licence_problem.clone());
         problems.extend(self.schedule_problems.clone());
         problems.extend(self.template_problem.clone());
+        problems.extend(self.message_problem.clone());
         (!problems.is_empty()).then(|| problems.join("; "))
     }
 
@@ -140,6 +141,9 @@ fn problem_of(slot: &Slot) -> Option<String> {
     if slot.last_tick.troubled {
         let error = slot.last_error.get().unwrap_or_default();
         return Some(format!("a batch of the last tick failed with: {error}"));
+    }
+    if let Some(untold) = slot.untold.get() {
+        return Some(untold);
     }
     (slot.last_tick.held_back > 0).then(|| {
         format!(

@@ -2,7 +2,7 @@
 
 use crate::agenda;
 use crate::agenda::state::Agenda;
-use crate::api::{unreadable, versions};
+use crate::api::{messages, unreadable, versions};
 use crate::instant::Instant;
 use crate::ledger::attempts::{self, Stuck};
 use crate::ledger::pauses::{self, Pause};
@@ -44,6 +44,8 @@ pub(super) struct Status {
     pub schedule_problems: Vec<String>,
     /// Which templates have an active version that workspaces follow and can't be started on.
     pub template_problem: Option<String>,
+    /// Which messages to owners can't be queued.
+    pub message_problem: Option<String>,
     /// Who is in a tick's way.
     pub blockers: Vec<String>,
     /// What is in the way of a dump.
@@ -79,7 +81,7 @@ impl Status {
         };
         // Without the product's tables there is none.
         let found = Product::find(&settings.product_schema).ok();
-        let (licence_problem, schedules, unknown) = match &found {
+        let (licence_problem, schedules, unknown, message_problem) = match &found {
             // A migration that holds them is told of by others; it must not be waited for.
             Some(product) if are_free(product, &licence::READ) => {
                 licence::follow(product, &mut settings)?;
@@ -87,9 +89,10 @@ impl Status {
                     licence::problem(product, &settings)?,
                     unreadable::seen(product, &settings)?,
                     versions::seen(product, &settings)?,
+                    messages::problem(product, &settings)?,
                 )
             }
-            _ => (None, None, None),
+            _ => (None, None, None, None),
         };
         let agenda = match &found {
             Some(product) => Agenda::find(&extension, product, &settings, Access::Read)?,
@@ -114,6 +117,7 @@ impl Status {
                 let lacking = zones::problem(&schedules.zones);
                 unreadable.into_iter().chain(lacking).collect()
             }),
+            message_problem,
             template_problem: unknown.and_then(|unknown| versions::problem(&unknown)),
             agenda,
             blockers,

@@ -58,7 +58,7 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
             .hint("Try again; the worker holds the lock only while it builds a batch."));
         }
         // The caller's snapshot is older than any lock.
-        let product = hold_under_snapshot(&settings.product_schema, Purpose::Write)?;
+        let product = hold_under_snapshot(&settings.product_schema, Purpose::of_writing(settings))?;
         let executor = Executor::new(settings, at, Source::Manual, product)?;
         let mut state = executor.begin()?;
         let decided = executor.decide_due()?;
@@ -93,6 +93,9 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
                 the server's locks",
                 state.report.held_back
             );
+        }
+        if let Some(sentence) = state.report.untold_sentence() {
+            pgrx::warning!("{sentence}");
         }
         let stale = executor.no_longer_due(&state, &ids);
         executor

@@ -2,13 +2,14 @@
 
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::due::Decided;
-use crate::decision::judge::read_due;
+use crate::decision::judge::{read_due, scan};
 use crate::decision::plan::plan_all;
 use crate::decision::planned::Planned;
 use crate::decision::turn::BuildsLeft;
 use crate::instant::Instant;
 use crate::product::facts::Selection;
 use crate::product::locks::hold_for_preview;
+use crate::product::starts::Wanted;
 use crate::proofs::Proofs;
 use crate::server::error::Error;
 use crate::settings::Settings;
@@ -18,16 +19,18 @@ use crate::settings::Settings;
 pub(crate) fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
     let product = hold_for_preview(&settings.product_schema)?;
     let tick = at.truncate_to_minute();
-    let selection = crate::agenda::due_by(&product, settings, tick, tick)?
-        .map_or(Selection::DueAt(tick), Selection::These);
-    let Decided { due, .. } = read_due(&product, &settings.policy, selection, tick)?;
+    let policy = &settings.policy;
+    let Decided { due, .. } = match crate::agenda::due_by(&product, settings, tick, tick)? {
+        Some(ids) => read_due(&product, policy, Selection::These(ids), tick)?,
+        None => scan(&product, policy, Wanted::Due, tick)?,
+    };
     let planned = plan_all(&product, settings, due, at, Proofs::Made)?;
     let mut builds_left = BuildsLeft::new(settings.max_builds_per_tick);
     Ok(planned
         .iter()
         .filter_map(|Planned { due, work, .. }| match work {
             Err(block) => Some(Attempt::blocked(due, block)),
-            Ok(None) => Some(Attempt::new(due, Outcome::Built)),
+            Ok(None) => Some(Attempt::without_build(due, Outcome::Built)),
             Ok(Some(_)) => builds_left
                 .take()
                 .then(|| Attempt::would_be(due, Outcome::Built)),

@@ -240,7 +240,7 @@ impl Executor<'_> {
     fn purpose(&self) -> Purpose {
         match self.settings.action {
             Action::Observe => Purpose::Read,
-            Action::Build | Action::Off => Purpose::Write,
+            Action::Build | Action::Off => Purpose::of_writing(self.settings),
         }
     }
 

@@ -16,6 +16,10 @@ impl Zone for Counted {
         self.1.set(self.1.get() + 1);
         self.0.span_at(unix_seconds)
     }
+
+    fn since(&self, unix_seconds: i64) -> Option<i64> {
+        self.0.since(unix_seconds)
+    }
 }
 
 struct Counting(Rc<Cell<usize>>);

@@ -37,6 +37,7 @@ impl Rule for Autostart {
             name: "max_start_delay",
             is_on: |policy| policy.max_start_delay > Micros(0),
         }],
+        reminds: false,
         description: "Starts a stopped workspace at the first run of its schedule after the \
                       latest build, where the template allows autostart.",
     };

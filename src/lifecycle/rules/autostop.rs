@@ -21,6 +21,7 @@ impl Rule for Autostop {
         sign: None,
         without_licence: None,
         settings: &[],
+        reminds: false,
         description: "Stops a running workspace at the deadline of its latest build.",
     };
 

@@ -26,6 +26,7 @@ impl Rule for Delete {
         sign: Some(Sign::Deletion),
         without_licence: Some("It does not act"),
         settings: &[],
+        reminds: false,
         description: "Deletes a dormant workspace once its deleting_at has passed.",
     };
 

@@ -22,6 +22,7 @@ impl Rule for Dormancy {
         sign: Some(Sign::Dormancy),
         without_licence: Some("It does not act"),
         settings: &[],
+        reminds: false,
         description: "Marks a workspace as dormant that was not used for longer than \
         time_til_dormant, and stops it if it runs.",
     };

@@ -22,12 +22,16 @@ macro_rules! each {
             }
         }
 
-        /// See [`Rule`].
         impl ActingRule {
             pub(in crate::lifecycle) fn about(self) -> About {
                 match self {
                     $(ActingRule::$rule => super::$name::$rule::ABOUT,)+
                 }
+            }
+
+            /// Does it remind the owner, and make no transition?
+            pub fn reminds(self) -> bool {
+                self.about().reminds
             }
 
             /// What it comes to.

@@ -26,6 +26,7 @@ impl Rule for Failed {
             name: "failed_stop_retry",
             is_on: |policy| policy.failed_stop_retry,
         }],
+        reminds: false,
         description: "Stops a workspace once failure_ttl has passed since its start or stop \
                       failed. Without this rule a failed build keeps a workspace from every \
                       transition.",

@@ -14,6 +14,7 @@ mod delete;
 mod dormancy;
 pub(super) mod each;
 mod failed;
+mod remind;
 mod rule;
 
 /// Hands the list to another macro. Each rule has its name, which is that of its file too,
@@ -31,6 +32,8 @@ macro_rules! rules {
             dormancy: Dormancy, by_default: true;
             /// Deletes a workspace that was dormant for too long.
             delete: Delete, by_default: false;
+            /// Reminds an owner of a deadline; no transition.
+            remind: Remind, by_default: true;
         }
     };
 }

@@ -49,6 +49,8 @@ pub(in crate::lifecycle) struct About {
     pub without_licence: Option<&'static str>,
     /// The settings that govern it beside `rules` and `licensed_rules`.
     pub settings: &'static [Setting],
+    /// It reminds the owner, and makes no transition: it is asked only where none is due.
+    pub reminds: bool,
     /// What it does.
     pub description: &'static str,
 }

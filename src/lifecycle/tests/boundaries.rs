@@ -211,6 +211,13 @@ impl Runs for &Listed {
             _ => Weekday::Mon,
         }
     }
+    fn bound(&self, at: Instant, blocked: i32) -> Option<Instant> {
+        let mut runs = self.0.iter().rev().copied();
+        runs.find(|run| {
+            let weekday = self.weekday(*run).num_days_from_monday();
+            *run <= at && blocked & (1 << weekday) == 0
+        })
+    }
 }
 
 #[test]

@@ -23,9 +23,14 @@ proptest! {
     #[test]
     fn the_steps_end_where_the_verdict_was_reached(case in any_case()) {
         let steps = steps(&case);
-        let outcome = case.verdict().outcome;
+        let Verdict { outcome, reminder, .. } = case.verdict();
         let acting = |step: &&Step| ActingRule::ALL.iter().any(|rule| rule.name() == step.rule);
-        let due: Vec<&Step> = steps.iter().filter(acting).filter(|step| step.passed).collect();
+        let (reminds, due): (Vec<&Step>, Vec<&Step>) = steps
+            .iter()
+            .filter(acting)
+            .filter(|step| step.passed)
+            .partition(|step| step.rule == ActingRule::Remind.name());
+        prop_assert_eq!(reminds.len(), usize::from(reminder.is_some_and(|next| next.due)));
         let last = steps.last().unwrap();
         prop_assert!(steps.iter().all(|step| !step.observed.is_empty()));
         prop_assert!(steps.iter().filter(|step| !acting(step)).rev().skip(1).all(|step| step.passed));

@@ -285,3 +285,46 @@ fn a_rule_that_is_left_out_is_told_of_as_if_nothing_were_held() {
     let outcome = judged(&overdue(), &policy, tick(), &hold).outcome;
     assert_eq!(outcome.unwrap_err().code(), "rule_off");
 }
+
+/// Half an hour before the deadline, of which the owner is reminded.
+fn reminded() -> Facts {
+    let mut facts = running();
+    facts.latest().deadline = Some(later(30, 0));
+    facts.template().time_til_autostop_notify = Nanos(30 * MINUTE_NS);
+    facts
+}
+
+#[test]
+fn nobody_is_reminded_of_a_deadline_at_which_the_stop_is_held() {
+    let reminds = |from, to| under(&reminded(), from, Some(to)).reminder.is_some();
+    assert!(!reminds(30, 31));
+    assert!(!reminds(-10, 60));
+    // Not held at the deadline: the owner is reminded, whatever is held before or after.
+    assert!(reminds(-10, 30));
+    assert!(reminds(31, 60));
+    let starts = PlainHold {
+        transitions: vec![Transition::Start],
+        ..all_held(later(-10, 0), None)
+    };
+    let verdict = judged(&reminded(), &ALL_RULES, tick(), &[starts]);
+    assert!(
+        verdict
+            .due()
+            .is_some_and(|due| due.transition == Transition::Remind)
+    );
+}
+
+#[test]
+fn explain_says_of_a_reminder_what_holds_the_stop() {
+    let holding = Holding(vec![all_held(later(30, 0), Some(later(60, 0)))]);
+    let steps = explain(&reminded(), &TODAY, &ALL_RULES, tick(), &holding);
+    let reminder = steps.iter().position(|step| step.rule == "remind").unwrap();
+    let (reminder, hold) = (&steps[reminder], &steps[reminder + 1]);
+    assert!(!reminder.passed && !hold.passed);
+    assert_eq!(hold.rule, "hold");
+    assert!(
+        hold.observed.starts_with("The stop is held by hold 0"),
+        "{}",
+        hold.observed
+    );
+}

@@ -162,7 +162,7 @@ fn the_setting_names_rules_in_any_order_and_says_which_there_are() {
 #[test]
 fn what_destroys_workspaces_acts_only_when_it_is_named() {
     let by_default = SETTING_DEFAULT.to_str().unwrap();
-    assert_eq!(by_default, "autostop, autostart, failed, dormancy");
+    assert_eq!(by_default, "autostop, autostart, failed, dormancy, remind");
     assert_eq!(
         RuleSet::from_names(by_default).unwrap().to_string(),
         by_default
@@ -185,6 +185,7 @@ fn each_setting_is_shown_with_the_rules_that_it_governs() {
         rules: RuleSet::ALL.without(ActingRule::Delete),
         licensed: false,
         failed_stop_retry: false,
+        notify_owners: false,
         max_start_delay: Micros(0),
     };
     let setting = |name| listed(name, &policy).setting;
@@ -199,10 +200,18 @@ fn each_setting_is_shown_with_the_rules_that_it_governs() {
         setting("delete").as_deref(),
         Some("workspace_autobuild.rules (off), workspace_autobuild.licensed_rules (off)")
     );
+    assert_eq!(
+        setting("remind").as_deref(),
+        Some("workspace_autobuild.rules (on), workspace_autobuild.notify_owners (off)")
+    );
     assert_eq!(setting("prebuild"), None);
     for (name, says) in [
         ("delete", "workspace_autobuild.rules leaves it out"),
         ("dormancy", "licensed_rules is off"),
+        (
+            "remind",
+            "It does not act: workspace_autobuild.notify_owners is off.",
+        ),
         ("blocked_days", "licensed_rules is off"),
         ("require_active_version", "licensed_rules is off"),
     ] {

@@ -1,6 +1,7 @@
 //! What the tests of the rules share: facts to vary, and schedules simple enough to be
 //! read off by hand.
 
+mod bound;
 mod boundaries;
 mod cases;
 mod conditions;
@@ -11,6 +12,7 @@ mod listed;
 mod random;
 mod random_held;
 mod reference;
+mod reminders;
 mod unreadable;
 
 use chrono::Weekday;
@@ -207,5 +209,13 @@ impl Runs for Times {
 
     fn weekday(&self, run: Instant) -> Weekday {
         Weekday::try_from(u8::try_from(self.weekday_number(run)).unwrap()).unwrap()
+    }
+
+    fn bound(&self, at: Instant, blocked: i32) -> Option<Instant> {
+        let last = at.truncate_to_minute();
+        // What was a week ago comes again.
+        let minutes = (0..7 * 1440).map(|ago| last.saturating_add_micros(-ago * MINUTE));
+        let mut runs = minutes.filter(|minute| self.runs_at(*minute));
+        runs.find(|run| blocked & (1 << self.weekday_number(*run)) == 0)
     }
 }

@@ -137,7 +137,7 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         return None;
     }
 
-    let [autostop, autostart, failed, dormancy, delete] =
+    let [autostop, autostart, failed, dormancy, delete, _] =
         ActingRule::ALL.map(|rule| policy.rules.contains(rule));
     let start = latest.transition == BuildTransition::Start;
     let stop = latest.transition == BuildTransition::Stop;
@@ -305,11 +305,14 @@ fn latest_builds() -> impl Strategy<Value = LatestBuild> {
         failed,
     });
     let job = proptest::option::weighted(0.98, job);
-    (transition, past(), maybe(instants()), job).prop_map(
-        |(transition, created_at, deadline, job)| LatestBuild {
+    // Of which deadline the owner was told: of none, this one or another.
+    let told = (any::<bool>(), maybe(instants()));
+    (transition, past(), maybe(instants()), told, job).prop_map(
+        |(transition, created_at, deadline, (of_this, other), job)| LatestBuild {
             transition,
             created_at,
             deadline,
+            notified_deadline: deadline.filter(|_| of_this).or(other),
             job,
             ..running().latest.unwrap()
         },
@@ -319,14 +322,15 @@ fn latest_builds() -> impl Strategy<Value = LatestBuild> {
 fn templates() -> impl Strategy<Value = Template> {
     let blocked = prop_oneof![3 => Just(0), 5 => 0..128, 1 => any::<i32>()];
     let allows = proptest::bool::weighted(0.8);
-    (blocked, ttls(), ttls(), ttls(), allows).prop_map(
-        |(blocked_days, failure_ttl, time_til_dormant, autodelete, allows)| Template {
+    (blocked, ttls(), ttls(), ttls(), ttls(), allows).prop_map(
+        |(blocked_days, failure_ttl, time_til_dormant, autodelete, remind, allows)| Template {
             organization_id: Uuid::from_u128(9),
             allow_user_autostart: allows,
             blocked_days,
             failure_ttl,
             time_til_dormant,
             time_til_dormant_autodelete: autodelete,
+            time_til_autostop_notify: remind,
             ..running().template.unwrap()
         },
     )
@@ -394,7 +398,7 @@ fn workspaces() -> impl Strategy<Value = Facts> {
 
 /// Signs of today, of the first version, or any mix that a schema could show.
 fn signs() -> impl Strategy<Value = Signs> {
-    let mixed = proptest::array::uniform9(any::<bool>()).prop_map(
+    let mixed = proptest::array::uniform10(any::<bool>()).prop_map(
         |[
             failed_stop,
             dormancy,
@@ -405,6 +409,7 @@ fn signs() -> impl Strategy<Value = Signs> {
             owners,
             next,
             task,
+            reminder,
         ]| Signs {
             failed_stop,
             dormancy,
@@ -416,6 +421,7 @@ fn signs() -> impl Strategy<Value = Signs> {
             suspended_owner: owners && next,
             next_start_at: next,
             task_pause: task,
+            reminder,
             ..Signs::default()
         },
     );
@@ -432,24 +438,36 @@ fn policies() -> impl Strategy<Value = Policy> {
             }),
     ];
     let delay = prop_oneof![2 => Just(0), 1 => (1..90i64).prop_map(|minutes| minutes * MINUTE)];
-    (rules, proptest::bool::weighted(0.8), any::<bool>(), delay).prop_map(
-        |(rules, licensed, failed_stop_retry, max_start_delay)| Policy {
-            rules,
-            licensed,
-            failed_stop_retry,
-            max_start_delay: Micros(max_start_delay),
-            missed_starts: MissedStarts::Drop,
-        },
+    let tells = proptest::bool::weighted(0.8);
+    (
+        rules,
+        proptest::bool::weighted(0.8),
+        any::<bool>(),
+        tells,
+        delay,
     )
+        .prop_map(
+            |(rules, licensed, failed_stop_retry, notify_owners, max_start_delay)| Policy {
+                rules,
+                licensed,
+                failed_stop_retry,
+                notify_owners,
+                max_start_delay: Micros(max_start_delay),
+                missed_starts: MissedStarts::Drop,
+            },
+        )
 }
 
-pub(super) fn any_case() -> impl Strategy<Value = Case> {
-    (workspaces(), signs(), policies()).prop_map(|(facts, signs, policy)| Case {
+/// Boxed, since a value passes through each of its parts, and the stack of a test is small.
+pub(super) fn any_case() -> BoxedStrategy<Case> {
+    let parts = (workspaces().boxed(), signs().boxed(), policies().boxed());
+    let case = parts.prop_map(|(facts, signs, policy)| Case {
         facts,
         signs,
         policy,
         holds: Holding::default(),
-    })
+    });
+    case.boxed()
 }
 
 impl Case {

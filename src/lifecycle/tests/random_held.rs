@@ -8,7 +8,7 @@ use super::*;
 use crate::lifecycle::transition::Transition;
 
 /// Any case, and holds around the tick.
-fn held_case() -> BoxedStrategy<Case> {
+pub(super) fn held_case() -> BoxedStrategy<Case> {
     let transition = (0..Transition::ALL.len()).prop_map(|place| Transition::ALL[place]);
     let transitions = prop_oneof![
         1 => Just(Transition::ALL.to_vec()),
@@ -29,7 +29,7 @@ fn held_case() -> BoxedStrategy<Case> {
     });
     let missed = prop_oneof![Just(MissedStarts::Drop), Just(MissedStarts::MakeUp)];
     let holds = proptest::collection::vec(hold.boxed(), 0..4);
-    let held = (any_case().boxed(), holds, missed).prop_map(|(case, holds, missed_starts)| Case {
+    let held = (any_case(), holds, missed).prop_map(|(case, holds, missed_starts)| Case {
         holds: Holding(holds),
         policy: Policy {
             missed_starts,

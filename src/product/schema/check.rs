@@ -59,6 +59,7 @@ pub(super) fn kind_of(base: &str, schema: &str) -> Option<Kind> {
     }
     match base {
         "uuid" => Some(Kind::Uuid),
+        "_uuid" => Some(Kind::Uuids),
         "bool" => Some(Kind::Bool),
         "int2" | "int4" | "int8" => Some(Kind::Integer),
         "text" | "varchar" | "bpchar" | "name" => Some(Kind::Text),

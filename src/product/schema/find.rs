@@ -6,7 +6,10 @@ use std::rc::Rc;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::columns::{COLUMNS, all_tables, is_for_proofs, licenses, workspace_builds, workspaces};
+use crate::columns::{
+    COLUMNS, Column, all_tables, is_for_messages, is_for_proofs, licenses, notification_messages,
+    workspace_builds, workspaces,
+};
 use crate::lifecycle::signs::Signs;
 use crate::server::catalog;
 use crate::server::error::Error;
@@ -66,12 +69,12 @@ const ATTRIBUTES: &str = "
 
 /// What foreign keys of some tables point to.
 const REFERENCED: &str = "
-    SELECT DISTINCT k.confrelid
+    SELECT DISTINCT k.conrelid, k.confrelid
       FROM pg_catalog.pg_constraint k
      WHERE k.contype = 'f' AND k.conrelid = ANY ($1::pg_catalog.oid[])
-     ORDER BY k.confrelid";
+     ORDER BY k.confrelid, k.conrelid";
 
-const BUILD_REASONS: &str = "
+const ENUM_VALUES: &str = "
     SELECT e.enumlabel::pg_catalog.text
       FROM pg_catalog.pg_namespace n
       JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
@@ -141,21 +144,12 @@ fn look_up(schema: &str) -> Result<Product, Error> {
     let columns = check_columns(schema, &relations, &attributes)?;
     let mut shape: Vec<_> = columns
         .iter()
+        .filter(|(column, _)| !is_for_messages(column.table))
         .map(|(column, found)| ((column.table, found.name), found.identity.as_str()))
         .collect();
     shape.sort_unstable();
-    let reasons: Vec<String> = fetch_all(
-        BUILD_REASONS,
-        vec![
-            Arg::Text(Some(schema)),
-            Arg::Text(Some(workspace_builds::TABLE)),
-            Arg::Text(Some(workspace_builds::REASON.name)),
-        ],
-        |row| row.text(0),
-    )?
-    .into_iter()
-    .flatten()
-    .collect();
+    let reasons = enum_values(schema, workspace_builds::REASON)?;
+    let message_methods = enum_values(schema, notification_messages::METHOD)?;
     let build_number_keys = fetch_all(
         BUILD_NUMBER_KEYS,
         vec![
@@ -187,6 +181,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
                 oid: relation.oid,
                 written,
                 for_proofs: is_for_proofs(name),
+                for_messages: is_for_messages(name),
             })
         })
         .collect();
@@ -198,7 +193,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
                 .map(|table| Some(table.oid.to_u32().to_string()))
                 .collect(),
         )],
-        |row| row.oid(0),
+        |row| Ok(row.oid(0)?.zip(row.oid(1)?)),
     )?
     .into_iter()
     .flatten()
@@ -224,7 +219,22 @@ fn look_up(schema: &str) -> Result<Product, Error> {
         shape: format!("{shape:?}"),
         columns,
         reasons,
+        message_methods,
     })
+}
+
+/// The values of a column's enum.
+fn enum_values(schema: &str, column: Column) -> Result<Vec<String>, Error> {
+    let values = fetch_all(
+        ENUM_VALUES,
+        vec![
+            Arg::Text(Some(schema)),
+            Arg::Text(Some(column.table)),
+            Arg::Text(Some(column.name)),
+        ],
+        |row| row.text(0),
+    )?;
+    Ok(values.into_iter().flatten().collect())
 }
 
 fn schema_exists(schema: &str) -> Result<bool, Error> {

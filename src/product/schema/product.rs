@@ -23,8 +23,8 @@ pub(crate) struct Product {
     pub workspaces: pg_sys::Oid,
     /// Every table that is read or written here, in a fixed order.
     pub tables: Vec<Table>,
-    /// What foreign keys of the tables that are written point to.
-    pub referenced: Vec<pg_sys::Oid>,
+    /// The foreign keys of the tables that are written: of which table, to which.
+    pub referenced: Vec<(pg_sys::Oid, pg_sys::Oid)>,
     /// The table `licenses`, if it is there.
     pub licenses: pg_sys::Oid,
     /// The unique constraints or indexes on (workspace_id, build_number): whoever
@@ -36,6 +36,8 @@ pub(crate) struct Product {
     pub(super) columns: Columns,
     /// The values of the enum `build_reason`.
     pub(super) reasons: Vec<String>,
+    /// Those of `notification_method`: on which ways a message can go.
+    pub message_methods: Vec<String>,
 }
 
 /// A table of the product's, to be locked.
@@ -45,10 +47,12 @@ pub(crate) struct Table {
     pub name: &'static str,
     /// Its oid.
     pub oid: pg_sys::Oid,
-    /// Do builds write it?
+    /// Is it written?
     pub written: bool,
     /// Is it read for proofs about templates' sources, and for nothing else?
     pub for_proofs: bool,
+    /// Is it used to tell owners, or the audit log, and for nothing else?
+    pub for_messages: bool,
 }
 
 /// The columns that are there.
@@ -115,6 +119,7 @@ impl Product {
     pub(crate) fn read(&self, alias: &str, column: Column) -> String {
         let plain = match column.kind {
             Kind::Uuid => "uuid",
+            Kind::Uuids => "_uuid",
             Kind::Bool => "bool",
             Kind::Integer => "int8",
             Kind::Time => "timestamptz",

@@ -85,7 +85,7 @@ pub(super) fn history(client: &mut Client) -> Vec<String> {
         "SELECT h.transition_id, h.build_id, b.id, b.build_number, b.transition, b.reason
            FROM {schema}.autobuild_transitions h
            LEFT JOIN workspace_builds b ON b.id = h.build_id
-          WHERE h.outcome = 'built' AND h.transition <> 'dormant'
+          WHERE h.outcome = 'built' AND h.transition NOT IN ('dormant', 'remind')
             AND (b.workspace_id, b.job_id, b.build_number, b.transition::text, b.reason::text)
                 IS DISTINCT FROM
                 (h.workspace_id, h.job_id, h.build_number, h.transition, h.reason)"

@@ -50,6 +50,7 @@ pub fn ddl(version: Version, schema: &str) -> String {
     indexes(&mut out, &facts);
     tagset(&mut out, &facts);
     next_start_trigger(&mut out, &facts);
+    message_triggers(&mut out, &facts);
     out.push_str("\nRESET search_path;\n");
     out
 }
@@ -205,5 +206,55 @@ CREATE TRIGGER forget_next_start AFTER UPDATE ON workspaces FOR EACH ROW
         OR (NEW.autostart_schedule IS DISTINCT FROM OLD.autostart_schedule
             AND NEW.next_start_at IS NOT DISTINCT FROM OLD.next_start_at)))
     EXECUTE FUNCTION forget_next_start();"
+    );
+}
+
+/// Where there are messages, a trigger refuses those that their user has turned off, then
+/// one gives each the sum of its content, which is unique. Both name tables as one does who
+/// counts on the `search_path` of the product's sessions.
+fn message_triggers(out: &mut String, facts: &Facts) {
+    if !facts.has_table("notification_messages") {
+        return;
+    }
+    let (off_by_default, refused) =
+        if facts.has_column("notification_templates", "enabled_by_default") {
+            (
+                "
+        OR (p.disabled IS NULL AND NOT t.enabled_by_default)",
+                "cannot enqueue message: notification is not enabled",
+            )
+        } else {
+            (
+                "",
+                "cannot enqueue message: user has disabled this notification",
+            )
+        };
+    add!(
+        out,
+        "
+CREATE FUNCTION refuse_message_turned_off() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM notification_templates t
+        LEFT JOIN notification_preferences p
+            ON p.notification_template_id = t.id AND p.user_id = NEW.user_id
+        WHERE t.id = NEW.notification_template_id AND (p.disabled{off_by_default});
+    IF FOUND THEN
+        RAISE EXCEPTION '{refused}';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER refuse_message_turned_off BEFORE INSERT ON notification_messages
+    FOR EACH ROW EXECUTE FUNCTION refuse_message_turned_off();
+CREATE FUNCTION sum_message() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.dedupe_hash := md5(concat_ws(':', NEW.notification_template_id, NEW.user_id, NEW.method,
+        NEW.payload, array_to_string(NEW.targets, ','),
+        date_trunc('day', NEW.created_at AT TIME ZONE 'UTC')));
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER sum_message BEFORE INSERT OR UPDATE ON notification_messages
+    FOR EACH ROW EXECUTE FUNCTION sum_message();"
     );
 }

@@ -1,4 +1,4 @@
-//! The product's database: its tables at any of nine versions, and rows as a user
+//! The product's database: its tables at any of ten versions, and rows as a user
 //! would have made them.
 //!
 //! [`Product::install`] makes a database with the tables, an organization, a user and
@@ -9,6 +9,7 @@
 mod bulk;
 pub mod ddl;
 pub mod facts;
+mod notices;
 mod people;
 mod row;
 pub mod source;
@@ -27,6 +28,7 @@ use crate::server::{Address, SUPERUSER, Server};
 use facts::Facts;
 
 pub use bulk::Bulk;
+pub use notices::Notice;
 pub use people::{NewDaemon, NewOrganization, NewUser, Organization, User};
 pub use row::{Fields, LONG_AGO, Row, Value, quote_ident, quote_literal};
 pub use template::{

@@ -1,4 +1,4 @@
-//! The nine points of the product's history that we know the tables of.
+//! The ten points of the product's history that we know the tables of.
 //!
 //! They are ordered; a fact about the tables holds from one of them to another.
 
@@ -26,11 +26,13 @@ pub enum Version {
     V2_30_0,
     /// v2.34.3.
     V2_34_3,
+    /// 27 June 2026, the development state after v2.34.
+    V2026_06,
 }
 
 impl Version {
     /// All of them, oldest first.
-    pub const ALL: [Version; 9] = [
+    pub const ALL: [Version; 10] = [
         Version::V2023_06,
         Version::V2_0_0,
         Version::V2_5_0,
@@ -40,6 +42,7 @@ impl Version {
         Version::V2_25_0,
         Version::V2_30_0,
         Version::V2_34_3,
+        Version::V2026_06,
     ];
     /// The oldest.
     pub const OLDEST: Version = {
@@ -64,6 +67,7 @@ impl Version {
             Version::V2_25_0 => "v2.25.0",
             Version::V2_30_0 => "v2.30.0",
             Version::V2_34_3 => "v2.34.3",
+            Version::V2026_06 => "2026-06",
         }
     }
 }
@@ -74,7 +78,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// A text that names none of the nine versions.
+/// A text that names none of the ten versions.
 #[derive(Debug, thiserror::Error)]
 #[error("no product version {0:?}; known are {known}", known = Version::ALL.map(Version::name).join(", "))]
 pub struct UnknownVersion(String);

@@ -218,8 +218,14 @@ fn history(version: Version, rng: &mut Rng, steps: u64) {
     let mut root = product.superuser();
     execute(
         &mut root,
-        &set("rules = 'autostop, autostart, failed, dormancy, delete'"),
+        &set("rules = 'autostop, autostart, failed, dormancy, delete, remind'"),
     );
+    if version >= Version::V2_15_0 {
+        product.add_notices();
+    }
+    for setting in ["notify_owners = on", "access_url = 'https://example.com'"] {
+        execute(&mut root, &set(setting));
+    }
     attach(&mut root);
     let mut world = World::new(&product);
     let mut first = Session::new(&product);

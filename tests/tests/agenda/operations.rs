@@ -39,12 +39,13 @@ const SCHEDULES: &[&str] = &[
     "CRON_TZ=UTC 61 9 * * *",
 ];
 
-const TTLS: [&str; 5] = [
+const TTLS: [&str; 6] = [
     "failure_ttl",
     "inactivity_ttl",
     "locked_ttl",
     "time_til_dormant",
     "time_til_dormant_autodelete",
+    "time_til_autostop_notify",
 ];
 
 impl World {
@@ -259,6 +260,17 @@ impl World {
 
     fn deadline(&self, rng: &mut Rng) -> String {
         let latest = self.latest(rng);
+        if self.has("workspace_builds", "notified_autostop_deadline") && rng.u8(0..3) == 0 {
+            // Its owner was told of it; maybe it was extended or shortened then.
+            let moved = rng.choice(["0", "0", "20 minutes", "3 hours", "-20 minutes"]);
+            return format!(
+                "UPDATE workspace_builds SET notified_autostop_deadline = deadline
+                  WHERE id = {latest};
+                 UPDATE workspace_builds SET deadline = deadline + interval '{}'
+                  WHERE id = {latest} AND isfinite(deadline)",
+                moved.expect("an interval")
+            );
+        }
         let set = match rng.u32(0..6) {
             0 => "'0001-01-01 00:00:00+00'".to_owned(),
             1 => "deadline + interval '1 hour'".to_owned(),

@@ -58,6 +58,57 @@ fn an_empty_next_start_at_is_filled_in_as_a_scan_does() {
 }
 
 #[test]
+fn an_owner_is_reminded_and_again_once_the_deadline_moves() {
+    let product = install(Version::V2026_06);
+    product.add_notices();
+    let template = product.template("docker").create();
+    template.update("time_til_autostop_notify", 2 * HOUR);
+    let dev = template
+        .workspace("dev")
+        .set("last_used_at", Value::sql("now()"))
+        .create_started(
+            Value::sql("now() - interval '1 hour'"),
+            Value::sql("now() + interval '5 hours'"),
+        );
+    let mut root = product.superuser();
+    execute(&mut root, &set("notify_owners = on"));
+    execute(&mut root, &set("access_url = 'https://coder.example.com'"));
+    attach(&mut root);
+    dev.latest_build()
+        .update("deadline", Value::sql("now() + interval '1 hour'"));
+    let mut reminded = || {
+        let rows = tick(&mut root);
+        assert_eq!(mode(&mut root), "agenda");
+        rows.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let once = ["remind autostop built"];
+    let never: [&str; 0] = [];
+    assert_eq!(reminded(), once);
+    assert_eq!(reminded(), never);
+    // Nothing is left to be looked at before the stop.
+    let entry = "SELECT due_at = deadline FROM autobuild_agenda, workspace_builds";
+    assert_eq!(value(&mut product.superuser(), entry).as_deref(), Some("t"));
+    // Extended to what is within the time as well: its owner is told at once.
+    dev.latest_build()
+        .update("deadline", Value::sql("deadline + interval '30 minutes'"));
+    assert_eq!(reminded(), once);
+    // Extended beyond it: told later.
+    dev.latest_build()
+        .update("deadline", Value::sql("deadline + interval '3 hours'"));
+    assert_eq!(reminded(), never);
+    let entry = "SELECT due_at = deadline - interval '2 hours'
+                   FROM autobuild_agenda, workspace_builds";
+    assert_eq!(value(&mut product.superuser(), entry).as_deref(), Some("t"));
+    // Who was not told of it yet is told later still, and that needs no mark.
+    let extend = || {
+        dev.latest_build()
+            .update("deadline", Value::sql("deadline + interval '1 hour'"));
+    };
+    assert_eq!(marks_of(&product, extend), []);
+    assert_eq!(reminded(), never);
+}
+
+#[test]
 fn a_suspended_owners_workspace_is_due_at_any_time_also_an_earlier_one() {
     let product = install(Version::NEWEST);
     let template = product.template("docker").create();

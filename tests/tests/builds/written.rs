@@ -43,6 +43,7 @@ fn row(product: &Product, table: &str, given: Json) -> Json {
             let default = match column.default.as_str() {
                 "0" => json!(0),
                 "false" => json!(false),
+                zero if zero.contains("'0001-01-01 ") => json!(NO_TIME),
                 _ => Json::Null,
             };
             let value = match given.get_mut(&column.name) {

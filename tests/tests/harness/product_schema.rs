@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use uuid::Uuid;
 use workspace_autobuild_tests::product::facts::Facts;
-use workspace_autobuild_tests::product::quote_literal;
+use workspace_autobuild_tests::product::{Row, quote_literal};
 use workspace_autobuild_tests::{Product, Server, Version};
 
 type Rows = BTreeSet<Vec<String>>;
@@ -22,7 +23,7 @@ fn row(columns: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn all_nine_versions_have_exactly_the_columns_keys_indexes_and_enums_of_the_lists() {
+fn all_ten_versions_have_exactly_the_columns_keys_indexes_and_enums_of_the_lists() {
     let server = Server::plain();
     for version in Version::ALL {
         let product = Product::install(server, version);
@@ -279,6 +280,103 @@ fn a_changed_schedule_or_dormancy_forgets_the_next_start() {
             Some("07:00".to_owned())
         );
     }
+}
+
+/// The versions with messages, each with a notice and somebody to be told.
+fn with_messages(test: impl Fn(&Product, Uuid, Uuid)) {
+    let server = Server::plain();
+    for version in Version::ALL.into_iter().filter(|v| *v >= Version::V2_15_0) {
+        let product = Product::install(server, version);
+        let notice = Uuid::new_v4();
+        let mut row = Row::new("notification_templates");
+        product.insert(row.set("id", notice));
+        let anna = product.user("anna").create().id;
+        test(&product, notice, anna);
+    }
+}
+
+/// A message with a payload, queued at that time; the error's text if it is refused.
+fn queue(product: &Product, notice: Uuid, user: Uuid, payload: &str, at: &str) -> Option<String> {
+    let mut message = Row::new("notification_messages");
+    message
+        .set("notification_template_id", notice)
+        .set("user_id", user)
+        .set("payload", payload)
+        .set("targets", format!("{{{user},{notice}}}"))
+        .set("created_at", at);
+    let sql = message.insert(product.facts(), "");
+    let error = product.session().batch_execute(&sql).err()?;
+    let error = error.as_db_error().expect("an error of the server's");
+    Some(error.message().to_owned())
+}
+
+#[test]
+fn a_message_that_its_user_turned_off_is_refused() {
+    with_messages(|product, notice, anna| {
+        let version = product.version();
+        let at = "2024-01-01 12:00:00+00";
+        assert_eq!(queue(product, notice, anna, "{}", at), None, "{version}");
+        let off_by_default = version >= Version::V2_20_0;
+        let refused = Some(if off_by_default {
+            "cannot enqueue message: notification is not enabled".to_owned()
+        } else {
+            "cannot enqueue message: user has disabled this notification".to_owned()
+        });
+        if off_by_default {
+            product.execute("UPDATE notification_templates SET enabled_by_default = false");
+            assert_eq!(queue(product, notice, anna, "{}", at), refused, "{version}");
+        }
+        let mut preference = Row::new("notification_preferences");
+        preference.set("user_id", anna);
+        preference.set("notification_template_id", notice);
+        product.insert(&preference);
+        assert_eq!(
+            queue(product, notice, anna, r#"{"a": 1}"#, at),
+            None,
+            "{version}"
+        );
+        product.execute("UPDATE notification_preferences SET disabled = true");
+        let turned_off = queue(product, notice, anna, r#"{"a": 2}"#, at);
+        assert_eq!(turned_off, refused, "{version}");
+        let bob = product.user("bob").create().id;
+        let bobs = queue(product, notice, bob, r#"{"a": 2}"#, at);
+        assert_eq!(bobs, refused.filter(|_| off_by_default), "{version}");
+    });
+}
+
+#[test]
+fn two_messages_of_a_day_with_the_same_content_are_one() {
+    with_messages(|product, notice, anna| {
+        let version = product.version();
+        // Days are UTC's, wherever the session is.
+        product.execute("SET TimeZone TO 'Asia/Tokyo'");
+        let twice = |payload, at| {
+            let error = queue(product, notice, anna, payload, at);
+            error.is_some_and(|error| error.contains("notification_messages_dedupe_hash_idx"))
+        };
+        assert!(
+            !twice(r#"{"b": 1, "a": 2}"#, "2024-01-01 00:00:00+00"),
+            "{version}"
+        );
+        assert!(
+            twice(r#"{"a":2,"b":1}"#, "2024-01-01 23:59:59.999999+00"),
+            "{version}"
+        );
+        assert!(
+            !twice(r#"{"a": 2, "b": 1}"#, "2024-01-02 00:00:00+00"),
+            "{version}"
+        );
+        assert!(!twice(r#"{"a": 2}"#, "2024-01-01 00:00:00+00"), "{version}");
+        assert_eq!(
+            product.value(&format!(
+                "SELECT count(*) FROM notification_messages WHERE dedupe_hash = md5(
+                     '{notice}:{anna}:smtp:{{\"a\": 2, \"b\": 1}}:{anna},{notice}:'
+                     || '2024-01-01 00:00:00')"
+            )),
+            Some("1".to_owned()),
+            "{version}"
+        );
+    });
 }
 
 #[test]

@@ -9,7 +9,12 @@ use workspace_autobuild_tests::product::{
 use workspace_autobuild_tests::{Product, Transition, Version};
 
 /// The versions that render templates at each build.
-pub const RENDERING: [Version; 3] = [Version::V2_25_0, Version::V2_30_0, Version::V2_34_3];
+pub const RENDERING: [Version; 4] = [
+    Version::V2_25_0,
+    Version::V2_30_0,
+    Version::V2_34_3,
+    Version::V2026_06,
+];
 
 /// A source with one parameter, whose row is [`size`].
 pub const STATIC: &str = r#"

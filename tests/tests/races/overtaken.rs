@@ -25,9 +25,10 @@ enum Due {
     Failed,
     Dormant,
     Delete,
+    Remind,
 }
 
-const CHANGES: [Change; 10] = [
+const CHANGES: [Change; 12] = [
     Change {
         due: Due::Stop,
         sql: "UPDATE workspace_builds SET deadline = now() + interval '1 hour'
@@ -69,13 +70,26 @@ const CHANGES: [Change; 10] = [
         due: Due::Delete,
         sql: "UPDATE templates SET time_til_dormant_autodelete = 0 WHERE id = $template",
     },
+    Change {
+        due: Due::Remind,
+        sql: "UPDATE templates SET time_til_autostop_notify = 0 WHERE id = $template",
+    },
+    Change {
+        due: Due::Remind,
+        sql: "UPDATE workspaces SET dormant_at = now() WHERE id = $workspace",
+    },
 ];
 
 fn server() -> Server {
     hourly()
         .set(
             "workspace_autobuild.rules",
-            "autostop, autostart, failed, dormancy, delete",
+            "autostop, autostart, failed, dormancy, delete, remind",
+        )
+        .set("workspace_autobuild.notify_owners", "on")
+        .set(
+            "workspace_autobuild.access_url",
+            "https://coder.example.com",
         )
         .start()
 }
@@ -83,7 +97,8 @@ fn server() -> Server {
 /// A product whose ticks act as a role with no more than `autobuild_grant` gives. A batch
 /// that writes waits for whoever holds the advisory lock 42.
 fn installed(server: &Server) -> Product {
-    let product = Product::with_extension(server, Version::V2_34_3);
+    let product = Product::with_extension(server, Version::V2026_06);
+    product.add_notices();
     let role = quote_ident(&format!("executor of {}", product.database()));
     product
         .superuser()
@@ -106,7 +121,9 @@ fn installed(server: &Server) -> Product {
          CREATE TRIGGER slow AFTER INSERT ON provisioner_jobs FOR EACH STATEMENT
                 EXECUTE FUNCTION slow();
          CREATE TRIGGER slow AFTER UPDATE OF dormant_at ON workspaces FOR EACH STATEMENT
-                EXECUTE FUNCTION slow()",
+                EXECUTE FUNCTION slow();
+         CREATE TRIGGER slow AFTER UPDATE OF notified_autostop_deadline ON workspace_builds
+                FOR EACH STATEMENT EXECUTE FUNCTION slow()",
     );
     product
 }
@@ -121,6 +138,10 @@ fn workspace<'p>(product: &'p Product, due: Due, name: &str) -> (Template<'p>, U
             if due == Due::Dormant { HOUR } else { 0 },
         )
         .set("time_til_dormant_autodelete", HOUR)
+        .set(
+            "time_til_autostop_notify",
+            if due == Due::Remind { HOUR } else { 0 },
+        )
         .create();
     let owner = product.user(name).create();
     let id = owner.id;
@@ -137,11 +158,12 @@ fn workspace<'p>(product: &'p Product, due: Due, name: &str) -> (Template<'p>, U
     let workspace = new.create();
     let ago = Value::sql("now() - interval '2 days'");
     let build = workspace.build(match due {
-        Due::Stop | Due::Failed => Transition::Start,
+        Due::Stop | Due::Failed | Due::Remind => Transition::Start,
         _ => Transition::Stop,
     });
     match due {
         Due::Stop => build.deadline(Value::sql("now() - interval '1 hour'")),
+        Due::Remind => build.deadline(Value::sql("now() + interval '30 minutes'")),
         Due::Failed => build.created_at(ago).job_failed("boom"),
         // No run of the schedule since.
         Due::Dormant => build.created_at(Value::sql("now() + interval '2 days'")),
@@ -157,15 +179,15 @@ fn value(client: &mut Client, sql: &str) -> String {
     first.unwrap_or_default()
 }
 
-/// What was made of a workspace: builds, and a mark.
+/// What was made of a workspace: builds, and a mark or a reminder.
 fn made(client: &mut Client, workspace: &str) -> String {
     value(
         client,
         &format!(
             "SELECT (SELECT count(*) - 1 FROM workspace_builds WHERE workspace_id = '{workspace}')
                     + (SELECT count(*) FROM autobuild_transitions
-                        WHERE workspace_id = '{workspace}' AND transition = 'dormant'
-                          AND outcome = 'built')"
+                        WHERE workspace_id = '{workspace}'
+                          AND transition IN ('dormant', 'remind') AND outcome = 'built')"
         ),
     )
 }

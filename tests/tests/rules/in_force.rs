@@ -14,12 +14,13 @@ use workspace_autobuild_tests::{NOTHING, Operator, Transition, Version};
 use super::support::{stopped, without_product};
 
 /// Every rule in the view's order, and since which version it is in force.
-const RULES: [(&str, Version); 20] = [
+const RULES: [(&str, Version); 21] = [
     ("autostop", Version::V2023_06),
     ("autostart", Version::V2023_06),
     ("failed", Version::V2_0_0),
     ("dormancy", Version::V2_0_0),
     ("delete", Version::V2_0_0),
+    ("remind", Version::V2026_06),
     ("prebuild", Version::V2023_06),
     ("advisory_lock", Version::V2023_06),
     ("suspended_owner", Version::V2_15_0),

@@ -2,6 +2,7 @@
 //! the operator's settings change; that previews say what the tick then does.
 
 mod agreement;
+mod bound;
 mod dormancy;
 mod failed;
 mod in_force;

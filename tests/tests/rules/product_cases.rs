@@ -1,5 +1,5 @@
 //! The product's own cases of autostart, autostop and provisioners, mirrored on each of
-//! the nine schemas: what happens where the rule has its sign, and that nothing of the
+//! the ten schemas: what happens where the rule has its sign, and that nothing of the
 //! rule happens where it has none.
 
 use serde_json::json;

@@ -7,6 +7,7 @@ mod commits;
 mod databases;
 mod life;
 mod limits;
+mod messages;
 mod order;
 mod settings;
 mod standby;

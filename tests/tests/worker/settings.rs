@@ -26,7 +26,7 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
                        FROM pg_settings WHERE name LIKE 'workspace\\_autobuild.%'";
     assert_eq!(
         texts(&mut client, sentences),
-        [[Some("19".to_owned()), Some("19".to_owned())]]
+        [[Some("24".to_owned()), Some("24".to_owned())]]
     );
     let ranges = texts(
         &mut client,
@@ -38,7 +38,9 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
     assert_eq!(
         ranges,
         [
+            "access_url superuser -  -",
             "action superuser - build {build,observe,off}",
+            "audit_dormancy superuser - off -",
             "audit_interval superuser s 3600 0..2147483647",
             "batch_size superuser - 500 1..10000",
             "databases sighup - * -",
@@ -49,12 +51,15 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
             "log_level superuser - log {debug5,debug1,info,notice,warning,log}",
             "max_builds_per_tick superuser - 0 0..2147483647",
             "max_start_delay superuser s 0 0..2147483647",
+            "notification_inbox superuser - on -",
+            "notification_method superuser - smtp {smtp,webhook,none}",
             "notify_jobs superuser - on -",
+            "notify_owners superuser - off -",
             "notify_transitions superuser - off -",
             "product_schema superuser - public -",
             "prove_templates superuser - on -",
             "role superuser -  -",
-            "rules superuser - autostop, autostart, failed, dormancy -",
+            "rules superuser - autostop, autostart, failed, dormancy, remind -",
             "statement_timeout superuser ms 60000 0..2147483647",
             "tick_interval sighup s 60 1..3600",
         ]
@@ -201,7 +206,7 @@ fn a_mistake_in_the_configuration_file_is_logged_and_what_was_goes_on() {
     assert_eq!(status(&mut client, "problem"), None);
     assert_eq!(
         value(&mut client, "SHOW workspace_autobuild.rules").as_deref(),
-        Some("autostop, autostart, failed, dormancy")
+        Some("autostop, autostart, failed, dormancy, remind")
     );
 }
 
