@@ -10,13 +10,16 @@ use uuid::Uuid;
 
 use crate::columns::{templates, users, workspaces};
 use crate::decision::due::Due;
-use crate::decision::judge::{judge, with_schedules};
+use crate::decision::holds;
+use crate::decision::judge::judge;
 use crate::decision::plan::plan_all;
 use crate::instant::{HOUR, Instant};
 use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::outcome::Next;
-use crate::lifecycle::transition::Transition;
+use crate::lifecycle::outcome::{Next, Outcome};
+use crate::lifecycle::rules::ActingRule;
+use crate::lifecycle::skip::Skip;
+use crate::lifecycle::transition::{BuildReason, Transition};
 use crate::lifecycle::verdict::Verdict;
 use crate::new_build::inputs::Proof;
 use crate::new_build::request::Request;
@@ -99,9 +102,25 @@ fn autobuild_next_transition(
     let settings = licence::settings().or_raise();
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
-    let Verdict { outcome, .. } =
-        judge(&product, &settings.policy, &facts, at.truncate_to_minute());
+    let holds = holds::read().or_raise();
+    let tick = at.truncate_to_minute();
+    let Verdict { outcome, .. } = judge(&product, &settings.policy, &holds, &facts, tick);
     let row = match outcome {
+        Err(
+            ref skip @ Skip::Held {
+                transition,
+                reason,
+                at,
+                ..
+            },
+        ) => (
+            Some(transition.name().to_owned()),
+            Some(reason.name().to_owned()),
+            at.map(timestamptz),
+            false,
+            Some(skip.code().to_owned()),
+            Some(skip.to_string()),
+        ),
         Err(skip) => (
             None,
             None,
@@ -153,15 +172,17 @@ fn autobuild_explain(
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
     let tick = at.truncate_to_minute();
-    let mut steps: Vec<(String, bool, String)> = with_schedules(|schedules| {
-        explain(&facts, &product.signs, &settings.policy, tick, schedules)
-    })
-    .into_iter()
-    .map(|step| (step.rule.to_owned(), step.passed, step.observed))
-    .collect();
+    let holds = holds::read().or_raise();
+    let mut steps: Vec<(String, bool, String)> = holds
+        .with_schedules(|schedules| {
+            explain(&facts, &product.signs, &settings.policy, tick, schedules)
+        })
+        .into_iter()
+        .map(|step| (step.rule.to_owned(), step.passed, step.observed))
+        .collect();
     let Verdict {
         outcome, reminder, ..
-    } = judge(&product, &settings.policy, &facts, tick);
+    } = judge(&product, &settings.policy, &holds, &facts, tick);
     if let Some(next) = reminder.filter(|reminder| reminder.due) {
         steps.push(message_step(&product, &settings, facts, next).or_raise());
         return numbered(steps);
@@ -273,6 +294,50 @@ fn horizon_micros(horizon: &Interval) -> Result<i64, Error> {
     Ok(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
+/// What comes next for a workspace, held until then or not.
+struct Coming {
+    rule: ActingRule,
+    transition: Transition,
+    reason: BuildReason,
+    at: Instant,
+    due: bool,
+}
+
+impl Coming {
+    /// What a verdict says, if it gives a time: a hold without an end gives none.
+    fn of(outcome: &Outcome) -> Option<Coming> {
+        match outcome {
+            Ok(next) => Some(Coming::from(*next)),
+            Err(Skip::Held {
+                rule,
+                transition,
+                reason,
+                at: Some(at),
+                ..
+            }) => Some(Coming {
+                rule: *rule,
+                transition: *transition,
+                reason: *reason,
+                at: *at,
+                due: false,
+            }),
+            Err(_) => None,
+        }
+    }
+}
+
+impl From<Next> for Coming {
+    fn from(next: Next) -> Coming {
+        Coming {
+            rule: next.rule,
+            transition: next.transition,
+            reason: next.reason,
+            at: next.at,
+            due: next.due,
+        }
+    }
+}
+
 /// The next transitions of all workspaces within the horizon, overdue ones first.
 ///
 /// Errors: 22023 a negative horizon or an infinite time, 42xxx what the product's tables
@@ -301,19 +366,20 @@ fn autobuild_upcoming(
     let settings = licence::settings().or_raise();
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let tick = at.truncate_to_minute();
-    let mut upcoming: Vec<(Uuid, Next)> = Vec::new();
+    let mut upcoming: Vec<(Uuid, Coming)> = Vec::new();
+    let holds = holds::read().or_raise();
     let selection = crate::agenda::due_by(&product, &settings, tick, until.max(tick))
         .or_raise()
         .map_or(Selection::Candidates(settings.policy), Selection::These);
     facts::read(&product, selection, |facts| {
-        let verdict = judge(&product, &settings.policy, &facts, tick);
+        let verdict = judge(&product, &settings.policy, &holds, &facts, tick);
         // A reminder is no transition, and has a row of its own.
-        let transition = verdict.outcome.ok();
+        let transition = Coming::of(&verdict.outcome);
         let within = transition
             .into_iter()
-            .chain(verdict.reminder)
-            .filter(|next| next.due || next.at <= until);
-        upcoming.extend(within.map(|next| (facts.workspace_id, next)));
+            .chain(verdict.reminder.map(Coming::from))
+            .filter(|coming| coming.due || coming.at <= until);
+        upcoming.extend(within.map(|coming| (facts.workspace_id, coming)));
         Ok(())
     })
     .or_raise();

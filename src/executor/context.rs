@@ -12,10 +12,10 @@ use crate::decision::due::Decided;
 use crate::decision::judge::{read_due, scan};
 use crate::decision::report::TickReport;
 use crate::decision::turn::BuildsLeft;
-use crate::instant::Instant;
+use crate::instant::{HOUR, Instant, Micros};
 use crate::ledger::back_off::LastAttempt;
 use crate::ledger::ticks::{Source, TickRecord};
-use crate::ledger::{attempts, prune};
+use crate::ledger::{attempts, holds, prune};
 use crate::product::copies::not_subscribed;
 use crate::product::facts::Selection;
 use crate::product::role::{executor_role, name_missing_right};
@@ -30,6 +30,10 @@ use crate::server::subtransaction::in_subtransaction;
 use crate::settings::Settings;
 
 use super::locks::Locks;
+
+/// How long a hold is kept after its end: longer than from a run to the next, so that none
+/// that was missed in it comes to count.
+const HOLDS_KEPT: Micros = Micros(30 * 24 * HOUR);
 
 /// What a tick works with: found anew for each tick.
 pub(super) struct Executor<'a> {
@@ -153,16 +157,28 @@ impl<'a> Executor<'a> {
         Some(clock::now().saturating_sub(retention))
     }
 
-    /// Is there history that is kept no longer?
+    /// Holds that were over before this are kept no longer.
+    fn holds_kept_from() -> Instant {
+        clock::now().saturating_sub(HOLDS_KEPT)
+    }
+
+    /// Is there history that is kept no longer, or a hold?
     pub(super) fn has_old_history(&self) -> Result<bool, Error> {
+        if holds::has_over(&self.extension, Self::holds_kept_from())? {
+            return Ok(true);
+        }
         self.kept_from().map_or(Ok(false), |before| {
             prune::has_older(&self.extension, before)
         })
     }
 
-    /// Removes history that is kept no longer. Looks first, so that nothing is written
-    /// where there is none.
+    /// Removes history and holds that are kept no longer. Looks first, so that nothing is
+    /// written where there is none.
     pub(super) fn prune(&self) -> Result<(), Error> {
+        let before = Self::holds_kept_from();
+        if holds::has_over(&self.extension, before)? {
+            holds::forget(&self.extension, before)?;
+        }
         if let Some(before) = self.kept_from()
             && prune::has_older(&self.extension, before)?
         {

@@ -33,10 +33,16 @@ impl Rule for Autostart {
     const ABOUT: About = About {
         sign: None,
         without_licence: Some("The template's options do not count"),
-        settings: &[Setting {
-            name: "max_start_delay",
-            is_on: |policy| policy.max_start_delay > Micros(0),
-        }],
+        settings: &[
+            Setting {
+                name: "max_start_delay",
+                is_on: |policy| policy.max_start_delay > Micros(0),
+            },
+            Setting {
+                name: "missed_starts",
+                is_on: |policy| policy.missed_starts == MissedStarts::MakeUp,
+            },
+        ],
         reminds: false,
         description: "Starts a stopped workspace at the first run of its schedule after the \
                       latest build, where the template allows autostart.",
