@@ -528,7 +528,7 @@ GRANT SELECT ON @extschema@.autobuild_holds TO PUBLIC;
 COMMENT ON FUNCTION @extschema@.autobuild_hold_times(timestamptz, timestamptz, text, timestamptz) IS
     'The columns holds_now and next_change_at of the view autobuild_holds. A rule that can''t be read holds from its start on.';
 COMMENT ON FUNCTION @extschema@.autobuild_hold(text, uuid, timestamptz, timestamptz, text[], text, text) IS
-    'Holds transitions of some workspaces from starts_at on, before ends_at: they are made at its end, but for starts (see workspace_autobuild.missed_starts). Without ends_at until autobuild_release(). The recurrence is an RFC 5545 RRULE without DTSTART, in UTC unless it begins with TZID=<zone>;. Returns the number of the hold. A refused argument: 22023; an unknown id: P0002.';
+    'Holds transitions of some workspaces from starts_at on (now: from this minute''s tick on), before ends_at: they are made at its end, but for starts (see workspace_autobuild.missed_starts). Without ends_at until autobuild_release(). The recurrence is an RFC 5545 RRULE without DTSTART, in UTC unless it begins with TZID=<zone>;. Returns the number of the hold. A refused argument: 22023; an unknown id: P0002.';
 COMMENT ON FUNCTION @extschema@.autobuild_hold_calendar(text, text, uuid, text[], text, text) IS
     'Makes a hold for each event of a calendar (.ics), of all or of none, and returns how many. Dates are in the zone given, else in that of the calendar (X-WR-TIMEZONE), else in UTC. Errors as autobuild_hold(), with the line.';
 COMMENT ON FUNCTION @extschema@.autobuild_release(bigint) IS

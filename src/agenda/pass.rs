@@ -164,7 +164,7 @@ impl Pass<'_> {
         wanted: &mut HashMap<Uuid, Option<Instant>>,
     ) -> Result<Option<Uuid>, Error> {
         let mut last = None;
-        let holds = holds::read()?;
+        let holds = holds::read(self.tick)?;
         acting_as(self.role, || {
             facts::read(self.product, selection, |facts| {
                 last = last.max(Some(facts.workspace_id));

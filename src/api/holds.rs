@@ -41,7 +41,12 @@ fn autobuild_hold(
     recurrence: default!(Option<String>, "NULL"),
 ) -> i64 {
     let starts_at = starts_at.map(|at| argument("starts_at", at).or_raise());
-    let starts_at = starts_at.unwrap_or_else(clock::now);
+    let now = clock::transaction_start();
+    let starts_at = match starts_at.unwrap_or(now) {
+        // Ticks are cut down to the minute: what holds from now on holds at the tick of this one.
+        at if at == now && recurrence.is_none() => now.truncate_to_minute(),
+        at => at,
+    };
     let ends_at = ends_at.map(|at| argument("ends_at", at).or_raise());
     When::read(starts_at, ends_at, recurrence.as_deref(), &ServerZones)
         .map_err(|error| refused(&error, TIMES))
@@ -91,7 +96,9 @@ fn autobuild_hold_calendar(
 #[search_path(pg_catalog, pg_temp)]
 fn autobuild_release(hold_id: i64) -> bool {
     let extension = Extension::current().or_raise();
-    holds::release(&extension, hold_id, clock::now()).or_raise()
+    // From the tick of this minute on.
+    let at = clock::now().truncate_to_minute();
+    holds::release(&extension, hold_id, at).or_raise()
 }
 
 /// Does a hold with these times hold at an instant, and when does that change?

@@ -102,8 +102,8 @@ fn autobuild_next_transition(
     let settings = licence::settings().or_raise();
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
-    let holds = holds::read().or_raise();
     let tick = at.truncate_to_minute();
+    let holds = holds::read(tick).or_raise();
     let Verdict { outcome, .. } = judge(&product, &settings.policy, &holds, &facts, tick);
     let row = match outcome {
         Err(
@@ -172,7 +172,7 @@ fn autobuild_explain(
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
     let tick = at.truncate_to_minute();
-    let holds = holds::read().or_raise();
+    let holds = holds::read(tick).or_raise();
     let mut steps: Vec<(String, bool, String)> = holds
         .with_schedules(|schedules| {
             explain(&facts, &product.signs, &settings.policy, tick, schedules)
@@ -367,7 +367,7 @@ fn autobuild_upcoming(
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let tick = at.truncate_to_minute();
     let mut upcoming: Vec<(Uuid, Coming)> = Vec::new();
-    let holds = holds::read().or_raise();
+    let holds = holds::read(tick).or_raise();
     let selection = crate::agenda::due_by(&product, &settings, tick, until.max(tick))
         .or_raise()
         .map_or(Selection::Candidates(settings.policy), Selection::These);

@@ -2,7 +2,7 @@
 //! every verdict on a server asks.
 //!
 //! Released ones count as well: they say which starts were missed under them, so that those
-//! are not all due at once.
+//! are not all due at once. From the tick on they hold nothing, for whichever time it is made.
 
 use uuid::Uuid;
 
@@ -48,7 +48,7 @@ impl Kept {
 
     /// Whatever can't be read any more (its zone is gone since it was made, or the row is not
     /// ours) holds more than it did, never less.
-    fn hold(&self) -> Hold<ServerZone> {
+    fn hold(&self, tick: Instant) -> Hold<ServerZone> {
         let scope = Scope::read(&self.scope, self.scope_id).unwrap_or(Scope::All);
         let names = self.transitions.as_deref();
         let transitions = names.map_or(Ok(Transitions::ALL), |names| {
@@ -59,7 +59,7 @@ impl Kept {
         let transitions = transitions.unwrap_or(Transitions::ALL);
         let hold = Hold::new(self.hold_id, scope, transitions, reason, when);
         match self.released_at {
-            Some(at) => hold.released(at),
+            Some(at) => hold.released(at.min(tick)),
             None => hold,
         }
     }
@@ -86,12 +86,12 @@ impl PartialEq for KeptHolds {
     }
 }
 
-/// Reads them under the active snapshot, whoever asks. A catalog of another version than the
-/// library's has none.
-pub(crate) fn read() -> Result<KeptHolds, Error> {
+/// Reads them for a tick under the active snapshot, whoever asks. A catalog of another version
+/// than the library's has none.
+pub(crate) fn read(tick: Instant) -> Result<KeptHolds, Error> {
     let extension = Extension::find()?.filter(Extension::is_current);
     let kept = extension.map_or_else(|| Ok(Vec::new()), |extension| rows(&extension))?;
-    let holds = Holds::new(kept.iter().map(Kept::hold).collect());
+    let holds = Holds::new(kept.iter().map(|kept| kept.hold(tick)).collect());
     Ok(KeptHolds { kept, holds })
 }
 
@@ -126,6 +126,12 @@ pub(crate) fn print(extension: &Extension, policy: &Policy) -> Result<String, Er
     kept.retain(|hold| made_up || hold.released_at.is_some());
     let kept = kept.iter().map(|hold| (hold.hold_id, hold.released_at));
     Ok(format!("{:?}", kept.collect::<Vec<_>>()))
+}
+
+/// Was any hold released after a tick? What the agenda has is as of now.
+pub(crate) fn released_after(extension: &Extension, tick: Instant) -> Result<bool, Error> {
+    let kept = rows(extension)?;
+    Ok(kept.iter().any(|hold| hold.released_at > Some(tick)))
 }
 
 impl KeptHolds {

@@ -32,7 +32,7 @@ pub(crate) fn scan(
     wanted: Wanted,
     tick: Instant,
 ) -> Result<Decided, Error> {
-    let holds = holds::read()?;
+    let holds = holds::read(tick)?;
     let starts = holds.with_schedules(|schedules| {
         Starts::read(product, tick, wanted, |schedule, blocked| {
             start_bound(schedule, blocked, &product.signs, policy, tick, schedules)
@@ -49,7 +49,7 @@ pub(crate) fn read_due(
     selection: Selection,
     tick: Instant,
 ) -> Result<Decided, Error> {
-    decide(product, policy, &holds::read()?, selection, tick)
+    decide(product, policy, &holds::read(tick)?, selection, tick)
 }
 
 fn decide(

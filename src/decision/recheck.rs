@@ -122,8 +122,8 @@ pub(crate) fn overtaken(
         .iter()
         .map(|made| (made.due.facts.workspace_id, made))
         .collect();
-    let holds_before = holds::read()?;
-    let holds = with_latest_snapshot(holds::read)?;
+    let holds_before = holds::read(tick)?;
+    let holds = with_latest_snapshot(|| holds::read(tick))?;
     let held_as_before = holds == holds_before;
     let stands = |due: &Due, facts: &Facts| {
         let before = Basis::of(product, policy, &due.facts, &due.next);

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::agenda::serves_by_hand;
 use crate::agenda::state::Agenda;
 use crate::decision::due::Decided;
+use crate::decision::holds::released_after;
 use crate::decision::judge::{read_due, scan};
 use crate::decision::report::TickReport;
 use crate::decision::turn::BuildsLeft;
@@ -69,7 +70,10 @@ impl<'a> Executor<'a> {
         let extension = Extension::current()?;
         not_subscribed(&product)?;
         let role = executor_role(&product, settings)?;
-        let agenda = if source == Source::Manual && !serves_by_hand(&settings.policy, at) {
+        let agenda = if source == Source::Manual
+            && (!serves_by_hand(&settings.policy, at)
+                || released_after(&extension, at.truncate_to_minute())?)
+        {
             Agenda::Detached
         } else {
             Agenda::find(&extension, &product, settings, Access::Read)?
@@ -158,13 +162,13 @@ impl<'a> Executor<'a> {
     }
 
     /// Holds that were over before this are kept no longer.
-    fn holds_kept_from() -> Instant {
-        clock::now().saturating_sub(HOLDS_KEPT)
+    fn holds_kept_from(&self) -> Instant {
+        clock::now().min(self.at).saturating_sub(HOLDS_KEPT)
     }
 
     /// Is there history that is kept no longer, or a hold?
     pub(super) fn has_old_history(&self) -> Result<bool, Error> {
-        if holds::has_over(&self.extension, Self::holds_kept_from())? {
+        if holds::has_over(&self.extension, self.holds_kept_from())? {
             return Ok(true);
         }
         self.kept_from().map_or(Ok(false), |before| {
@@ -175,7 +179,7 @@ impl<'a> Executor<'a> {
     /// Removes history and holds that are kept no longer. Looks first, so that nothing is
     /// written where there is none.
     pub(super) fn prune(&self) -> Result<(), Error> {
-        let before = Self::holds_kept_from();
+        let before = self.holds_kept_from();
         if holds::has_over(&self.extension, before)? {
             holds::forget(&self.extension, before)?;
         }
