@@ -113,6 +113,7 @@ const UNWATCHED: [&str; 12] = [
     "templates.require_active_version",
     "users.id",
     "workspace_builds.id",
+    // With the deadline.
     "workspace_builds.notified_autostop_deadline",
     "workspace_builds.template_version_id",
     "workspaces.automatic_updates",

@@ -17,5 +17,6 @@ mod seen_by_ticks;
 pub(crate) mod status;
 pub(crate) mod tick;
 mod unreadable;
+mod upcoming;
 mod versions;
 mod waiting;

@@ -458,7 +458,7 @@ fn policies() -> impl Strategy<Value = Policy> {
         )
 }
 
-/// Boxed, since a value passes through each of its parts, and the stack of a test is small.
+/// In boxes: a strategy is as large as all of its parts, and a test's stack is small.
 pub(super) fn any_case() -> BoxedStrategy<Case> {
     let parts = (workspaces().boxed(), signs().boxed(), policies().boxed());
     let case = parts.prop_map(|(facts, signs, policy)| Case {

@@ -115,6 +115,16 @@ fn questions(at: &str) -> Vec<String> {
         questions.push(format!(
             "SELECT * FROM autobuild_upcoming(interval '{horizon}', '{at}'::timestamptz)"
         ));
+        for some in [
+            "max_rows => 7",
+            "template_id => (SELECT id FROM templates WHERE name = 'docker')",
+            "max_rows => 3, template_id => (SELECT id FROM templates WHERE name = 'aws')",
+            "max_rows => 2, owner_id => (SELECT id FROM users WHERE username = 'chen')",
+        ] {
+            questions.push(format!(
+                "SELECT * FROM autobuild_upcoming(interval '{horizon}', '{at}'::timestamptz, {some})"
+            ));
+        }
     }
     questions
 }

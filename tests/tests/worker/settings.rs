@@ -138,6 +138,15 @@ fn a_value_or_a_name_that_makes_no_sense_is_refused_with_the_reason() {
         ("lock_timeout = -1", "2147483647"),
         ("licensed_rules = perhaps", "on, off, auto"),
         ("log_level = loud", "warning"),
+        (
+            "access_url = 'coder.example.com'",
+            "does not begin with http",
+        ),
+        (
+            "access_url = 'https://a\"b.example.com'",
+            "would break the message",
+        ),
+        ("notification_method = pigeon", "smtp, webhook, none"),
     ] {
         let (code, said) = refused(&mut client, &format!("SET workspace_autobuild.{setting}"));
         assert_eq!(code, SqlState::INVALID_PARAMETER_VALUE, "{setting}");
