@@ -11,7 +11,7 @@ use pgrx::guc::{GucContext, GucEnum, GucFlags, GucRegistry, GucSetting, Postgres
 use pgrx::{PgLogLevel, pg_guard, pg_sys};
 
 use crate::instant::{MINUTE, Micros, Millis, SECOND};
-use crate::lifecycle::policy::Policy;
+use crate::lifecycle::policy::{MissedStarts, Policy};
 use crate::lifecycle::rules::{self, RuleSet};
 use crate::messages::access_url::AccessUrl;
 
@@ -193,6 +193,10 @@ setting_enum!(LicensedRules {
     Off: c"off", c"of", c"false", c"fals", c"fal", c"fa", c"f", c"no", c"n", c"0";
     Auto: c"auto";
 });
+setting_enum!(MissedStarts {
+    Drop: c"drop";
+    MakeUp: c"make_up";
+});
 setting_enum!(NotificationMethod {
     Smtp: c"smtp";
     Webhook: c"webhook";
@@ -213,6 +217,8 @@ static FAILED_STOP_RETRY: GucSetting<bool> = GucSetting::<bool>::new(true);
 static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(500);
 static MAX_BUILDS_PER_TICK: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MAX_START_DELAY: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MISSED_STARTS: GucSetting<MissedStarts> =
+    GucSetting::<MissedStarts>::new(MissedStarts::Drop);
 static LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(2_000);
 static STATEMENT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(60_000);
 static HISTORY_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 60);
@@ -230,7 +236,7 @@ static NOTIFY_TRANSITIONS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// The settings that a database, a role or a session can have for itself: all but those
 /// of the launcher. A test compares them with `pg_settings`.
-pub(crate) const OF_A_SESSION: [&str; 22] = [
+pub(crate) const OF_A_SESSION: [&str; 23] = [
     "workspace_autobuild.product_schema",
     "workspace_autobuild.role",
     "workspace_autobuild.action",
@@ -240,6 +246,7 @@ pub(crate) const OF_A_SESSION: [&str; 22] = [
     "workspace_autobuild.batch_size",
     "workspace_autobuild.max_builds_per_tick",
     "workspace_autobuild.max_start_delay",
+    "workspace_autobuild.missed_starts",
     "workspace_autobuild.lock_timeout",
     "workspace_autobuild.statement_timeout",
     "workspace_autobuild.history_retention",
@@ -355,6 +362,14 @@ pub(crate) fn register() {
         MAX_SECONDS,
         GucContext::Suset,
         GucFlags::UNIT_S,
+    );
+    GucRegistry::define_enum_guc(
+        c"workspace_autobuild.missed_starts",
+        c"What becomes of a start whose time is in a hold: drop, or make_up at the end of the hold.",
+        c"Stops, deletions and marks are made at the end of a hold in either case.",
+        &MISSED_STARTS,
+        GucContext::Suset,
+        GucFlags::default(),
     );
     GucRegistry::define_int_guc(
         c"workspace_autobuild.lock_timeout",
@@ -575,6 +590,7 @@ pub(crate) fn read() -> Settings {
         action: ACTION.get(),
         licensed_rules: LICENSED_RULES.get(),
         policy: Policy {
+            missed_starts: MISSED_STARTS.get(),
             rules,
             licensed: LICENSED_RULES.get() != LicensedRules::Off,
             failed_stop_retry: FAILED_STOP_RETRY.get(),

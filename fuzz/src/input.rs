@@ -6,7 +6,7 @@ use workspace_autobuild::instant::{Instant, MINUTE, Micros, Nanos};
 use workspace_autobuild::lifecycle::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
 };
-use workspace_autobuild::lifecycle::policy::Policy;
+use workspace_autobuild::lifecycle::policy::{MissedStarts, Policy};
 use workspace_autobuild::lifecycle::rules::{ActingRule, RuleSet};
 use workspace_autobuild::lifecycle::signs::Signs;
 use workspace_autobuild::new_build::inputs::{
@@ -111,6 +111,7 @@ pub(crate) fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
         rules,
         licensed: bits >> 5 & 1 == 1,
         failed_stop_retry: bits >> 6 & 1 == 1,
+        missed_starts: MissedStarts::Drop,
         notify_owners: u.arbitrary()?,
         // From 0 to 100 years, as the setting has it.
         max_start_delay: Micros(match bits >> 7 {

@@ -5,6 +5,7 @@
 //! chance makes of them, through the same functions.
 
 mod build;
+mod holds;
 mod input;
 mod schedule;
 mod second_reading;
@@ -12,6 +13,7 @@ mod template;
 mod verdict;
 
 pub use build::{parameters, tags};
+pub use holds::holds;
 pub use schedule::schedule;
 pub use template::template;
 pub use verdict::verdict;
@@ -20,10 +22,11 @@ pub use verdict::verdict;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("schedule", schedule),
     ("tags", tags),
     ("parameters", parameters),
     ("verdict", verdict),
     ("template", template),
+    ("holds", holds),
 ];

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use workspace_autobuild_fuzz::{Target, parameters, schedule, tags, template, verdict};
+use workspace_autobuild_fuzz::{Target, holds, parameters, schedule, tags, template, verdict};
 
 /// What takes longer does not end; an input takes microseconds.
 const HUNG: Duration = Duration::from_secs(60);
@@ -113,4 +113,9 @@ fn a_verdict_is_never_early_and_nothing_is_due_before_its_time() {
 #[test]
 fn a_proof_is_the_same_again_and_a_reason_is_short_and_shows_no_value() {
     run("template", template);
+}
+
+#[test]
+fn a_hold_covers_what_its_rule_says_and_a_calendars_holds_can_be_made() {
+    run("holds", holds);
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::decision::due::next_look;
+use crate::decision::holds::KeptHolds;
 use crate::decision::judge::judge;
 use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
@@ -18,10 +19,11 @@ use crate::server::query::{Access, Arg, Row, execute, for_each_row, uuids};
 pub(crate) fn entry(
     product: &Product,
     policy: &Policy,
+    holds: &KeptHolds,
     facts: &Facts,
     tick: Instant,
 ) -> Option<Instant> {
-    next_look(&judge(product, policy, facts, tick), tick)
+    next_look(&judge(product, policy, holds, facts, tick), tick)
 }
 
 /// Is this entry as good as the wanted one? All that have passed are the same: the

@@ -26,6 +26,7 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
+use crate::decision::holds;
 use crate::instant::{Instant, Micros};
 use crate::lifecycle::policy::Policy;
 use crate::product::schema::Product;
@@ -92,6 +93,9 @@ pub(crate) fn pages(
     let Some(extension) = Extension::find()? else {
         return Ok(None);
     };
+    if !extension.is_current() || holds::released_after(&extension, tick)? {
+        return Ok(None);
+    }
     let Agenda::Ready(_) = Agenda::find(&extension, product, settings, Access::Read)? else {
         return Ok(None);
     };

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use pgrx::{PgLogLevel, pg_sys};
 use uuid::Uuid;
 
+use crate::decision::holds;
 use crate::instant::Instant;
 use crate::lifecycle::policy::Policy;
 use crate::product::facts::{self, Selection};
@@ -163,12 +164,13 @@ impl Pass<'_> {
         wanted: &mut HashMap<Uuid, Option<Instant>>,
     ) -> Result<Option<Uuid>, Error> {
         let mut last = None;
+        let holds = holds::read(self.tick)?;
         acting_as(self.role, || {
             facts::read(self.product, selection, |facts| {
                 last = last.max(Some(facts.workspace_id));
                 wanted.insert(
                     facts.workspace_id,
-                    entries::entry(self.product, self.policy, &facts, self.tick),
+                    entries::entry(self.product, self.policy, &holds, &facts, self.tick),
                 );
                 Ok(())
             })

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use uuid::Uuid;
 
+use crate::decision::holds;
 use crate::instant::Instant;
 use crate::product::schema::Product;
 use crate::server::error::Error;
@@ -98,7 +99,8 @@ impl Agenda {
         if marks::are_full(extension)? {
             return Ok(Agenda::Overrun);
         }
-        let fingerprint = fingerprint(product, settings, &triggers);
+        let holds = holds::print(extension, &settings.policy)?;
+        let fingerprint = fingerprint(product, settings, &triggers, &holds);
         Ok(match state {
             Some(state) if state.fingerprint == fingerprint && state.zones_stand() => {
                 if state.ready {
@@ -117,14 +119,15 @@ impl Agenda {
 
 /// A number that changes with anything that entries depend on beside the facts, and with
 /// anything by which facts may have changed without a mark: triggers that were off or
-/// made anew, columns that were altered, another reader.
-fn fingerprint(product: &Product, settings: &Settings, triggers: &Triggers) -> i64 {
+/// made anew, columns that were altered, another reader, holds that were released.
+fn fingerprint(product: &Product, settings: &Settings, triggers: &Triggers, holds: &str) -> i64 {
     let mut hasher = DefaultHasher::new();
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
     format!("{:?}{:?}", product.signs, settings.policy).hash(&mut hasher);
     (product.name(), &product.shape).hash(&mut hasher);
     (&settings.role, product.owner.to_u32()).hash(&mut hasher);
     triggers.identity.hash(&mut hasher);
+    holds.hash(&mut hasher);
     hasher.finish().cast_signed()
 }
 

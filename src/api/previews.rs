@@ -7,12 +7,14 @@ use pgrx::prelude::*;
 use uuid::Uuid;
 
 use crate::decision::due::Due;
-use crate::decision::judge::{judge, with_schedules};
+use crate::decision::holds;
+use crate::decision::judge::judge;
 use crate::decision::plan::plan_all;
 use crate::instant::Instant;
 use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::outcome::Next;
+use crate::lifecycle::skip::Skip;
 use crate::lifecycle::transition::Transition;
 use crate::lifecycle::verdict::Verdict;
 use crate::new_build::inputs::Proof;
@@ -95,9 +97,25 @@ fn autobuild_next_transition(
     let settings = licence::settings().or_raise();
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
-    let Verdict { outcome, .. } =
-        judge(&product, &settings.policy, &facts, at.truncate_to_minute());
+    let tick = at.truncate_to_minute();
+    let holds = holds::read(tick).or_raise();
+    let Verdict { outcome, .. } = judge(&product, &settings.policy, &holds, &facts, tick);
     let row = match outcome {
+        Err(
+            ref skip @ Skip::Held {
+                transition,
+                reason,
+                at,
+                ..
+            },
+        ) => (
+            Some(transition.name().to_owned()),
+            Some(reason.name().to_owned()),
+            at.map(timestamptz),
+            false,
+            Some(skip.code().to_owned()),
+            Some(skip.to_string()),
+        ),
         Err(skip) => (
             None,
             None,
@@ -149,15 +167,17 @@ fn autobuild_explain(
     let product = hold_for_preview(&settings.product_schema).or_raise();
     let facts = facts_of(&product, Uuid::from_bytes(*workspace_id.as_bytes())).or_raise();
     let tick = at.truncate_to_minute();
-    let mut steps: Vec<(String, bool, String)> = with_schedules(|schedules| {
-        explain(&facts, &product.signs, &settings.policy, tick, schedules)
-    })
-    .into_iter()
-    .map(|step| (step.rule.to_owned(), step.passed, step.observed))
-    .collect();
+    let holds = holds::read(tick).or_raise();
+    let mut steps: Vec<(String, bool, String)> = holds
+        .with_schedules(|schedules| {
+            explain(&facts, &product.signs, &settings.policy, tick, schedules)
+        })
+        .into_iter()
+        .map(|step| (step.rule.to_owned(), step.passed, step.observed))
+        .collect();
     let Verdict {
         outcome, reminder, ..
-    } = judge(&product, &settings.policy, &facts, tick);
+    } = judge(&product, &settings.policy, &holds, &facts, tick);
     if let Some(next) = reminder.filter(|reminder| reminder.due) {
         steps.push(message_step(&product, &settings, facts, next).or_raise());
         return numbered(steps);

@@ -4,7 +4,7 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::iter::SetOfIterator;
 use pgrx::prelude::*;
 
-use crate::decision::judge::with_schedules;
+use crate::decision::schedules::with_schedules;
 use crate::server::clock::{argument, timestamptz};
 use crate::server::error::{Error, OrRaise, check_for_interrupts};
 

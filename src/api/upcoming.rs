@@ -13,10 +13,14 @@ use uuid::Uuid;
 
 use crate::agenda;
 use crate::columns::{templates, users, workspaces};
+use crate::decision::holds::{self, KeptHolds};
 use crate::decision::judge::{coming, judge};
 use crate::instant::{HOUR, Instant};
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::outcome::Next;
+use crate::lifecycle::outcome::{Next, Outcome};
+use crate::lifecycle::rules::ActingRule;
+use crate::lifecycle::skip::Skip;
+use crate::lifecycle::transition::{BuildReason, Transition};
 use crate::lifecycle::verdict::Verdict;
 use crate::product::facts::{self, Among, Selection};
 use crate::product::licence;
@@ -51,27 +55,71 @@ fn horizon_micros(horizon: &Interval) -> Result<i64, Error> {
     Ok(i64::try_from(micros).unwrap_or(i64::MAX))
 }
 
+/// What comes next for a workspace, held until then or not.
+struct Coming {
+    rule: ActingRule,
+    transition: Transition,
+    reason: BuildReason,
+    at: Instant,
+    due: bool,
+}
+
+impl Coming {
+    /// What a verdict says, if it gives a time: a hold without an end gives none.
+    fn of(outcome: &Outcome) -> Option<Coming> {
+        match outcome {
+            Ok(next) => Some(Coming::from(*next)),
+            Err(Skip::Held {
+                rule,
+                transition,
+                reason,
+                at: Some(at),
+                ..
+            }) => Some(Coming {
+                rule: *rule,
+                transition: *transition,
+                reason: *reason,
+                at: *at,
+                due: false,
+            }),
+            Err(_) => None,
+        }
+    }
+}
+
+impl From<Next> for Coming {
+    fn from(next: Next) -> Coming {
+        Coming {
+            rule: next.rule,
+            transition: next.transition,
+            reason: next.reason,
+            at: next.at,
+            due: next.due,
+        }
+    }
+}
+
 /// The transitions and reminders that are found, in the making.
 struct Found {
     until: Instant,
     among: Among,
     most: Option<usize>,
-    rows: Vec<(Uuid, Next)>,
+    rows: Vec<(Uuid, Coming)>,
 }
 
 impl Found {
-    fn add(&mut self, facts: &Facts, verdict: Verdict) {
+    fn add(&mut self, facts: &Facts, verdict: &Verdict) {
         if !self.among.has(facts) {
             return;
         }
         // A reminder is no transition, and has a row of its own.
-        let transition = verdict.outcome.ok();
+        let transition = Coming::of(&verdict.outcome);
         let within = transition
             .into_iter()
-            .chain(verdict.reminder)
-            .filter(|next| next.due || next.at <= self.until);
+            .chain(verdict.reminder.map(Coming::from))
+            .filter(|coming| coming.due || coming.at <= self.until);
         self.rows
-            .extend(within.map(|next| (facts.workspace_id, next)));
+            .extend(within.map(|coming| (facts.workspace_id, coming)));
     }
 
     /// Puts them in order, and leaves out what is too much.
@@ -97,12 +145,21 @@ fn read(
 ) -> Result<(), Error> {
     let tick = at.truncate_to_minute();
     let until = found.until.max(tick);
-    if !by_agenda(product, settings, tick, until, found)? {
+    let holds = holds::read(tick)?;
+    if !by_agenda(product, settings, &holds, tick, until, found)? {
         found.rows.clear();
         let (policy, among) = (&settings.policy, found.among);
-        coming(product, policy, among, tick, until, |facts, verdict| {
-            found.add(&facts, verdict);
-        })?;
+        coming(
+            product,
+            policy,
+            &holds,
+            among,
+            tick,
+            until,
+            |facts, verdict| {
+                found.add(&facts, &verdict);
+            },
+        )?;
     }
     found.cut();
     Ok(())
@@ -113,6 +170,7 @@ fn read(
 fn by_agenda(
     product: &Product,
     settings: &Settings,
+    holds: &KeptHolds,
     tick: Instant,
     until: Instant,
     found: &mut Found,
@@ -123,8 +181,8 @@ fn by_agenda(
     }
     let add = |found: &mut Found, ids: Vec<Uuid>| {
         facts::read(product, Selection::These(ids), |facts| {
-            let verdict = judge(product, &settings.policy, &facts, tick);
-            found.add(&facts, verdict);
+            let verdict = judge(product, &settings.policy, holds, &facts, tick);
+            found.add(&facts, &verdict);
             Ok(())
         })
     };

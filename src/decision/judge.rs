@@ -1,4 +1,4 @@
-//! The verdict on workspaces with the server's zones, and reading what is due.
+//! The verdict on workspaces with the server's zones and holds, and reading what is due.
 
 use crate::instant::{HOUR, Instant, Micros};
 use crate::lifecycle::bound::start_bound;
@@ -9,29 +9,20 @@ use crate::lifecycle::verdict::{Verdict, verdict};
 use crate::product::facts::{self, Among, Selection};
 use crate::product::schema::Product;
 use crate::product::starts::{Starts, Wanted};
-use crate::schedule::ScheduleCache;
 use crate::server::error::Error;
-use crate::server::zones::ServerZones;
 
 use super::due::Decided;
-
-/// Compiled schedules that a process keeps. Tens of thousands of workspaces share far
-/// fewer texts.
-const SCHEDULES: usize = 10_000;
-
-thread_local! {
-    static CACHE: ScheduleCache<ServerZones> =
-        ScheduleCache::new(ServerZones, SCHEDULES);
-}
-
-/// Runs something with this process's compiled schedules.
-pub(crate) fn with_schedules<R>(work: impl FnOnce(&ScheduleCache<ServerZones>) -> R) -> R {
-    CACHE.with(work)
-}
+use super::holds::{self, KeptHolds};
 
 /// The verdict on one workspace's facts.
-pub(crate) fn judge(product: &Product, policy: &Policy, facts: &Facts, tick: Instant) -> Verdict {
-    with_schedules(|schedules| verdict(facts, &product.signs, policy, tick, schedules))
+pub(crate) fn judge(
+    product: &Product,
+    policy: &Policy,
+    holds: &KeptHolds,
+    facts: &Facts,
+    tick: Instant,
+) -> Verdict {
+    holds.with_schedules(|schedules| verdict(facts, &product.signs, policy, tick, schedules))
 }
 
 /// Looks at all workspaces, each schedule worked out once, and decides: what is due at the
@@ -42,22 +33,24 @@ pub(crate) fn scan(
     wanted: Wanted,
     tick: Instant,
 ) -> Result<Decided, Error> {
-    let starts = starts(product, policy, wanted, tick)?;
+    let holds = holds::read(tick)?;
+    let starts = starts(product, policy, &holds, wanted, tick)?;
     let selection = Selection::DueAt(*policy, tick, wanted, starts, Among::default());
-    read_due(product, policy, selection, tick)
+    decide(product, policy, &holds, selection, tick)
 }
 
 /// What the schedules of workspaces come to at a tick: nothing, where none may start any.
 fn starts(
     product: &Product,
     policy: &Policy,
+    holds: &KeptHolds,
     wanted: Wanted,
     tick: Instant,
 ) -> Result<Starts, Error> {
     if !policy.allows(ActingRule::Autostart) {
         return Ok(Starts::default());
     }
-    with_schedules(|schedules| {
+    holds.with_schedules(|schedules| {
         Starts::read(product, tick, wanted, |schedule, blocked| {
             start_bound(schedule, blocked, &product.signs, policy, tick, schedules)
         })
@@ -71,6 +64,7 @@ const AHEAD: i64 = 400 * 24 * HOUR;
 pub(crate) fn coming(
     product: &Product,
     policy: &Policy,
+    holds: &KeptHolds,
     among: Among,
     tick: Instant,
     until: Instant,
@@ -84,13 +78,13 @@ pub(crate) fn coming(
             max_start_delay: Micros(0),
             ..*policy
         };
-        let starts = starts(product, &whenever, Wanted::ByThen, then)?;
+        let starts = starts(product, &whenever, holds, Wanted::ByThen, then)?;
         Selection::DueAt(whenever, then, Wanted::ByThen, starts, among)
     } else {
         Selection::Candidates(*policy, among)
     };
     facts::read(product, selection, |facts| {
-        let verdict = judge(product, policy, &facts, tick);
+        let verdict = judge(product, policy, holds, &facts, tick);
         each(facts, verdict);
         Ok(())
     })
@@ -103,9 +97,19 @@ pub(crate) fn read_due(
     selection: Selection,
     tick: Instant,
 ) -> Result<Decided, Error> {
+    decide(product, policy, &holds::read(tick)?, selection, tick)
+}
+
+fn decide(
+    product: &Product,
+    policy: &Policy,
+    holds: &KeptHolds,
+    selection: Selection,
+    tick: Instant,
+) -> Result<Decided, Error> {
     let mut decided = Decided::default();
     facts::read(product, selection, |facts| {
-        let verdict = judge(product, policy, &facts, tick);
+        let verdict = judge(product, policy, holds, &facts, tick);
         decided.add(facts, verdict, tick);
         Ok(())
     })?;

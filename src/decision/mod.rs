@@ -4,7 +4,7 @@
 //! stands here, so they can't disagree. The half that compiles without PostgreSQL is plain
 //! data and arithmetic: what is due ([`due`]), what is to be written ([`planned`]), what came
 //! of it ([`attempt`], [`report`]), whose turn it is ([`turn`]) and how a batch is narrowed
-//! down ([`pieces`]). The other half reads the product's tables: `judge`, `plan`, the
+//! down ([`pieces`]). The other half reads the product's tables: `judge` with the `holds` of this database, `plan`, the
 //! second look before a commit (`recheck`), what owners are told (`telling`) and schedules that
 //! can't be read (`unreadable`).
 //! Nothing here writes.
@@ -17,11 +17,15 @@ pub mod report;
 pub mod turn;
 
 #[cfg(feature = "pgrx")]
+pub(crate) mod holds;
+#[cfg(feature = "pgrx")]
 pub(crate) mod judge;
 #[cfg(feature = "pgrx")]
 pub(crate) mod plan;
 #[cfg(feature = "pgrx")]
 pub(crate) mod recheck;
+#[cfg(feature = "pgrx")]
+pub(crate) mod schedules;
 #[cfg(feature = "pgrx")]
 pub(crate) mod telling;
 #[cfg(feature = "pgrx")]

@@ -1,7 +1,7 @@
 //! A second look, before a batch commits, at what its decisions rest on.
 //!
 //! Between a batch's snapshot and its commit a user may wake a workspace, extend a deadline,
-//! clear a schedule; an administrator may suspend an owner or forbid autostart. A snapshot
+//! clear a schedule; an administrator may suspend an owner, forbid autostart, make a hold. A snapshot
 //! never sees that, so the facts are read again as they are committed now, without the
 //! batch's own builds, and judged again: what comes to another decision must not be kept.
 //! Where no transaction has ended since, there is nothing to look at. No row is locked for
@@ -27,6 +27,7 @@ use crate::server::transaction::{
 };
 
 use super::due::Due;
+use super::holds;
 use super::judge::judge;
 
 /// What was written for a workspace.
@@ -121,9 +122,12 @@ pub(crate) fn overtaken(
         .iter()
         .map(|made| (made.due.facts.workspace_id, made))
         .collect();
+    let holds_before = holds::read(tick)?;
+    let holds = with_latest_snapshot(|| holds::read(tick))?;
+    let held_as_before = holds == holds_before;
     let stands = |due: &Due, facts: &Facts| {
         let before = Basis::of(product, policy, &due.facts, &due.next);
-        let due = judge(product, policy, facts, tick).due();
+        let due = judge(product, policy, &holds, facts, tick).due();
         due.is_some_and(|now| Basis::of(product, policy, facts, &now) == before)
     };
     // Those that don't stand, as they are now.
@@ -146,7 +150,7 @@ pub(crate) fn overtaken(
                 // And this one of the build's.
                 now.notified_deadline = before.notified_deadline;
             }
-            if facts == due.facts || stands(due, &facts) {
+            if held_as_before && facts == due.facts || stands(due, &facts) {
                 decided.remove(&id);
             } else {
                 others.insert(id, facts);

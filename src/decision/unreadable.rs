@@ -15,7 +15,7 @@ use crate::product::facts::{self, Selection};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 
-use super::judge::with_schedules;
+use super::schedules::with_schedules;
 
 /// The schedules of all workspaces, as far as they are told of.
 #[derive(Default)]

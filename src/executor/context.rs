@@ -9,13 +9,14 @@ use uuid::Uuid;
 use crate::agenda::serves_by_hand;
 use crate::agenda::state::Agenda;
 use crate::decision::due::Decided;
+use crate::decision::holds::released_after;
 use crate::decision::judge::{read_due, scan};
 use crate::decision::report::TickReport;
 use crate::decision::turn::BuildsLeft;
-use crate::instant::Instant;
+use crate::instant::{HOUR, Instant, Micros};
 use crate::ledger::back_off::LastAttempt;
 use crate::ledger::ticks::{Source, TickRecord};
-use crate::ledger::{attempts, prune};
+use crate::ledger::{attempts, holds, prune};
 use crate::product::copies::not_subscribed;
 use crate::product::facts::Selection;
 use crate::product::role::{executor_role, name_missing_right};
@@ -30,6 +31,10 @@ use crate::server::subtransaction::in_subtransaction;
 use crate::settings::Settings;
 
 use super::locks::Locks;
+
+/// How long a hold is kept after its end: longer than from a run to the next, so that none
+/// that was missed in it comes to count.
+const HOLDS_KEPT: Micros = Micros(30 * 24 * HOUR);
 
 /// What a tick works with: found anew for each tick.
 pub(super) struct Executor<'a> {
@@ -65,7 +70,10 @@ impl<'a> Executor<'a> {
         let extension = Extension::current()?;
         not_subscribed(&product)?;
         let role = executor_role(&product, settings)?;
-        let agenda = if source == Source::Manual && !serves_by_hand(&settings.policy, at) {
+        let agenda = if source == Source::Manual
+            && (!serves_by_hand(&settings.policy, at)
+                || released_after(&extension, at.truncate_to_minute())?)
+        {
             Agenda::Detached
         } else {
             Agenda::find(&extension, &product, settings, Access::Read)?
@@ -153,16 +161,28 @@ impl<'a> Executor<'a> {
         Some(clock::now().saturating_sub(retention))
     }
 
-    /// Is there history that is kept no longer?
+    /// Holds that were over before this are kept no longer.
+    fn holds_kept_from(&self) -> Instant {
+        clock::now().min(self.at).saturating_sub(HOLDS_KEPT)
+    }
+
+    /// Is there history that is kept no longer, or a hold?
     pub(super) fn has_old_history(&self) -> Result<bool, Error> {
+        if holds::has_over(&self.extension, self.holds_kept_from())? {
+            return Ok(true);
+        }
         self.kept_from().map_or(Ok(false), |before| {
             prune::has_older(&self.extension, before)
         })
     }
 
-    /// Removes history that is kept no longer. Looks first, so that nothing is written
-    /// where there is none.
+    /// Removes history and holds that are kept no longer. Looks first, so that nothing is
+    /// written where there is none.
     pub(super) fn prune(&self) -> Result<(), Error> {
+        let before = self.holds_kept_from();
+        if holds::has_over(&self.extension, before)? {
+            holds::forget(&self.extension, before)?;
+        }
         if let Some(before) = self.kept_from()
             && prune::has_older(&self.extension, before)?
         {

@@ -8,7 +8,7 @@
 use crate::instant::{Instant, Micros};
 
 use super::candidate::{EVERY_DAY, blocked_days};
-use super::policy::Policy;
+use super::policy::{MissedStarts, Policy};
 use super::rules::ActingRule;
 use super::schedules::{Runs, Schedules};
 use super::signs::Signs;
@@ -35,8 +35,10 @@ pub fn start_bound<S: Schedules>(
         return None;
     }
     let bound = schedules.schedule(schedule).ok()?.bound(tick, blocked)?;
-    // Where lateness is limited, runs count that are later than the limit before the tick.
+    // Where lateness is limited, runs count that are later than the limit before the tick. A
+    // run that is made up for at the end of a hold is late from there on, whenever it was.
     let limit = policy.max_start_delay;
-    let is_late = limit > Micros(0) && bound <= tick.saturating_sub(limit);
+    let made_up = schedules.has_holds() && policy.missed_starts == MissedStarts::MakeUp;
+    let is_late = limit > Micros(0) && !made_up && bound <= tick.saturating_sub(limit);
     (!is_late).then_some(bound)
 }

@@ -132,6 +132,27 @@ fn rule_steps<S: Schedules>(
                     return;
                 }
             }
+            Err(skip @ Skip::Held { .. }) => {
+                let without_holds = rule.without_holds(candidate, schedules);
+                let observed = without_holds.map_or_else(
+                    |skip| skip.to_string(),
+                    |next| rule.observed(&next, candidate, schedules),
+                );
+                steps.push(Step {
+                    rule: rule.name(),
+                    passed: false,
+                    observed,
+                });
+                let mut observed = skip.to_string();
+                if decided.as_ref() == Err(&skip) {
+                    observed.push_str(" This is the next transition.");
+                }
+                steps.push(Step {
+                    rule: HOLD,
+                    passed: false,
+                    observed,
+                });
+            }
             Err(skip) => steps.push(Step {
                 rule: rule.name(),
                 passed: false,
@@ -140,6 +161,9 @@ fn rule_steps<S: Schedules>(
         }
     }
 }
+
+/// The step after a rule that is held.
+const HOLD: &str = "hold";
 
 /// What was seen where a condition holds.
 fn passes(condition: Condition, facts: &Facts, signs: &Signs) -> String {

@@ -18,6 +18,17 @@ pub struct Policy {
     pub notify_owners: bool,
     /// `workspace_autobuild.max_start_delay`; 0 for no limit.
     pub max_start_delay: Micros,
+    /// `workspace_autobuild.missed_starts`.
+    pub missed_starts: MissedStarts,
+}
+
+/// What becomes of a start whose run is in a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissedStarts {
+    /// The run doesn't count.
+    Drop,
+    /// It is made at the end of the hold.
+    MakeUp,
 }
 
 /// Why there is no licence, for sentences.
@@ -32,6 +43,7 @@ impl Policy {
         failed_stop_retry: true,
         notify_owners: true,
         max_start_delay: Micros(0),
+        missed_starts: MissedStarts::Drop,
     };
 
     /// May this rule act?

@@ -1,14 +1,19 @@
-//! What the rules ask of schedules, and nothing more.
+//! What the rules ask of schedules and of holds, and nothing more.
 //!
 //! The rules don't parse: a workspace's text goes in, runs come out. The database
-//! gives them its cache of compiled schedules; tests give them something simpler.
+//! gives them its cache of compiled schedules, with the holds beside it; tests give them
+//! something simpler.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use chrono::Weekday;
 
 use crate::instant::Instant;
 use crate::schedule::{Schedule, ScheduleCache, Zone, ZoneSource};
+
+use super::facts::Facts;
+use super::transition::Transition;
 
 /// Turns the text of `workspaces.autostart_schedule` into its runs.
 pub trait Schedules {
@@ -19,6 +24,28 @@ pub trait Schedules {
 
     /// The schedule that a text means, or a sentence on what is wrong with it.
     fn schedule<'a>(&'a self, text: &str) -> Result<Self::Schedule<'a>, Box<str>>;
+
+    /// Is there any hold at all? Without one nothing more is asked.
+    fn has_holds(&self) -> bool {
+        false
+    }
+
+    /// What holds any of these transitions of a workspace at an instant, if anything does.
+    fn held(&self, _facts: &Facts, _transitions: &[Transition], _at: Instant) -> Option<Held> {
+        None
+    }
+}
+
+/// What holds a transition of a workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The hold.
+    pub hold_id: i64,
+    /// Why, for people.
+    pub reason: Option<Arc<str>>,
+    /// Up to when, by this hold or others that follow it without a gap; `None` where no end
+    /// is known.
+    pub until: Option<Instant>,
 }
 
 /// The runs of one schedule.

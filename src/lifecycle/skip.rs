@@ -14,7 +14,8 @@ use crate::instant::Instant;
 use super::facts::{BuildTransition, OwnerStatus};
 use super::policy::UNLICENSED;
 use super::rules::ActingRule;
-use super::transition::Transition;
+use super::schedules::Held;
+use super::transition::{BuildReason, Transition};
 
 /// Declares [`Skip`] and its codes from one list.
 macro_rules! skips {
@@ -92,6 +93,8 @@ skips! {
     Unlicensed { option: &'static str } = "unlicensed",
         "The template sets an option that needs the product's licence, and there is none \
         according to workspace_autobuild.licensed_rules.";
+    Held { rule: ActingRule, transition: Transition, reason: BuildReason, hold: Held, at: Option<Instant> } = "held",
+        "A hold covers the workspace at the time at which the transition would be made.";
     RuleOff { rule: ActingRule, transition: Transition, at: Instant } = "rule_off",
         "A rule that would act is not in workspace_autobuild.rules.";
 }
@@ -247,6 +250,27 @@ impl fmt::Display for Skip {
                 f,
                 "The template sets {option}, which is ignored: {UNLICENSED}."
             ),
+            Skip::Held {
+                transition,
+                hold,
+                at,
+                ..
+            } => {
+                write!(
+                    f,
+                    "The {} is held by hold {}",
+                    transition.name(),
+                    hold.hold_id
+                )?;
+                if let Some(reason) = &hold.reason {
+                    write!(f, " (\"{reason}\")")?;
+                }
+                match (hold.until, at) {
+                    (Some(until), Some(at)) => write!(f, " until {until}; it is made at {at}."),
+                    (Some(until), None) => write!(f, " until {until}; it is not made after that."),
+                    (None, _) => f.write_str(" until that is released."),
+                }
+            }
             Skip::RuleOff {
                 rule,
                 transition,

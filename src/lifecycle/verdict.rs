@@ -45,7 +45,8 @@ impl Verdict {
 /// What happens next to a workspace at a tick (already cut down to the minute).
 ///
 /// Of the rules that are in force and allowed, the first that is due wins; if none is
-/// due, the one that will be soonest, ties by rule order. Only the facts as they stand
+/// due, the one that will be soonest, ties by rule order. A rule that is held counts as what it
+/// is after the hold, and lets others act. Only the facts as they stand
 /// count: what a build would change afterwards is not played forward. If no rule will
 /// ever act, the reason is, in this order: a rule that would act but is left out of
 /// the setting; else the reason of the rule that the workspace's state is about, which
@@ -114,23 +115,52 @@ pub(super) fn decided<'a, S: Schedules>(
     schedules: &S,
 ) -> Result<(Candidate<'a>, Outcome), (Condition, Skip)> {
     let candidate = Candidate::new(facts, signs, policy, tick)?;
-    let outcome = decide(&candidate, schedules);
-    // A rule that comes first and can't build now keeps the mark away, as in the product.
-    let is_mark = |next: &Next| next.transition == Transition::Dormant;
-    if candidate.in_progress && !outcome.as_ref().is_ok_and(is_mark) {
-        return Err((Condition::Complete, candidate.in_progress_skip()));
+    let outcome = decide(
+        &candidate,
+        |rule| rule.evaluate(&candidate, schedules),
+        schedules,
+    );
+    // A rule that comes first and can't build now keeps the mark away, as in the product, also
+    // where a hold keeps that rule away: or a hold that begins would bring the mark forward.
+    if candidate.in_progress {
+        let plain = |rule: ActingRule| rule.without_holds(&candidate, schedules);
+        let plain = schedules
+            .has_holds()
+            .then(|| decide(&candidate, plain, schedules));
+        if !is_mark(&outcome) || plain.is_some_and(|plain| !is_mark(&plain)) {
+            return Err((Condition::Complete, candidate.in_progress_skip()));
+        }
     }
     Ok((candidate, outcome))
 }
 
-/// The outcome for a workspace that passed the conditions.
-fn decide<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Outcome {
-    let policy = candidate.policy;
-    let allowed = first(candidate, schedules, |rule| policy.allows(rule));
-    if let Some(next) = allowed.next {
-        return Ok(next);
+/// Is it the mark alone that comes next, held or not?
+fn is_mark(outcome: &Outcome) -> bool {
+    match outcome {
+        Ok(Next { transition, .. }) | Err(Skip::Held { transition, .. }) => {
+            *transition == Transition::Dormant
+        }
+        Err(_) => false,
     }
-    let left_out = first(candidate, schedules, |rule| !policy.allows(rule));
+}
+
+/// The outcome for a workspace that passed the conditions, whose rules come to what
+/// `evaluate` says.
+fn decide<S: Schedules>(
+    candidate: &Candidate<'_>,
+    evaluate: impl Fn(ActingRule) -> Outcome,
+    schedules: &S,
+) -> Outcome {
+    let policy = candidate.policy;
+    let allowed = first(candidate, evaluate, |rule| policy.allows(rule));
+    match (allowed.next, allowed.held) {
+        (Some(next), Some(held)) if is_before(&held, &next) => return Err(held),
+        (Some(next), _) => return Ok(next),
+        (None, Some(held)) => return Err(held),
+        (None, None) => {}
+    }
+    let evaluate = |rule: ActingRule| rule.without_holds(candidate, schedules);
+    let left_out = first(candidate, evaluate, |rule| !policy.allows(rule));
     Err(match left_out.next {
         Some(next) => Skip::RuleOff {
             rule: next.rule,
@@ -175,6 +205,24 @@ pub(super) fn reminds_first(reminder: &Next, outcome: &Outcome) -> bool {
     !outcome.as_ref().is_ok_and(first)
 }
 
+/// Is what is held made before something else?
+fn is_before(held: &Skip, next: &Next) -> bool {
+    match held {
+        Skip::Held {
+            at: Some(at), rule, ..
+        } => !next.due && (*at, *rule) < (next.due_from(), next.rule),
+        _ => false,
+    }
+}
+
+/// When what is held is made; what is never made comes last.
+fn made_at(held: &Skip) -> Instant {
+    match held {
+        Skip::Held { at: Some(at), .. } => *at,
+        _ => Instant::MAX,
+    }
+}
+
 /// See [`Verdict::look_again_at`]. What is not due is the soonest anyway.
 fn look_again_at<S: Schedules>(
     candidate: &Candidate<'_>,
@@ -190,6 +238,11 @@ fn look_again_at<S: Schedules>(
     may_act(candidate)
         .filter_map(|rule| rule.look_again_at(candidate, schedules))
         .chain(given_way.flatten())
+        .chain(match outcome {
+            // Where no time was found, the end of the hold may show one.
+            Err(Skip::Held { at, hold, .. }) => at.or(hold.until),
+            _ => None,
+        })
         .min()
 }
 
@@ -197,27 +250,31 @@ fn look_again_at<S: Schedules>(
 struct First {
     /// The first that is due, else the soonest.
     next: Option<Next>,
+    /// What is held and, of all of that, is made the soonest.
+    held: Option<Skip>,
     /// Why the rule that the workspace's state is about does not act, if it is among
     /// them and was asked.
     reason: Option<Skip>,
 }
 
 /// Evaluates those rules in force that `among` admits, in rule order.
-fn first<S: Schedules>(
+fn first(
     candidate: &Candidate<'_>,
-    schedules: &S,
+    evaluate: impl Fn(ActingRule) -> Outcome,
     among: impl Fn(ActingRule) -> bool,
 ) -> First {
     let mut soonest: Option<Next> = None;
+    let mut held: Option<Skip> = None;
     let mut reason = None;
     for rule in ActingRule::ALL {
         if !candidate.signs.bring(rule) || !among(rule) || rule.reminds() {
             continue;
         }
-        match rule.evaluate(candidate, schedules) {
+        match evaluate(rule) {
             Ok(next) if next.due => {
                 return First {
                     next: Some(next),
+                    held: None,
                     reason: None,
                 };
             }
@@ -226,12 +283,21 @@ fn first<S: Schedules>(
                     soonest = Some(next);
                 }
             }
+            Err(skip @ Skip::Held { .. }) => {
+                if held
+                    .as_ref()
+                    .is_none_or(|held| made_at(&skip) < made_at(held))
+                {
+                    held = Some(skip);
+                }
+            }
             Err(skip) if rule.is_about(candidate) => reason = Some(skip),
             Err(_) => {}
         }
     }
     First {
         next: soonest,
+        held,
         reason,
     }
 }

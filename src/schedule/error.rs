@@ -142,7 +142,7 @@ impl ScheduleError {
 }
 
 /// The first characters of a text, with all that doesn't print escaped.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut seen = String::new();
     let mut chars = text.chars();
     for c in chars.by_ref().take(SEEN) {

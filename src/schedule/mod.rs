@@ -37,8 +37,9 @@ mod text_tests;
 mod vector_tests;
 
 pub use cache::ScheduleCache;
+pub(crate) use error::printable;
 pub use error::{Field, Problem, ScheduleError};
 pub use files::Bundled;
 pub use tzif::TzifZone;
 pub use weekly::Schedule;
-pub use zone::{Span, Zone, ZoneSource};
+pub use zone::{Span, Zone, ZoneSource, find_zone};

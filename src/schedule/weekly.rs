@@ -6,7 +6,7 @@ use crate::instant::{Instant, MINUTE, SECOND};
 
 use super::error::{Field, Problem, ScheduleError};
 use super::sets::{Sets, weekday};
-use super::zone::{Span, Zone, ZoneSource, may_be_iana_name};
+use super::zone::{Span, Zone, ZoneSource, find_zone};
 use super::{describe, text};
 
 /// How many stretches of constant offset one search may cross. A real zone needs a
@@ -59,8 +59,7 @@ impl<Z: Zone> Schedule<Z> {
         let zone = match parts.zone {
             None | Some("") => None,
             Some(name) => {
-                let found = may_be_iana_name(name).then(|| zones.zone(name)).flatten();
-                let found = found.ok_or_else(|| {
+                let found = find_zone(name, zones).ok_or_else(|| {
                     ScheduleError::at(Field::TimeZone, name, Problem::NotAnIanaZone)
                 })?;
                 Some((name.into(), found))

@@ -65,6 +65,11 @@ pub trait ZoneSource {
     }
 }
 
+/// The zone of an IANA name or link. What else a source would find is not asked for.
+pub fn find_zone<S: ZoneSource>(name: &str, zones: &S) -> Option<S::Zone> {
+    may_be_iana_name(name).then(|| zones.zone(name)).flatten()
+}
+
 /// The longest name that PostgreSQL looks up; IANA's are far shorter.
 const LONGEST_NAME: usize = 255;
 

@@ -14,6 +14,12 @@ pub(crate) fn now() -> Instant {
     saturating(micros)
 }
 
+/// SQL's `now()`: when the current transaction began.
+pub(crate) fn transaction_start() -> Instant {
+    // SAFETY: reads a variable of this process.
+    saturating(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
+}
+
 /// When the server was started.
 pub(crate) fn server_start() -> Instant {
     // SAFETY: reads a variable that is set before any session begins.

@@ -3,12 +3,17 @@
 //! Runs on weekdays that the template blocks don't count. A search over them always
 //! ends: at the first run that is refused a week or more after it began. A schedule
 //! without a run is a reason not to start, never a start at once.
+//!
+//! Runs in a hold don't count either, or they count at its end, as `missed_starts` has it. So
+//! at its end nothing is started that was missed in it, or all of it.
 
 use crate::instant::{HOUR, Instant, Micros};
 use crate::lifecycle::candidate::{Candidate, EVERY_DAY};
 use crate::lifecycle::facts::BuildTransition;
+use crate::lifecycle::held::{held, unless_held};
 use crate::lifecycle::outcome::{Next, Outcome};
-use crate::lifecycle::schedules::{Runs, Schedules};
+use crate::lifecycle::policy::MissedStarts;
+use crate::lifecycle::schedules::{Held, Runs, Schedules};
 use crate::lifecycle::skip::{Skip, day_name};
 use crate::lifecycle::transition::{BuildReason, Transition};
 
@@ -18,16 +23,26 @@ use super::rule::{About, Rule, Setting};
 /// How far from its beginning a refused run is still searched on from.
 const SEARCH: i128 = 7 * 24 * HOUR as i128 * 1000;
 
+/// How many holds that runs are in are looked beyond at a time. A schedule may have none but
+/// runs that are held, and each of them costs.
+const MOST_HELD: usize = 12;
+
 pub(super) struct Autostart;
 
 impl Rule for Autostart {
     const ABOUT: About = About {
         sign: None,
         without_licence: Some("The template's options do not count"),
-        settings: &[Setting {
-            name: "max_start_delay",
-            is_on: |policy| policy.max_start_delay > Micros(0),
-        }],
+        settings: &[
+            Setting {
+                name: "max_start_delay",
+                is_on: |policy| policy.max_start_delay > Micros(0),
+            },
+            Setting {
+                name: "missed_starts",
+                is_on: |policy| policy.missed_starts == MissedStarts::MakeUp,
+            },
+        ],
         reminds: false,
         description: "Starts a stopped workspace at the first run of its schedule after the \
                       latest build, where the template allows autostart.",
@@ -35,17 +50,14 @@ impl Rule for Autostart {
 
     fn evaluate<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Outcome {
         let run = next_run(candidate, schedules)?;
-        // A run that has been reached still waits for a later next_start_at.
-        let at = match candidate.facts.next_start_at {
-            Some(next_start_at) if candidate.signs.next_start_at => run.max(next_start_at),
-            _ => run,
-        };
-        Ok(candidate.next_at(
-            at,
-            ActingRule::Autostart,
-            Transition::Start,
-            BuildReason::Autostart,
-        ))
+        Ok(start_from(candidate, run))
+    }
+
+    fn unless_held<S: Schedules>(next: Next, candidate: &Candidate<'_>, schedules: &S) -> Outcome {
+        match candidate.policy.missed_starts {
+            MissedStarts::Drop => unless_missed(&next, candidate, schedules),
+            MissedStarts::MakeUp => made_up(next, candidate, schedules),
+        }
     }
 
     fn observed<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules: &S) -> String {
@@ -68,6 +80,19 @@ impl Rule for Autostart {
                 }
                 None => observed.push_str("; next_start_at is NULL"),
             }
+        }
+        if next.at > run.max(next_start_at(candidate).unwrap_or(run)) {
+            observed.push_str(&match candidate.policy.missed_starts {
+                MissedStarts::Drop => {
+                    format!(
+                        "; it was in a hold, and the first that was not is {}",
+                        next.at
+                    )
+                }
+                MissedStarts::MakeUp => {
+                    format!("; it was in a hold, and is made up for from {} on", next.at)
+                }
+            });
         }
         observed.push_str(&format!("; the tick is {}.", candidate.tick));
         observed
@@ -121,6 +146,119 @@ impl Rule for Autostart {
         let schedule = schedules.schedule(candidate.schedule()?).ok()?;
         first_allowed(candidate, &schedule, candidate.tick).ok()
     }
+}
+
+/// A start by a run, or what counts as one. One that has been reached still waits for a later
+/// `next_start_at`.
+fn start_from(candidate: &Candidate<'_>, run: Instant) -> Next {
+    candidate.next_at(
+        next_start_at(candidate).map_or(run, |at| run.max(at)),
+        ActingRule::Autostart,
+        Transition::Start,
+        BuildReason::Autostart,
+    )
+}
+
+/// The column, where there is one.
+fn next_start_at(candidate: &Candidate<'_>) -> Option<Instant> {
+    let at = candidate.facts.next_start_at;
+    at.filter(|_| candidate.signs.next_start_at)
+}
+
+/// What holds the workspace's starts.
+fn hold_at<S: Schedules>(candidate: &Candidate<'_>, schedules: &S, at: Instant) -> Option<Held> {
+    schedules.held(candidate.facts, &[Transition::Start], at)
+}
+
+/// The start by the first run that is in no hold. It is said to be held as long as the hold of
+/// the first run that is in one goes on.
+fn unless_missed<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules: &S) -> Outcome {
+    let text = candidate.schedule().ok_or(Skip::NoSchedule)?;
+    let schedule = schedules
+        .schedule(text)
+        .map_err(|error| Skip::ScheduleInvalid { error })?;
+    let mut after = search_from(candidate);
+    let mut said: Option<Held> = None;
+    for _ in 0..MOST_HELD {
+        let run = match (first_allowed(candidate, &schedule, after), said.clone()) {
+            (Ok(run), _) => run,
+            (Err(_), Some(hold)) => return Err(held(next, None, hold)),
+            (Err(skip), None) => return Err(skip),
+        };
+        let Some(hold) = hold_at(candidate, schedules, run) else {
+            let outcome = unless_held(start_from(candidate, run), candidate, schedules);
+            return match (outcome, said) {
+                (Ok(next), Some(hold)) => Err(held(&next, Some(next.at), hold)),
+                (Err(Skip::Held { at, .. }), Some(hold)) => Err(held(next, at, hold)),
+                (outcome, _) => outcome,
+            };
+        };
+        let until = hold.until;
+        let goes_on = until.is_none_or(|until| until > candidate.tick);
+        if goes_on {
+            said.get_or_insert(hold);
+        }
+        let Some(until) = until else {
+            break;
+        };
+        // A run at the very end of the hold counts.
+        after = until.saturating_add_micros(-1);
+    }
+    match said.or_else(|| hold_at(candidate, schedules, next.at)) {
+        Some(hold) => Err(held(next, None, hold)),
+        None => Err(Skip::ScheduleNeverRuns { after }),
+    }
+}
+
+/// The start by the first run, which counts at the end of the hold that it is in.
+fn made_up<S: Schedules>(next: Next, candidate: &Candidate<'_>, schedules: &S) -> Outcome {
+    let run = next_run(candidate, schedules).unwrap_or(next.at);
+    let missed = missed_in(candidate, schedules);
+    let counts = match missed.or_else(|| hold_at(candidate, schedules, run)) {
+        None => run,
+        Some(hold) => match hold.until {
+            Some(until) if until <= candidate.tick => until,
+            until => {
+                let made = until.map(|until| start_from(candidate, until));
+                let at = made.map(|made| match unless_held(made, candidate, schedules) {
+                    Err(Skip::Held { at, .. }) => at,
+                    _ => Some(made.at),
+                });
+                return Err(held(&next, at.flatten(), hold));
+            }
+        },
+    };
+    unless_held(start_from(candidate, counts), candidate, schedules)
+}
+
+/// The hold that a run was in which, but for the hold, would be too late to count.
+fn missed_in<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Option<Held> {
+    let limit = candidate.policy.max_start_delay;
+    let (created_at, from) = (
+        candidate.latest.created_at,
+        candidate.tick.saturating_sub(limit),
+    );
+    if search_from(candidate) != from || from == created_at {
+        return None;
+    }
+    let until = hold_at(candidate, schedules, from)?.until;
+    let schedule = schedules.schedule(candidate.schedule()?).ok()?;
+    // If any run was in that hold, the last one was.
+    for window in [HOUR, 24 * HOUR, 8 * 24 * HOUR] {
+        let begin = created_at.max(from.saturating_add_micros(-window));
+        let runs =
+            std::iter::successors(schedule.next_after(begin), |run| schedule.after_run(*run));
+        let allowed = |run: &Instant| {
+            let day = schedule.weekday(*run).num_days_from_monday();
+            candidate.blocked_days() & (1 << day) == 0
+        };
+        let last = runs.take_while(|run| *run <= from).filter(allowed).last();
+        if let Some(last) = last {
+            let hold = hold_at(candidate, schedules, last)?;
+            return Some(hold).filter(|hold| hold.until == until);
+        }
+    }
+    None
 }
 
 /// The run that starts the workspace, as far as schedule, template and owner have a say.

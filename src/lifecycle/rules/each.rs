@@ -34,7 +34,25 @@ macro_rules! each {
                 self.about().reminds
             }
 
+            /// What it comes to.
             pub(in crate::lifecycle) fn evaluate<S: Schedules>(
+                self,
+                candidate: &Candidate<'_>,
+                schedules: &S,
+            ) -> Outcome {
+                let next = self.without_holds(candidate, schedules)?;
+                if !schedules.has_holds() {
+                    return Ok(next);
+                }
+                match self {
+                    $(ActingRule::$rule => {
+                        super::$name::$rule::unless_held(next, candidate, schedules)
+                    })+
+                }
+            }
+
+            /// What it would come to if nothing were held.
+            pub(in crate::lifecycle) fn without_holds<S: Schedules>(
                 self,
                 candidate: &Candidate<'_>,
                 schedules: &S,

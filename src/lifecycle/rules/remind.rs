@@ -5,11 +5,13 @@
 //! just before the deadline. The build keeps of which deadline the owner was told: a deadline
 //! that moves is told anew, one that moves back to that one is not.
 //!
-//! Whether anybody uses the workspace doesn't matter, nor the licence, nor a provisioner.
+//! Whether anybody uses the workspace doesn't matter, nor the licence, nor a provisioner. Where
+//! the stop is held at the deadline nobody is reminded of it, as nothing happens then.
 
 use crate::instant::{Instant, Micros, Nanos};
 use crate::lifecycle::candidate::Candidate;
 use crate::lifecycle::facts::{BuildTransition, OwnerStatus};
+use crate::lifecycle::held::unless_held;
 use crate::lifecycle::outcome::{Next, Outcome};
 use crate::lifecycle::schedules::Schedules;
 use crate::lifecycle::signs::Sign;
@@ -69,6 +71,19 @@ impl Rule for Remind {
             Transition::Remind,
             BuildReason::Autostop,
         ))
+    }
+
+    fn unless_held<S: Schedules>(next: Next, candidate: &Candidate<'_>, schedules: &S) -> Outcome {
+        let Some(deadline) = candidate.latest.deadline else {
+            return Ok(next);
+        };
+        let stop = candidate.next_at(
+            deadline,
+            ActingRule::Autostop,
+            Transition::Stop,
+            candidate.stop_reason(),
+        );
+        unless_held(stop, candidate, schedules).map(|_| next)
     }
 
     fn observed<S: Schedules>(next: &Next, candidate: &Candidate<'_>, _: &S) -> String {

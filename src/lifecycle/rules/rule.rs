@@ -1,8 +1,9 @@
-//! What a rule has to say of itself. Nothing has a default: what is forgotten does not
-//! compile.
+//! What a rule has to say of itself. But for holds, nothing has a default: what is forgotten
+//! does not compile.
 
 use crate::instant::Instant;
 use crate::lifecycle::candidate::Candidate;
+use crate::lifecycle::held::unless_held;
 use crate::lifecycle::outcome::{Next, Outcome};
 use crate::lifecycle::policy::Policy;
 use crate::lifecycle::schedules::Schedules;
@@ -13,8 +14,13 @@ pub(super) trait Rule {
     /// What people read of it.
     const ABOUT: About;
 
-    /// What it comes to for a workspace that passed the conditions.
+    /// What it comes to for a workspace that passed the conditions, if nothing is held.
     fn evaluate<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Outcome;
+
+    /// What becomes of that where there are holds. Most wait for the end of one.
+    fn unless_held<S: Schedules>(next: Next, candidate: &Candidate<'_>, schedules: &S) -> Outcome {
+        unless_held(next, candidate, schedules)
+    }
 
     /// What was seen where it acts, now or later, for `autobuild_explain`.
     fn observed<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules: &S) -> String;

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::holding::{Holding, all_held};
 use super::random::{Case, any_case};
+use super::random_held::held_case;
 use super::*;
 use crate::lifecycle::bound::start_bound;
 use crate::lifecycle::candidate::Candidate;
@@ -20,6 +22,12 @@ fn is_before<S: Schedules>(case: &Case, schedules: &S) -> Option<bool> {
     Some(bound.is_some_and(|bound| latest.created_at < bound))
 }
 
+/// Is a workspace that its schedule's bound leaves out started under holds all the same?
+fn left_out_and_started(case: &Case) -> bool {
+    let starts = |next: &Next| next.due && next.rule == ActingRule::Autostart;
+    is_before(case, &case.holds) == Some(false) && case.verdict().outcome.as_ref().is_ok_and(starts)
+}
+
 /// Neither the decision nor what is filled in depends on a workspace that is not before its
 /// bound; and one that is before it is started, unless the rule gives another reason.
 fn agrees<S: Schedules>(case: &Case, schedules: &S) -> Result<(), TestCaseError> {
@@ -30,6 +38,7 @@ fn agrees<S: Schedules>(case: &Case, schedules: &S) -> Result<(), TestCaseError>
         facts,
         signs,
         policy,
+        ..
     } = case;
     let starts = |next: &Next| next.due && next.rule == ActingRule::Autostart;
     let outcome = verdict(facts, signs, policy, tick(), schedules).outcome;
@@ -84,6 +93,13 @@ proptest! {
     }
 
     #[test]
+    fn no_workspace_is_started_that_its_schedules_bound_leaves_out_under_holds(
+        case in held_case()
+    ) {
+        prop_assert!(!left_out_and_started(&case));
+    }
+
+    #[test]
     fn no_workspace_is_started_that_its_schedules_bound_leaves_out_in_real_zones(
         mut case in any_case(), text in texts()
     ) {
@@ -98,7 +114,7 @@ proptest! {
         let mut facts = stopped();
         facts.schedule = Some(text);
         facts.latest().created_at = later(-built, micros);
-        let case = Case { facts, signs: TODAY, policy: ALL_RULES };
+        let case = Case { facts, signs: TODAY, policy: ALL_RULES, holds: Holding::default() };
         let schedules = ScheduleCache::new(Bundled, 8);
         let outcome = verdict(&case.facts, &TODAY, &ALL_RULES, tick(), &schedules).outcome;
         let due = outcome.is_ok_and(|next| next.due);
@@ -139,4 +155,20 @@ fn a_rule_that_may_not_act_starts_nothing() {
         start_bound(HOURLY, 0, &TODAY, &policy, tick(), &Weekly),
         None
     );
+}
+
+#[test]
+fn a_run_that_a_hold_made_late_may_start_what_was_built_before_it() {
+    let half_an_hour_ago = "1440 570 127 0";
+    let bound = |missed_starts| {
+        let policy = Policy {
+            max_start_delay: Micros(10 * MINUTE),
+            missed_starts,
+            ..ALL_RULES
+        };
+        let holding = Holding(vec![all_held(later(-40, 0), Some(later(-5, 0)))]);
+        start_bound(half_an_hour_ago, 0, &TODAY, &policy, tick(), &holding)
+    };
+    assert_eq!(bound(MissedStarts::MakeUp), Some(later(-30, 0)));
+    assert_eq!(bound(MissedStarts::Drop), None);
 }

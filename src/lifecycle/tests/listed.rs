@@ -181,6 +181,7 @@ fn listed(name: &str, policy: &Policy) -> Row {
 #[test]
 fn each_setting_is_shown_with_the_rules_that_it_governs() {
     let policy = Policy {
+        missed_starts: MissedStarts::Drop,
         rules: RuleSet::ALL.without(ActingRule::Delete),
         licensed: false,
         failed_stop_retry: false,

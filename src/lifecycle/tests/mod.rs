@@ -6,8 +6,11 @@ mod boundaries;
 mod cases;
 mod conditions;
 mod explained;
+mod held;
+mod holding;
 mod listed;
 mod random;
+mod random_held;
 mod reference;
 mod reminders;
 mod unreadable;
@@ -19,10 +22,11 @@ use crate::instant::{Instant, MINUTE, Micros, Nanos};
 
 use super::facts::{BuildTransition, Facts, Job, LatestBuild, OwnerStatus, Template};
 use super::outcome::Next;
-use super::policy::Policy;
+use super::policy::{MissedStarts, Policy};
 use super::rules::RuleSet;
 use super::schedules::{Runs, Schedules};
 use super::signs::Signs;
+use super::skip::Skip;
 use super::verdict::{Verdict, verdict};
 
 /// Nanoseconds in a minute, as the template's durations are stored.

@@ -7,6 +7,7 @@
 
 use proptest::prelude::*;
 
+use super::holding::Holding;
 use super::*;
 use crate::instant::HOUR;
 use crate::lifecycle::facts::PREBUILDS_OWNER;
@@ -22,10 +23,54 @@ pub(super) struct Case {
     pub facts: Facts,
     pub signs: Signs,
     pub policy: Policy,
+    pub holds: Holding,
 }
 
 /// A transition, its reason, and whether the workspace is marked dormant.
-type Move = (Transition, BuildReason, bool);
+pub(super) type Move = (Transition, BuildReason, bool);
+
+/// The first run after `x` on a day that isn't blocked, minute by minute. Where missed runs are
+/// dropped, those in holds don't count: after one the search begins anew at the hold's end.
+fn next_counted(case: &Case, mut x: Instant) -> Option<Instant> {
+    loop {
+        let run = next_allowed(case, x)?;
+        let held = |at| case.holds.holds(&[Transition::Start], at);
+        if case.policy.missed_starts == MissedStarts::MakeUp || !held(run) {
+            return Some(run);
+        }
+        x = run;
+        while held(x) {
+            if x > later(100 * 1440, 0) {
+                return None;
+            }
+            x = x.truncate_to_minute().saturating_add_micros(MINUTE);
+        }
+        x = x.saturating_add_micros(-1);
+    }
+}
+
+/// Was a run up to `x` in a hold that went on to `x`? Then it is made up for after the hold,
+/// however late it is by then.
+fn was_missed(case: &Case, x: Instant) -> bool {
+    let Case { facts, holds, .. } = case;
+    let (Some(text), Some(latest)) = (&facts.schedule, &facts.latest) else {
+        return false;
+    };
+    let (Ok(times), Some(template)) = (Weekly.schedule(text), &facts.template) else {
+        return false;
+    };
+    let counts = case.policy.licensed && case.signs.blocked_days;
+    let blocked = if counts { template.blocked_days } else { 0 };
+    let mut minute = x.truncate_to_minute();
+    while minute > latest.created_at && holds.holds(&[Transition::Start], minute) {
+        let is_blocked = blocked & (1 << times.weekday_number(minute)) != 0;
+        if times.runs_at(minute) && !is_blocked {
+            return true;
+        }
+        minute = minute.saturating_add_micros(-MINUTE);
+    }
+    false
+}
 
 /// The first run after `x` on a day that isn't blocked, minute by minute.
 fn next_allowed(case: &Case, x: Instant) -> Option<Instant> {
@@ -52,12 +97,19 @@ fn next_allowed(case: &Case, x: Instant) -> Option<Instant> {
 
 /// Whether, and how, the workspace moves at `t`: the first rule that matches has it, also
 /// where its build is then refused because another one is under way.
-fn moves(case: &Case, t: Instant) -> Option<Move> {
+pub(super) fn moves(case: &Case, t: Instant) -> Option<Move> {
     let found = matches(case, t)?;
     let job = case.facts.latest.as_ref()?.job?;
     let refused = job.completed_at.is_none() && !has_failed(case, job);
     let needs_a_build = found.0 != Transition::Dormant;
-    (!refused || case.signs.failed_stop && !needs_a_build).then_some(found)
+    // The rule that would have it but for a hold still keeps a mark away from such a build.
+    let without_holds = Case {
+        holds: Holding::default(),
+        ..case.clone()
+    };
+    let first = || matches(&without_holds, t).map(|(transition, _, _)| transition);
+    let marks = || !needs_a_build && first() == Some(Transition::Dormant);
+    (!refused || case.signs.failed_stop && marks()).then_some(found)
 }
 
 /// With the column for it, a job with an error has failed, whenever it is complete.
@@ -70,7 +122,9 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         facts,
         signs,
         policy,
+        holds,
     } = case;
+    let held = |transitions: &[Transition]| holds.holds(transitions, t);
     let (owner, template) = (facts.owner?, facts.template.as_ref()?);
     let latest = facts.latest.as_ref()?;
     let job = latest.job?;
@@ -101,7 +155,8 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
 
     let suspended = signs.suspended_owner && owner == OwnerStatus::Suspended;
     let overdue = latest.deadline.is_some_and(|deadline| deadline <= t);
-    if autostop && !job_failed && !dormant && start && (suspended || overdue) {
+    let stop_held = held(&[Transition::Stop]);
+    if autostop && !job_failed && !dormant && start && (suspended || overdue) && !stop_held {
         return Some((Transition::Stop, stop_reason, false));
     }
 
@@ -112,6 +167,7 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         _ if in_progress => latest.created_at,
         Micros(delay) => latest.created_at.max(t.saturating_add_micros(-delay)),
     };
+    let makes_up = policy.missed_starts == MissedStarts::MakeUp;
     if autostart
         && active
         && !job_failed
@@ -119,7 +175,9 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         && stop
         && reached
         && (template.allow_user_autostart || !policy.licensed)
-        && next_allowed(case, x).is_some_and(|run| run <= t)
+        && !held(&[Transition::Start])
+        && next_counted(case, x)
+            .is_some_and(|run| run <= t || makes_up && x > latest.created_at && was_missed(case, x))
     {
         return Some((Transition::Start, BuildReason::Autostart, false));
     }
@@ -128,6 +186,7 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         && signs.failed_stop
         && counts(template.failure_ttl)
         && job_failed
+        && !stop_held
         && (start || stop && policy.failed_stop_retry)
         && job.completed_at.is_some_and(|at| {
             passed_ms(at, template.failure_ttl) && passed(at, template.failure_ttl)
@@ -136,9 +195,15 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         return Some((Transition::Stop, stop_reason, false));
     }
 
+    let marked = if start {
+        vec![Transition::Stop, Transition::Dormant]
+    } else {
+        vec![Transition::Dormant]
+    };
     if dormancy
         && signs.dormancy
         && !dormant
+        && !held(&marked)
         && counts(template.time_til_dormant)
         && passed_ms(facts.last_used_at, template.time_til_dormant)
         && passed(facts.last_used_at, template.time_til_dormant)
@@ -163,6 +228,7 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         && day(completed_at.or(canceled_at))
         && (!signs.next_start_at || day(canceled_at.or(completed_at)));
     if delete
+        && !held(&[Transition::Delete])
         && signs.deletion
         && dormant
         && facts.deleting_at.is_some_and(|at| at < t)
@@ -193,7 +259,7 @@ fn awaits_a_time(case: &Case) -> bool {
 }
 
 /// Instants near the tick, and near whole minutes, hours and days from it.
-fn instants() -> impl Strategy<Value = Instant> {
+pub(super) fn instants() -> impl Strategy<Value = Instant> {
     let minutes = prop_oneof![
         4 => -90..90i64,
         2 => Just(0i64),
@@ -387,6 +453,7 @@ fn policies() -> impl Strategy<Value = Policy> {
                 failed_stop_retry,
                 notify_owners,
                 max_start_delay: Micros(max_start_delay),
+                missed_starts: MissedStarts::Drop,
             },
         )
 }
@@ -398,17 +465,18 @@ pub(super) fn any_case() -> BoxedStrategy<Case> {
         facts,
         signs,
         policy,
+        holds: Holding::default(),
     });
     case.boxed()
 }
 
 impl Case {
     pub(super) fn verdict(&self) -> Verdict {
-        verdict(&self.facts, &self.signs, &self.policy, tick(), &Weekly)
+        verdict(&self.facts, &self.signs, &self.policy, tick(), &self.holds)
     }
 }
 
-fn as_move(next: &Next) -> Move {
+pub(super) fn as_move(next: &Next) -> Move {
     (next.transition, next.reason, next.mark_dormant)
 }
 

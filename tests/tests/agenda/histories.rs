@@ -198,7 +198,7 @@ fn no_drift(root: &mut Client) {
 
 /// What changes for all: a table is truncated, a setting, the triggers, a column.
 fn upheaval(product: &Product, root: &mut Client, rng: &mut Rng) {
-    match rng.u32(0..16) {
+    match rng.u32(0..18) {
         0 => product.execute("TRUNCATE workspace_builds CASCADE"),
         1 | 2 => execute(root, "SELECT autobuild_detach(); SELECT autobuild_attach()"),
         3 | 4 => product.execute(
@@ -212,7 +212,11 @@ fn upheaval(product: &Product, root: &mut Client, rng: &mut Rng) {
         ),
         7 => product.execute("ALTER TABLE workspaces ADD COLUMN IF NOT EXISTS note text"),
         8 => product.execute("ALTER TABLE workspaces DROP COLUMN IF EXISTS note"),
-        9..=12 => {
+        9 | 10 => {
+            let missed = rng.choice(["drop", "make_up"]).expect("a word");
+            execute(root, &set(&format!("missed_starts = {missed}")));
+        }
+        11..=13 => {
             let limit = rng.choice(["0", "2h", "3d"]).expect("a limit");
             execute(root, &set(&format!("max_start_delay = '{limit}'")));
         }
@@ -220,6 +224,43 @@ fn upheaval(product: &Product, root: &mut Client, rng: &mut Rng) {
             let licensed = rng.bool();
             execute(root, &set(&format!("licensed_rules = {licensed}")));
         }
+    }
+}
+
+/// Holds are made and released.
+fn holds_change(root: &mut Client, rng: &mut Rng) {
+    if rng.u8(0..3) == 0 {
+        let release = "SELECT autobuild_release(hold_id) FROM autobuild_holds
+                        ORDER BY random() LIMIT 1";
+        return execute(root, release);
+    }
+    let scopes = [
+        "'all', NULL",
+        "'template', (SELECT id FROM templates ORDER BY random() LIMIT 1)",
+        "'owner', (SELECT id FROM users ORDER BY random() LIMIT 1)",
+        "'workspace', (SELECT id FROM workspaces ORDER BY random() LIMIT 1)",
+    ];
+    let transitions = ["NULL", "ARRAY['start']", "ARRAY['stop', 'dormant']"];
+    let from = rng.i32(-300..300);
+    let to = match rng.u8(0..4) {
+        0 => "NULL".to_owned(),
+        _ => format!("now() + interval '{} minutes'", from + rng.i32(1..2000)),
+    };
+    let recurs = to != "NULL" && rng.u8(0..3) == 0;
+    let sql = format!(
+        "SELECT autobuild_hold({}, now() + interval '{from} minutes', {to}, {}, NULL, {})",
+        rng.choice(scopes).expect("a scope"),
+        rng.choice(transitions).expect("some"),
+        if recurs {
+            "'FREQ=DAILY;INTERVAL=2'"
+        } else {
+            "NULL"
+        }
+    );
+    // There may be none whom it would cover.
+    if let Err(error) = root.batch_execute(&sql) {
+        let code = error.code().map_or("", |code| code.code());
+        assert_eq!(code, "22023", "{sql}: {error:?}");
     }
 }
 
@@ -255,6 +296,9 @@ fn history(version: Version, rng: &mut Rng, steps: u64) {
         if rng.u8(0..40) == 0 {
             sessions.iter_mut().for_each(|session| session.end(true));
             upheaval(&product, &mut root, rng);
+        }
+        if rng.u8(0..8) == 0 {
+            holds_change(&mut root, rng);
         }
         if mode(&mut root) != "agenda" {
             sessions.iter_mut().for_each(|session| session.end(true));

@@ -107,8 +107,46 @@ fn argument(random: &mut fastrand::Rng, kind: &str, workspaces: &[uuid::Uuid]) -
             ],
         ),
         "integer" => pick(random, &["0", "1", "-1", "2", "7", "1000", "(-2147483648)"]),
+        "bigint" => pick(
+            random,
+            &[
+                "0",
+                "1",
+                "-1",
+                "2",
+                "9223372036854775807",
+                "(-9223372036854775808)",
+            ],
+        ),
+        "text[]" => pick(
+            random,
+            &[
+                "'{}'",
+                "'{start}'",
+                "'{stop,dormant}'",
+                "'{start,NULL}'",
+                "'{{start,stop},{delete,dormant}}'",
+                "'{remind}'",
+                "'[5:6]={start,stop}'",
+                "array_fill('start'::text, '{100000}')",
+            ],
+        ),
         "boolean" => pick(random, &["true", "false"]),
-        "text" => match random.u32(..3) {
+        "text" => match random.u32(..4) {
+            1 => pick(
+                random,
+                &[
+                    "'all'",
+                    "'workspace'",
+                    "'owner'",
+                    "'FREQ=DAILY'",
+                    "'TZID=America/New_York;FREQ=MINUTELY;INTERVAL=90;BYMONTH=3,11'",
+                    "'FREQ=YEARLY;BYYEARDAY=-366;BYSETPOS=1'",
+                    "'FREQ=WEEKLY;COUNT=10000;BYDAY=MO,SU'",
+                    "E'BEGIN:VCALENDAR\\nBEGIN:VEVENT\\nDTSTART:20240501T100000Z\\n'
+                     'DURATION:PT1H\\nRRULE:FREQ=DAILY\\nEND:VEVENT\\nEND:VCALENDAR'",
+                ],
+            ),
             0 => pick(
                 random,
                 &[

@@ -222,6 +222,7 @@ fn a_databases_owner_restores_the_pause_and_nobody_else_writes_it() {
     client
         .batch_execute(
             "BEGIN; CREATE EXTENSION \"workspace-autobuild\"; SELECT autobuild_pause('a copy is no master');
+             SELECT autobuild_hold('all', reason => 'frozen');
              COMMIT; CREATE ROLE clerk LOGIN",
         )
         .expect("CREATE EXTENSION");
@@ -255,6 +256,15 @@ fn a_databases_owner_restores_the_pause_and_nobody_else_writes_it() {
         value(&mut copy, "SELECT pause_reason FROM autobuild_status"),
         "a copy is no master"
     );
+    assert_eq!(
+        value(
+            &mut copy,
+            "SELECT hold_id || reason || holds_now FROM autobuild_holds"
+        ),
+        "1frozentrue"
+    );
+    // The numbers go on where they were.
+    assert_eq!(value(&mut copy, "SELECT autobuild_hold('all')"), "2");
     let refused = |user: &str, sql: &str| {
         let error = server
             .address()

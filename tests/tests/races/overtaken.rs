@@ -28,7 +28,7 @@ enum Due {
     Remind,
 }
 
-const CHANGES: [Change; 12] = [
+const CHANGES: [Change; 14] = [
     Change {
         due: Due::Stop,
         sql: "UPDATE workspace_builds SET deadline = now() + interval '1 hour'
@@ -78,6 +78,14 @@ const CHANGES: [Change; 12] = [
         due: Due::Remind,
         sql: "UPDATE workspaces SET dormant_at = now() WHERE id = $workspace",
     },
+    Change {
+        due: Due::Start,
+        sql: "SELECT autobuild_hold('workspace', $workspace)",
+    },
+    Change {
+        due: Due::Stop,
+        sql: "SELECT autobuild_hold('template', $template)",
+    },
 ];
 
 fn server() -> Server {
@@ -105,6 +113,7 @@ fn installed(server: &Server) -> Product {
         .batch_execute(&format!(
             "CREATE ROLE {role};
              SELECT autobuild_grant('{}');
+             GRANT EXECUTE ON FUNCTION autobuild_hold TO product;
              ALTER DATABASE {} SET workspace_autobuild.role = '{}'",
             role.trim_matches('"'),
             product.database(),
