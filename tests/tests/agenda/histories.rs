@@ -219,6 +219,8 @@ fn upheaval(product: &Product, root: &mut Client, rng: &mut Rng) {
         11..=13 => {
             let limit = rng.choice(["0", "2h", "3d"]).expect("a limit");
             execute(root, &set(&format!("max_start_delay = '{limit}'")));
+            let window = rng.choice(["0", "20min", "1h"]).expect("a window");
+            execute(root, &set(&format!("spread_starts = '{window}'")));
         }
         _ => {
             let licensed = rng.bool();

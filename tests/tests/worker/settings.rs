@@ -26,7 +26,7 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
                        FROM pg_settings WHERE name LIKE 'workspace\\_autobuild.%'";
     assert_eq!(
         texts(&mut client, sentences),
-        [[Some("25".to_owned()), Some("25".to_owned())]]
+        [[Some("26".to_owned()), Some("26".to_owned())]]
     );
     let ranges = texts(
         &mut client,
@@ -61,6 +61,7 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
             "prove_templates superuser - on -",
             "role superuser -  -",
             "rules superuser - autostop, autostart, failed, dormancy, remind -",
+            "spread_starts superuser s 0 0..3600",
             "statement_timeout superuser ms 60000 0..2147483647",
             "tick_interval sighup s 60 1..3600",
         ]
