@@ -1,0 +1,4 @@
+//! Beside the product's own executor: what history records of what ours would have built,
+//! where the two agree, and whether all is ready for the switch.
+
+mod history;
