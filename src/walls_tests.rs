@@ -38,6 +38,7 @@ const PURE: &[&str] = &[
     "new_build/",
     "messages/",
     "template/",
+    "decision/agreement.rs",
     "decision/attempt.rs",
     "decision/due.rs",
     "decision/pieces.rs",
