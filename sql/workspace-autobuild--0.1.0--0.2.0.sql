@@ -666,6 +666,22 @@ REVOKE ALL ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, time
 GRANT EXECUTE ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) TO pg_monitor;
 GRANT EXECUTE ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) TO pg_monitor;
 
+-- What to mend before the product's own executor is switched off.
+
+CREATE FUNCTION @extschema@.autobuild_ready() RETURNS TABLE (
+    item TEXT,
+    ok bool,
+    detail TEXT,
+    statement TEXT
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_ready_wrapper';
+
+COMMENT ON FUNCTION @extschema@.autobuild_ready() IS
+    'What to mend before the product''s own executor is switched off, a row for each thing: whether it is right (NULL if that can''t be found out now, or not by the caller), what was seen, and the statement that mends it or lists what to mend. For everyone, with the worker''s settings; only the row agreement needs the rights of autobuild_agreement().';
+
 -- The metrics, which have two more.
 
 CREATE FUNCTION @extschema@.autobuild_count_unreadable() RETURNS SETOF double precision
@@ -750,6 +766,7 @@ ALTER FUNCTION @extschema@.autobuild_count_unknown_templates() ROWS 1 COST 10000
 ALTER FUNCTION @extschema@.autobuild_version_check(uuid) ROWS 2 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) ROWS 1000 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) ROWS 1 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_ready() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;

@@ -553,6 +553,27 @@ GRANT SELECT ON @extschema@.autobuild_agenda_progress TO pg_monitor;
 /* </end connected objects> */
 
 /* <begin connected objects> */
+CREATE  FUNCTION "autobuild_ready"() RETURNS TABLE (
+	"item" TEXT,  /* String */
+	"ok" bool,  /* Option < bool > */
+	"detail" TEXT,  /* String */
+	"statement" TEXT  /* Option < String > */
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_ready_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- requires:
+--   autobuild_ready
+
+COMMENT ON FUNCTION @extschema@.autobuild_ready() IS
+    'What to mend before the product''s own executor is switched off, a row for each thing: whether it is right (NULL if that can''t be found out now, or not by the caller), what was seen, and the statement that mends it or lists what to mend. For everyone, with the worker''s settings; only the row agreement needs the rights of autobuild_agreement().';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 CREATE  FUNCTION "autobuild_resume"() RETURNS void
 STRICT VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
@@ -913,6 +934,7 @@ ALTER FUNCTION @extschema@.autobuild_list_unreadable() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unreadable() ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unknown_templates() ROWS 1 COST 100000;
 ALTER FUNCTION @extschema@.autobuild_version_check(uuid) ROWS 2 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_ready() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) ROWS 1000 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;

@@ -38,12 +38,13 @@ fn name(text: &str) -> &str {
 }
 
 /// The SQL functions that everyone may execute: they read as their caller.
-const FOR_EVERYONE: [&str; 9] = [
+const FOR_EVERYONE: [&str; 10] = [
     "autobuild_explain",
     "autobuild_list_rules",
     "autobuild_list_unreadable",
     "autobuild_next_transition",
     "autobuild_preview",
+    "autobuild_ready",
     "autobuild_schedule_next",
     "autobuild_upcoming",
     "autobuild_version_check",

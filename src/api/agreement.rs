@@ -14,11 +14,14 @@ use crate::server::clock::{argument, timestamptz};
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::Extension;
 use crate::server::query::sql_uuid;
-use crate::settings;
+use crate::settings::{self, Settings};
 
 /// The transitions of a time that either executor made or would have made.
-pub(super) fn compared(since: Instant, until: Instant) -> Result<Vec<Compared>, Error> {
-    let settings = settings::read();
+pub(super) fn compared(
+    settings: &Settings,
+    since: Instant,
+    until: Instant,
+) -> Result<Vec<Compared>, Error> {
     let extension = Extension::get()?;
     let product = hold_to_read(&settings.product_schema, |table| {
         table.name == workspace_builds::TABLE
@@ -63,7 +66,7 @@ fn autobuild_agreement(
 > {
     let since = argument("since", since).or_raise();
     let until = argument("until", until).or_raise();
-    let compared = compared(since, until).or_raise();
+    let compared = compared(&settings::read(), since, until).or_raise();
     TableIterator::new(compared.into_iter().map(|one| {
         (
             sql_uuid(one.workspace_id),
@@ -100,7 +103,7 @@ fn autobuild_agreement_summary(
 > {
     let since = argument("since", since).or_raise();
     let until = argument("until", until).or_raise();
-    let summary = Summary::of(&compared(since, until).or_raise());
+    let summary = Summary::of(&compared(&settings::read(), since, until).or_raise());
     let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
     TableIterator::once((
         count(summary.agreed),

@@ -10,6 +10,7 @@ mod in_server;
 mod messages;
 pub(crate) mod metrics;
 pub(crate) mod previews;
+mod ready;
 pub(crate) mod rules;
 #[allow(unsafe_code)]
 pub(crate) mod schedules;

@@ -5,8 +5,8 @@
 //! data and arithmetic: what is due ([`due`]), what is to be written ([`planned`]), what came
 //! of it ([`attempt`], [`report`]), whose turn it is ([`turn`]), how a batch is narrowed
 //! down ([`pieces`]), and where the product's executor does the same ([`agreement`]). The other half reads the product's tables: `judge`, `plan`, the
-//! second look before a commit (`recheck`), what owners are told (`telling`) and schedules that
-//! can't be read (`unreadable`).
+//! second look before a commit (`recheck`), what owners are told (`telling`), schedules that
+//! can't be read (`unreadable`) and at which the product's executor hangs (`hanging`).
 //! Nothing here writes.
 
 pub mod agreement;
@@ -17,6 +17,8 @@ pub mod planned;
 pub mod report;
 pub mod turn;
 
+#[cfg(feature = "pgrx")]
+pub(crate) mod hanging;
 #[cfg(feature = "pgrx")]
 pub(crate) mod judge;
 #[cfg(feature = "pgrx")]

@@ -5,5 +5,6 @@
 
 mod compared;
 mod history;
+mod ready;
 mod support;
 mod why;
