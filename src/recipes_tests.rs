@@ -45,6 +45,7 @@ const FOR_EVERYONE: [&str; 10] = [
     "autobuild_list_unreadable",
     "autobuild_next_transition",
     "autobuild_preview",
+    "autobuild_ready",
     "autobuild_schedule_next",
     "autobuild_upcoming",
     "autobuild_version_check",

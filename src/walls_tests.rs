@@ -40,6 +40,7 @@ const PURE: &[&str] = &[
     "new_build/",
     "messages/",
     "template/",
+    "decision/agreement.rs",
     "decision/attempt.rs",
     "decision/due.rs",
     "decision/pieces.rs",

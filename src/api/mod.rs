@@ -2,6 +2,7 @@
 //! go out. What a function promises stands in its COMMENT (`\df+`) and docs/REFERENCE.md.
 
 pub(crate) mod agenda;
+mod agreement;
 pub(crate) mod control;
 mod holds;
 #[cfg(feature = "pg_test")]
@@ -10,6 +11,7 @@ mod in_server;
 mod messages;
 pub(crate) mod metrics;
 pub(crate) mod previews;
+mod ready;
 pub(crate) mod rules;
 #[allow(unsafe_code)]
 pub(crate) mod schedules;
