@@ -173,6 +173,29 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'autobuild_tick_wrapper';
 
+CREATE FUNCTION @extschema@.autobuild_run(
+    "at" timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    workspace_id uuid,
+    transition TEXT,
+    reason TEXT,
+    due_at timestamp with time zone,
+    outcome TEXT,
+    code TEXT,
+    build_id uuid,
+    job_id uuid,
+    build_number INT,
+    sqlstate TEXT,
+    message TEXT
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_run_wrapper';
+REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_run(timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.autobuild_run(timestamptz) IS
+    'One tick for a timer, where no worker is: as autobuild_tick(), but it honours workspace_autobuild.action, a pause and back-off as the worker does. No rows, and a NOTICE, in a pause or with action = off.';
+
 -- With arguments for the most rows, a workspace, a template, an owner: a call as before is one
 -- of the new function. A view of somebody's own on the old one is named by 2BP01 (docs/UPGRADE.md).
 
@@ -265,7 +288,7 @@ COMMENT ON TABLE @extschema@.autobuild_ticks IS
 COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_at IS 'The time for which the tick decided, before it is truncated to the minute.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.started_at IS 'Start of the tick, by the clock.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.finished_at IS 'End of its last batch, by the clock.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick().';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick() or autobuild_run().';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.mode IS 'scan: every workspace was checked; agenda: only those that were marked or due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.conflict IS 'Transitions that another session made first.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces with an unexpected error.';
@@ -693,6 +716,7 @@ ALTER FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) ROWS 10 COST 100
 ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) ROWS 500 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_run(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_grant(text) ROWS 20 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) ROWS 1 COST 1000;
 ALTER FUNCTION @extschema@.autobuild_schedule_check(text) COST 1000;

@@ -41,7 +41,7 @@ COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_id IS 'The key.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_at IS 'The time for which the tick decided, before it is truncated to the minute.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.started_at IS 'Start of the tick, by the clock.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.finished_at IS 'End of its last batch, by the clock.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick().';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick() or autobuild_run().';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.mode IS 'scan: every workspace was checked; agenda: only those that were marked or due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.due IS 'Workspaces that were due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.built IS 'Transitions made.';
@@ -176,22 +176,22 @@ GRANT SELECT ON @extschema@.autobuild_ticks, @extschema@.autobuild_transitions,
 
 /* <begin connected objects> */
 
-CREATE FUNCTION @extschema@.autobuild_schedule_check(
-    schedule text,
-    OUT valid boolean, OUT timezone text, OUT cron text, OUT description text, OUT error text)
-    LANGUAGE c STABLE PARALLEL SAFE
-    SET search_path TO pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'autobuild_schedule_check';
-/* </end connected objects> */
-
-/* <begin connected objects> */
-
 CREATE FUNCTION @extschema@.autobuild_capture() RETURNS trigger
     LANGUAGE c
     AS 'MODULE_PATHNAME', 'autobuild_capture';
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_capture() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.autobuild_capture() IS
     'The capture trigger: leaves a mark where a change may move a transition to an earlier time.';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+
+CREATE FUNCTION @extschema@.autobuild_schedule_check(
+    schedule text,
+    OUT valid boolean, OUT timezone text, OUT cron text, OUT description text, OUT error text)
+    LANGUAGE c STABLE PARALLEL SAFE
+    SET search_path TO pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'autobuild_schedule_check';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -507,6 +507,28 @@ AS 'MODULE_PATHNAME', 'autobuild_resume_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
+CREATE  FUNCTION "autobuild_run"(
+	"at" timestamp with time zone DEFAULT pg_catalog.now() /* TimestampWithTimeZone */
+) RETURNS TABLE (
+	"workspace_id" uuid,  /* pgrx :: Uuid */
+	"transition" TEXT,  /* String */
+	"reason" TEXT,  /* String */
+	"due_at" timestamp with time zone,  /* TimestampWithTimeZone */
+	"outcome" TEXT,  /* String */
+	"code" TEXT,  /* Option < String > */
+	"build_id" uuid,  /* Option < pgrx :: Uuid > */
+	"job_id" uuid,  /* Option < pgrx :: Uuid > */
+	"build_number" INT,  /* Option < i32 > */
+	"sqlstate" TEXT,  /* Option < String > */
+	"message" TEXT  /* Option < String > */
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_run_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 CREATE  FUNCTION "autobuild_schedule_next"(
 	"schedule" TEXT, /* & str */
 	"after" timestamp with time zone DEFAULT pg_catalog.now(), /* TimestampWithTimeZone */
@@ -816,6 +838,7 @@ COMMENT ON COLUMN @extschema@.autobuild_rules.description IS 'What the rule does
 GRANT SELECT ON @extschema@.autobuild_rules TO PUBLIC;
 
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_tick(timestamptz) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_run(timestamptz) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_grant(text) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_attach() FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_detach() FROM PUBLIC;
@@ -832,6 +855,8 @@ COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
     'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
     'One tick in the caller''s transaction, which must be REPEATABLE READ or stricter (25000); a row for each transition, in the order of execution. Acts as workspace_autobuild.role, ignores back-off and workspace_autobuild.action. 55P03 while another executor of this database is running.';
+COMMENT ON FUNCTION @extschema@.autobuild_run(timestamptz) IS
+    'One tick for a timer, where no worker is: as autobuild_tick(), but it honours workspace_autobuild.action, a pause and back-off as the worker does. No rows, and a NOTICE, in a pause or with action = off.';
 COMMENT ON FUNCTION @extschema@.autobuild_attach() IS
     'Adds the capture triggers to the product''s tables; the caller must own these or be a superuser. The agenda is then built in the background (autobuild_agenda_progress), and a tick costs what is due, not what exists. False if the triggers existed already.';
 COMMENT ON FUNCTION @extschema@.autobuild_detach() IS
@@ -850,6 +875,7 @@ ALTER FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) ROWS 10 COST 100
 ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) ROWS 500 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_run(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_grant(text) ROWS 20 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) ROWS 1 COST 1000;
 ALTER FUNCTION @extschema@.autobuild_schedule_check(text) COST 1000;

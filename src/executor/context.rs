@@ -65,7 +65,7 @@ impl<'a> Executor<'a> {
         let extension = Extension::current()?;
         not_subscribed(&product)?;
         let role = executor_role(&product, settings)?;
-        let agenda = if source == Source::Manual && !serves_by_hand(&settings.policy, at) {
+        let agenda = if source.is_a_call() && !serves_by_hand(&settings.policy, at) {
             Agenda::Detached
         } else {
             Agenda::find(&extension, &product, settings, Access::Read)?

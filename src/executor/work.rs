@@ -1,5 +1,5 @@
 //! How a batch of what is due is planned, written, looked at once more and recorded: the
-//! same for the worker and for a tick by hand, in their caller's transaction.
+//! same for the worker and for a call, in their caller's transaction.
 
 use std::collections::{HashMap, HashSet};
 
@@ -49,10 +49,10 @@ impl Executor<'_> {
     ) -> Result<Worked, Error> {
         let planned = in_subtransaction(|| {
             acting_as(self.role, || {
-                // By hand proofs are made by the same statement.
+                // A call makes proofs in the same statement.
                 let proofs = match self.source {
                     Source::Worker => Proofs::Kept,
-                    Source::Manual => Proofs::KeptNow,
+                    Source::Manual | Source::Timer => Proofs::KeptNow,
                 };
                 plan_all(&self.product, self.settings, due, self.at, proofs)
             })
@@ -64,7 +64,7 @@ impl Executor<'_> {
         let now = clock::now();
         let mut given_up = None;
         let mut overtaken = Vec::new();
-        if self.source == Source::Worker && self.settings.action == Action::Observe {
+        if self.source.is_automatic() && self.settings.action == Action::Observe {
             attempts.extend(
                 ready
                     .iter()
@@ -194,7 +194,7 @@ impl Executor<'_> {
         for planned in planned {
             let id = planned.due.facts.workspace_id;
             let last = state.last_attempts.get(&id);
-            if self.source == Source::Worker
+            if self.source.is_automatic()
                 && last.is_some_and(|last| last.puts_off(planned, self.at))
             {
                 continue;

@@ -15,14 +15,26 @@ pub(crate) enum Source {
     Worker,
     /// A call of `autobuild_tick`.
     Manual,
+    /// A call of `autobuild_run`.
+    Timer,
 }
 
 impl Source {
     fn name(self) -> &'static str {
         match self {
             Source::Worker => "worker",
-            Source::Manual => "manual",
+            Source::Manual | Source::Timer => "manual",
         }
+    }
+
+    /// Is it a tick in its caller's transaction?
+    pub(crate) fn is_a_call(self) -> bool {
+        matches!(self, Source::Manual | Source::Timer)
+    }
+
+    /// Does it honour `action`, a pause and back-off?
+    pub(crate) fn is_automatic(self) -> bool {
+        matches!(self, Source::Worker | Source::Timer)
     }
 }
 
