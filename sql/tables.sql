@@ -40,7 +40,7 @@ COMMENT ON COLUMN @extschema@.autobuild_ticks.blocked IS 'Workspaces that could 
 COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces with an unexpected error.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.observed IS 'Transitions recorded under workspace_autobuild.action = observe.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.sqlstate IS 'SQLSTATE of the first error that ended a batch.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or what could not be told to owners.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or which brakes were put on and what could not be told to owners.';
 
 CREATE TABLE @extschema@.autobuild_transitions (
     transition_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -50,7 +50,7 @@ COMMENT ON COLUMN @extschema@.autobuild_ticks.blocked IS 'Workspaces that could 
 COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces with an unexpected error.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.observed IS 'Transitions recorded under workspace_autobuild.action = observe.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.sqlstate IS 'SQLSTATE of the first error that ended a batch.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or what could not be told to owners.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or which brakes were put on and what could not be told to owners.';
 
 CREATE TABLE @extschema@.autobuild_transitions (
     transition_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -176,22 +176,22 @@ GRANT SELECT ON @extschema@.autobuild_ticks, @extschema@.autobuild_transitions,
 
 /* <begin connected objects> */
 
-CREATE FUNCTION @extschema@.autobuild_capture() RETURNS trigger
-    LANGUAGE c
-    AS 'MODULE_PATHNAME', 'autobuild_capture';
-REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_capture() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.autobuild_capture() IS
-    'The capture trigger: leaves a mark where a change may move a transition to an earlier time.';
-/* </end connected objects> */
-
-/* <begin connected objects> */
-
 CREATE FUNCTION @extschema@.autobuild_schedule_check(
     schedule text,
     OUT valid boolean, OUT timezone text, OUT cron text, OUT description text, OUT error text)
     LANGUAGE c STABLE PARALLEL SAFE
     SET search_path TO pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'autobuild_schedule_check';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+
+CREATE FUNCTION @extschema@.autobuild_capture() RETURNS trigger
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'autobuild_capture';
+REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_capture() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.autobuild_capture() IS
+    'The capture trigger: leaves a mark where a change may move a transition to an earlier time.';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -658,10 +658,35 @@ COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_at IS 'Start of the pause.
 COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_by IS 'The role that called autobuild_pause().';
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.autobuild_pauses', '');
 
+-- A brake that is on: a row that is not released. Part of a dump as the pause is, so that a
+-- restored database doesn't go on with what was too much; keys and rights are the pause's, too.
+CREATE TABLE @extschema@.autobuild_brakes (
+    brake_id    uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid() PRIMARY KEY,
+    transition  text NOT NULL CHECK (transition OPERATOR(pg_catalog.=) ANY (ARRAY['start', 'stop', 'delete', 'dormant'])),
+    braked_at   timestamptz NOT NULL,
+    allowed     bigint NOT NULL,
+    workspaces  bigint NOT NULL,
+    released_at timestamptz,
+    released_by text
+);
+REVOKE ALL ON TABLE @extschema@.autobuild_brakes FROM PUBLIC;
+GRANT SELECT ON TABLE @extschema@.autobuild_brakes TO PUBLIC;
+GRANT INSERT ON TABLE @extschema@.autobuild_brakes TO pg_database_owner;
+COMMENT ON TABLE @extschema@.autobuild_brakes IS
+    'The brakes of this database: kinds of transitions of which more were due within an hour than workspace_autobuild.max_transitions_share or max_deletes_share allow. A brake is on until autobuild_resume().';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.brake_id IS 'The key.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.transition IS 'The kind that waits: start, stop, delete, or dormant where only the mark is written.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.braked_at IS 'Since when.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.allowed IS 'How many were allowed within an hour.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.workspaces IS 'How many workspaces there were, deleted ones left out.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.released_at IS 'When autobuild_resume() released it, from when on transitions of its kind are counted anew; NULL while it is on.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.released_by IS 'The role that called autobuild_resume().';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.autobuild_brakes', 'WHERE released_at IS NULL');
+
 COMMENT ON FUNCTION @extschema@.autobuild_pause(text) IS
     'Stops the worker''s ticks in this database, also across restarts, until autobuild_resume(). Takes effect at commit; autobuild_tick() by hand still works.';
 COMMENT ON FUNCTION @extschema@.autobuild_resume() IS
-    'Ends the pause of this database.';
+    'Ends the pause of this database, and releases every brake: what is due is made again, and transitions are counted anew.';
 COMMENT ON FUNCTION @extschema@.autobuild_wake() IS
     'Requests a tick now and returns at once: true, or false if there is no worker, a pause, or the server is a standby.';
 COMMENT ON FUNCTION @extschema@.autobuild_start_worker() IS

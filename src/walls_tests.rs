@@ -39,6 +39,7 @@ const PURE: &[&str] = &[
     "messages/",
     "template/",
     "decision/attempt.rs",
+    "decision/brakes.rs",
     "decision/due.rs",
     "decision/pieces.rs",
     "decision/planned.rs",

@@ -3,13 +3,14 @@
 //! The worker's tick, a tick by hand and the previews all decide, plan and order by what
 //! stands here, so they can't disagree. The half that compiles without PostgreSQL is plain
 //! data and arithmetic: what is due ([`due`]), what is to be written ([`planned`]), what came
-//! of it ([`attempt`], [`report`]), whose turn it is ([`turn`]) and how a batch is narrowed
-//! down ([`pieces`]). The other half reads the product's tables: `judge`, `plan`, the
+//! of it ([`attempt`], [`report`]), whose turn it is ([`turn`]), what is too much at once
+//! ([`brakes`]) and how a batch is narrowed down ([`pieces`]). The other half reads the product's tables: `judge`, `plan`, the
 //! second look before a commit (`recheck`), what owners are told (`telling`) and schedules that
 //! can't be read (`unreadable`).
 //! Nothing here writes.
 
 pub mod attempt;
+pub mod brakes;
 pub mod due;
 pub mod pieces;
 pub mod planned;

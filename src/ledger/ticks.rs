@@ -61,7 +61,9 @@ pub(super) fn record(
     now: Instant,
 ) -> Result<i64, Error> {
     let error = report.error.as_ref();
-    let untold = report.untold_sentence();
+    let mut told = report.brakes.clone();
+    told.extend(report.untold_sentence());
+    let told = (!told.is_empty()).then(|| told.join("; "));
     let count = |outcome| Arg::Int(Some(report.ended(outcome)));
     let mut args = vec![
         Arg::Time(Some(now)),
@@ -75,7 +77,7 @@ pub(super) fn record(
         Arg::Text(
             error
                 .map(|(_, message)| message.as_str())
-                .or(untold.as_deref()),
+                .or(told.as_deref()),
         ),
     ];
     if let Some(tick_id) = tick.tick_id {

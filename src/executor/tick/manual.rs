@@ -150,7 +150,8 @@ fn called(at: Instant, settings: &Settings, source: Source) -> Result<Vec<Attemp
                 state.report.held_back
             );
         }
-        if let Some(sentence) = state.report.untold_sentence() {
+        let told = state.report.brakes.iter().cloned();
+        for sentence in told.chain(state.report.untold_sentence()) {
             pgrx::warning!("{sentence}");
         }
         let stale = executor.no_longer_due(&state, &ids);
