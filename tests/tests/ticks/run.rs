@@ -9,7 +9,7 @@ use workspace_autobuild_tests::autobuild::{
     to_fill_in, whole_builds, with_outcome,
 };
 use workspace_autobuild_tests::product::{execute, parameter, texts, value};
-use workspace_autobuild_tests::{Product, Version};
+use workspace_autobuild_tests::{Product, Server, Version};
 
 /// A session of a timer's role, which may call `autobuild_run` and nothing else, and what the
 /// server notices to it.
@@ -263,4 +263,63 @@ fn the_agenda_is_built_and_used_without_a_worker() {
     );
     let modes: Vec<Option<&str>> = modes.iter().flatten().map(Option::as_deref).collect();
     assert_eq!(modes, [Some("scan"), Some("agenda")]);
+}
+
+/// What docs/WITHOUT-WORKER.md says of them.
+#[test]
+fn where_nothing_is_preloaded_status_and_metrics_say_less_and_history_as_ever() {
+    let product = Product::with_extension(Server::plain(), Version::NEWEST);
+    due(&product.template("docker").create(), 3);
+    let mut timer = Timer::of(&product);
+    assert_eq!(timer.run(TODAY_AT_NINE).len(), 3);
+    let mut superuser = product.superuser();
+    let status: Vec<Json> = records(
+        &mut superuser,
+        "SELECT worker_state, consecutive_failures, last_tick_built,
+                last_tick_at = '2024-03-05 09:00+00' AS last_tick_at,
+                num_nonnulls(worker_pid, next_tick_at, lag, locked, held_back, last_error,
+                             last_error_at) AS known,
+                problem LIKE 'no ticks are made: the library is not preloaded%' AS problem
+           FROM autobuild_status",
+    );
+    assert_eq!(
+        status,
+        [
+            json!({"worker_state": "not_preloaded", "consecutive_failures": 0, "last_tick_built": 3,
+                   "last_tick_at": true, "known": 0, "problem": true})
+        ]
+    );
+    execute(
+        &mut superuser,
+        "INSERT INTO autobuild_brakes (transition, braked_at, allowed, workspaces)
+         VALUES ('delete', now(), 10, 20)",
+    );
+    let problem = value(&mut superuser, "SELECT problem FROM autobuild_status").unwrap_or_default();
+    assert!(problem.contains("; the brake on delete is on"), "{problem}");
+    let metrics = texts(
+        &mut superuser,
+        "SELECT DISTINCT substr(metric, 21) FROM autobuild_metrics ORDER BY 1",
+    );
+    let metrics: Vec<String> = metrics.into_iter().flatten().flatten().collect();
+    assert_eq!(
+        metrics,
+        [
+            "blocked",
+            "braked",
+            "paused",
+            "standby",
+            "starved",
+            "unknown_templates",
+            "unreadable_schedules",
+            "up",
+            "waiting_builds",
+            "waiting_oldest_seconds"
+        ]
+    );
+    let up = "SELECT value FROM autobuild_metrics WHERE metric = 'workspace_autobuild_up'";
+    assert_eq!(value(&mut superuser, up).as_deref(), Some("0"));
+    assert_eq!(
+        value(&mut superuser, "SELECT autobuild_wake()").as_deref(),
+        Some("f")
+    );
 }
