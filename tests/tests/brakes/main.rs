@@ -2,6 +2,7 @@
 //! hand, by a timer and by the worker, until `autobuild_resume()`.
 
 mod by_hand;
+mod cost;
 mod told;
 mod worker;
 
