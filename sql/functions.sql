@@ -12,6 +12,7 @@ COMMENT ON COLUMN @extschema@.autobuild_rules.description IS 'What the rule does
 GRANT SELECT ON @extschema@.autobuild_rules TO PUBLIC;
 
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_tick(timestamptz) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_run(timestamptz) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_grant(text) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_attach() FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_detach() FROM PUBLIC;
@@ -28,6 +29,8 @@ COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
     'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
     'One tick in the caller''s transaction, which must be REPEATABLE READ or stricter (25000); a row for each transition, in the order of execution. Acts as workspace_autobuild.role, ignores back-off and workspace_autobuild.action. 55P03 while another executor of this database is running.';
+COMMENT ON FUNCTION @extschema@.autobuild_run(timestamptz) IS
+    'One tick for a timer, where no worker is: as autobuild_tick(), but it honours workspace_autobuild.action, a pause and back-off as the worker does. No rows, and a NOTICE, in a pause or with action = off.';
 COMMENT ON FUNCTION @extschema@.autobuild_attach() IS
     'Adds the capture triggers to the product''s tables; the caller must own these or be a superuser. The agenda is then built in the background (autobuild_agenda_progress), and a tick costs what is due, not what exists. False if the triggers existed already.';
 COMMENT ON FUNCTION @extschema@.autobuild_detach() IS
@@ -46,6 +49,7 @@ ALTER FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) ROWS 10 COST 100
 ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) ROWS 500 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_run(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_grant(text) ROWS 20 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) ROWS 1 COST 1000;
 ALTER FUNCTION @extschema@.autobuild_schedule_check(text) COST 1000;

@@ -42,6 +42,7 @@ const PURE: &[&str] = &[
     "template/",
     "decision/agreement.rs",
     "decision/attempt.rs",
+    "decision/brakes.rs",
     "decision/due.rs",
     "decision/pieces.rs",
     "decision/planned.rs",
