@@ -9,7 +9,9 @@ mod holds;
 mod in_server;
 mod messages;
 pub(crate) mod metrics;
+mod names;
 pub(crate) mod previews;
+mod report;
 pub(crate) mod rules;
 #[allow(unsafe_code)]
 pub(crate) mod schedules;
