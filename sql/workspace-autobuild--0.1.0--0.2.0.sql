@@ -273,7 +273,7 @@ COMMENT ON COLUMN @extschema@.autobuild_transitions.decided_at IS 'Time of the d
 COMMENT ON COLUMN @extschema@.autobuild_transitions.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict (another session built first), blocked (can''t be built now), failed (an unexpected error), observed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code if the outcome is blocked.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned; of a reminder, that of the build whose deadline it is.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that it would have had, were it not blocked, failed or only observed; of a reminder, that of the build whose deadline it is.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'The SQLSTATE if the outcome is failed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A message for people; names a parameter, never its value.';
 COMMENT ON TABLE @extschema@.autobuild_attempts IS
@@ -746,6 +746,52 @@ GRANT SELECT ON @extschema@.autobuild_status TO PUBLIC;
 COMMENT ON FUNCTION @extschema@.autobuild_worker_status() IS
     'The row of the view autobuild_status.';
 
+-- Ours beside the product's own executor.
+
+CREATE FUNCTION @extschema@.autobuild_agreement(
+    since timestamp with time zone,
+    until timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    workspace_id uuid,
+    build_number INT,
+    transition TEXT,
+    reason TEXT,
+    verdict TEXT,
+    ours_at timestamp with time zone,
+    product_at timestamp with time zone,
+    apart interval,
+    code TEXT,
+    detail TEXT
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_agreement_wrapper';
+
+CREATE FUNCTION @extschema@.autobuild_agreement_summary(
+    since timestamp with time zone,
+    until timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    agreed bigint,
+    only_ours bigint,
+    only_product bigint,
+    median_apart interval,
+    sentence TEXT
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_agreement_summary_wrapper';
+
+COMMENT ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) IS
+    'A row for each transition from since up to until that the product''s executor made or ours observed: verdict both, only_ours or only_product, and why only one, if that is known. Left out: users'' builds, dormancy marks, and what is younger than 3 minutes. Needs the rights to read autobuild_transitions and the product''s builds.';
+COMMENT ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) IS
+    'How many rows of autobuild_agreement() have each verdict, how much later the product''s executor is at the median, and all of it in a sentence.';
+REVOKE ALL ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) TO pg_monitor;
+
 -- The metrics, which have two more.
 
 CREATE FUNCTION @extschema@.autobuild_count_unreadable() RETURNS SETOF double precision
@@ -828,6 +874,8 @@ ALTER FUNCTION @extschema@.autobuild_list_unreadable() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unreadable() ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unknown_templates() ROWS 1 COST 100000;
 ALTER FUNCTION @extschema@.autobuild_version_check(uuid) ROWS 2 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) ROWS 1000 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;

@@ -41,6 +41,7 @@ const PURE: &[&str] = &[
     "messages/",
     "page/",
     "template/",
+    "decision/agreement.rs",
     "decision/attempt.rs",
     "decision/due.rs",
     "decision/pieces.rs",

@@ -2,6 +2,7 @@
 //! go out. What a function promises stands in its COMMENT (`\df+`) and docs/REFERENCE.md.
 
 pub(crate) mod agenda;
+mod agreement;
 pub(crate) mod control;
 mod holds;
 #[cfg(feature = "pg_test")]

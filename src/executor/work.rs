@@ -65,11 +65,7 @@ impl Executor<'_> {
         let mut given_up = None;
         let mut overtaken = Vec::new();
         if self.source == Source::Worker && self.settings.action == Action::Observe {
-            attempts.extend(
-                ready
-                    .iter()
-                    .map(|planned| Attempt::would_be(&planned.due, Outcome::Observed)),
-            );
+            attempts.extend(ready.iter().map(|planned| Attempt::observed(&planned.due)));
             attempts = transitions::not_yet_observed(&self.extension, attempts)?;
         } else {
             let writer = Writer {
