@@ -194,7 +194,7 @@ fn coming(coming: &Coming) -> Markup {
             figcaption {
                 ul.legend {
                     @for (kind, (name, class)) in KINDS.iter().enumerate() {
-                        li { span class={ "key " (class) } {} (sum(kind)) " " (name) }
+                        li { span class={ "key " (class) } {} (name) ": " (sum(kind)) }
                     }
                 }
             }

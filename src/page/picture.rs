@@ -118,7 +118,7 @@ fn said(hour: &Hour) -> String {
     let kinds = KINDS.iter().zip(&hour.counts);
     let counts = kinds.filter(|(_, count)| **count > 0);
     let counts: Vec<String> = counts
-        .map(|((name, _), count)| format!("{count} {name}"))
+        .map(|((name, _), count)| format!("{name} {count}"))
         .collect();
     match counts.is_empty() {
         true => format!("{}: nothing", hour.label),
@@ -138,7 +138,7 @@ pub(super) fn ticks_picture(hours: &[HourOfTicks]) -> Markup {
                 @if hour.ticks > 0 {
                     g {
                         title {
-                            (hour.label) ": " (hour.ticks) " ticks that did any work, median "
+                            (hour.label) ": ticks that did any work " (hour.ticks) ", median "
                             (at(hour.median_ms)) " ms, longest " (at(hour.longest_ms)) " ms"
                         }
                         @for (class, value) in

@@ -162,10 +162,10 @@ fn the_picture_has_a_bar_for_each_kind_in_each_hour_as_high_as_it_is_many() {
             .all(|(place, _)| number(place, "y") >= 0.0)
     );
     let said = texts(&html, "section:nth-of-type(2) g title");
-    assert_eq!(said[0], "00:00: 1 marks of dormancy");
-    assert_eq!(said[3], "03:00: 3 starts, 6 stops, 1 marks of dormancy");
+    assert_eq!(said[0], "00:00: marks of dormancy 1");
+    assert_eq!(said[3], "03:00: starts 3, stops 6, marks of dormancy 1");
     let legend = texts(&html, "section:nth-of-type(2) .legend li");
-    assert_eq!(legend[0].trim(), "276 starts");
+    assert_eq!(legend[0].trim(), "starts: 276");
 }
 
 #[test]
