@@ -948,3 +948,15 @@ ALTER FUNCTION @extschema@.autobuild_ready() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;
+
+-- A page for a browser.
+
+CREATE FUNCTION @extschema@.autobuild_report(
+    at timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TEXT
+STRICT STABLE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_report_wrapper';
+COMMENT ON FUNCTION @extschema@.autobuild_report(timestamptz) IS
+    'One HTML page: what is wrong, the transitions of the next 24 hours, who is blocked, holds, agreement with the product''s executor, what ticks cost. Each section is read as the caller; what the caller may not read is left out, and the page says so. For psql -Atc ... > page.html.';

@@ -639,6 +639,16 @@ ALTER FUNCTION @extschema@.autobuild_hold_times(timestamptz, timestamptz, text, 
 /* </end connected objects> */
 
 /* <begin connected objects> */
+CREATE  FUNCTION "autobuild_report"(
+	"at" timestamp with time zone DEFAULT pg_catalog.now() /* TimestampWithTimeZone */
+) RETURNS TEXT /* String */
+STRICT STABLE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_report_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 CREATE  FUNCTION "autobuild_resume"() RETURNS void
 STRICT VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
@@ -1016,6 +1026,8 @@ COMMENT ON FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) IS
     'The conditions and rules for this workspace in order, with what was observed, up to the one that decides.';
 COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) IS
     'The next transitions of all workspaces within the horizon (a month counts as 30 days), and the reminders of deadlines, overdue ones first, then soonest: at most max_rows; of one workspace, a template or an owner where these are given. A horizon or time that is NULL: no row.';
+COMMENT ON FUNCTION @extschema@.autobuild_report(timestamptz) IS
+    'One HTML page: what is wrong, the transitions of the next 24 hours, who is blocked, holds, agreement with the product''s executor, what ticks cost. Each section is read as the caller; what the caller may not read is left out, and the page says so. For psql -Atc ... > page.html.';
 COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
     'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS

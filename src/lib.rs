@@ -5,7 +5,8 @@
 //! (`--no-default-features`): [`schedule`] says what a weekly cron text means,
 //! [`lifecycle`] turns facts about a workspace into a verdict, [`holds`] says when some are
 //! left alone, [`new_build`] what a build writes and what speaks against it, [`template`] what a
-//! template's source has to do with it, [`messages`] what the owner is told.
+//! template's source has to do with it, [`messages`] what the owner is told, [`page`] how it is
+//! all looked at in a browser.
 
 #[forbid(unsafe_code)]
 pub mod columns;
@@ -23,6 +24,8 @@ pub mod lifecycle;
 pub mod messages;
 #[forbid(unsafe_code)]
 pub mod new_build;
+#[forbid(unsafe_code)]
+pub mod page;
 #[forbid(unsafe_code)]
 pub mod schedule;
 #[forbid(unsafe_code)]
