@@ -83,7 +83,7 @@ COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict 
 COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code if the outcome is blocked.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.build_id IS 'workspace_builds.id of the build that was written.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.job_id IS 'provisioner_jobs.id of the job that was written.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned; of a reminder, that of the build whose deadline it is.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that it would have had, were it not blocked, failed or only observed; of a reminder, that of the build whose deadline it is.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'The SQLSTATE if the outcome is failed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A message for people; names a parameter, never its value.';
 
@@ -192,6 +192,60 @@ CREATE FUNCTION @extschema@.autobuild_schedule_check(
     LANGUAGE c STABLE PARALLEL SAFE
     SET search_path TO pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'autobuild_schedule_check';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE  FUNCTION "autobuild_agreement"(
+	"since" timestamp with time zone, /* TimestampWithTimeZone */
+	"until" timestamp with time zone DEFAULT pg_catalog.now() /* TimestampWithTimeZone */
+) RETURNS TABLE (
+	"workspace_id" uuid,  /* pgrx :: Uuid */
+	"build_number" INT,  /* i32 */
+	"transition" TEXT,  /* String */
+	"reason" TEXT,  /* String */
+	"verdict" TEXT,  /* String */
+	"ours_at" timestamp with time zone,  /* Option < TimestampWithTimeZone > */
+	"product_at" timestamp with time zone,  /* Option < TimestampWithTimeZone > */
+	"apart" interval,  /* Option < Interval > */
+	"code" TEXT,  /* Option < String > */
+	"detail" TEXT  /* Option < String > */
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_agreement_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE  FUNCTION "autobuild_agreement_summary"(
+	"since" timestamp with time zone, /* TimestampWithTimeZone */
+	"until" timestamp with time zone DEFAULT pg_catalog.now() /* TimestampWithTimeZone */
+) RETURNS TABLE (
+	"agreed" bigint,  /* i64 */
+	"only_ours" bigint,  /* i64 */
+	"only_product" bigint,  /* i64 */
+	"median_apart" interval,  /* Option < Interval > */
+	"sentence" TEXT  /* String */
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_agreement_summary_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- requires:
+--   autobuild_agreement
+--   autobuild_agreement_summary
+
+COMMENT ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) IS
+    'A row for each transition from since up to until that the product''s executor made or ours observed: verdict both, only_ours or only_product, and why only one, if that is known. Left out: users'' builds, dormancy marks, and what is younger than 3 minutes. Needs the rights to read autobuild_transitions and the product''s builds.';
+COMMENT ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) IS
+    'How many rows of autobuild_agreement() have each verdict, how much later the product''s executor is at the median, and all of it in a sentence.';
+REVOKE ALL ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) TO pg_monitor;
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -543,6 +597,27 @@ COMMENT ON COLUMN @extschema@.autobuild_agenda_progress.marks IS 'Number of mark
 REVOKE ALL ON @extschema@.autobuild_marks, @extschema@.autobuild_agenda,
     @extschema@.autobuild_agenda_state, @extschema@.autobuild_agenda_progress FROM PUBLIC;
 GRANT SELECT ON @extschema@.autobuild_agenda_progress TO pg_monitor;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE  FUNCTION "autobuild_ready"() RETURNS TABLE (
+	"item" TEXT,  /* String */
+	"ok" bool,  /* Option < bool > */
+	"detail" TEXT,  /* String */
+	"statement" TEXT  /* Option < String > */
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_ready_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- requires:
+--   autobuild_ready
+
+COMMENT ON FUNCTION @extschema@.autobuild_ready() IS
+    'What to mend before the product''s own executor is switched off, a row for each thing: whether it is right (NULL if that can''t be found out now, or not by the caller), what was seen, and the statement that mends it or lists what to mend. For everyone, with the worker''s settings; only the row agreement needs the rights of autobuild_agreement().';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -1062,6 +1137,9 @@ ALTER FUNCTION @extschema@.autobuild_list_unreadable() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unreadable() ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unknown_templates() ROWS 1 COST 100000;
 ALTER FUNCTION @extschema@.autobuild_version_check(uuid) ROWS 2 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_ready() ROWS 10 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) ROWS 1000 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;
