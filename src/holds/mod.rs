@@ -14,6 +14,7 @@ mod dates;
 mod days;
 mod error;
 mod hold;
+mod line;
 mod parts;
 mod pattern;
 mod recurrence;
