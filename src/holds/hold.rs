@@ -9,12 +9,12 @@ use crate::lifecycle::facts::Facts;
 use crate::schedule::{Zone, ZoneSource};
 
 use super::error::{HoldError, Problem};
-use super::line::{Line, Run, Span, joined, later};
+use super::line::{Line, Run, Span, Until, joined, later};
 use super::recurrence::Recurrence;
 use super::scope::{Scope, Transitions};
 
-/// Up to when something is held; `None` where no end is known.
-pub type Until = Option<Instant>;
+/// A longer reason is not kept.
+pub(super) const LONGEST_REASON: usize = 1000;
 
 /// A hold.
 #[derive(Clone, Debug)]
@@ -38,6 +38,15 @@ pub enum When<Z> {
     Once(Instant, Until),
     /// Again and again.
     Again(Box<Recurrence<Z>>),
+}
+
+/// Is a reason short enough? Previews and `explain` repeat it for each workspace that is held.
+pub fn check_reason(reason: &str) -> Result<(), HoldError> {
+    if reason.len() > LONGEST_REASON {
+        let problem = Problem::TooLong(LONGEST_REASON);
+        return Err(HoldError::new("reason", "", problem));
+    }
+    Ok(())
 }
 
 impl<Z: Zone> When<Z> {
@@ -182,6 +191,23 @@ impl<Z: Zone> Holds<Z> {
     /// Is there none?
     pub fn is_empty(&self) -> bool {
         self.holds.is_empty()
+    }
+
+    /// How many recur by a rule.
+    pub fn recurring(&self) -> usize {
+        self.recurrences().count()
+    }
+
+    /// The zones that rules are in.
+    pub fn zones(&self) -> impl Iterator<Item = &Z> {
+        self.recurrences().filter_map(Recurrence::zone)
+    }
+
+    fn recurrences(&self) -> impl Iterator<Item = &Recurrence<Z>> {
+        self.holds.iter().filter_map(|hold| match &hold.when {
+            When::Once(..) => None,
+            When::Again(recurrence) => Some(&**recurrence),
+        })
     }
 
     /// These.

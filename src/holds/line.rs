@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use crate::instant::{HOUR, Instant};
 
-use super::hold::Until;
+/// Up to when something is held; `None` where no end is known.
+pub type Until = Option<Instant>;
 
 /// How many spans that follow upon each other without a gap are followed, and for how long.
 /// What is held for longer counts as held without an end.

@@ -105,6 +105,11 @@ impl<Z: Zone> Recurrence<Z> {
         Ok(recurrence)
     }
 
+    /// The zone that it is in, but for UTC.
+    pub(super) fn zone(&self) -> Option<&Z> {
+        self.zone.as_ref()
+    }
+
     /// If an occurrence covers an instant: when the one that lasts longest ends.
     pub fn covering(&self, at: Instant) -> Option<Instant> {
         // All last equally long, so the one that began last ends last.

@@ -4,7 +4,7 @@ use crate::holds::Scope;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, execute, exists, for_each_row};
+use crate::server::query::{Access, Arg, execute, exists, fetch_one, for_each_row};
 
 /// A hold that is to be made.
 #[derive(Clone, Debug)]
@@ -58,6 +58,33 @@ pub(crate) fn make(
         )
     })?;
     Ok(numbers)
+}
+
+/// How many holds are kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Count {
+    pub all: i64,
+    pub released: i64,
+}
+
+/// Counts them.
+pub(crate) fn count(extension: &Extension) -> Result<Count, Error> {
+    let counted = extension.as_owner(|| {
+        fetch_one(
+            &format!(
+                "SELECT pg_catalog.count(*), pg_catalog.count(released_at) FROM {}",
+                extension.table("autobuild_holds_made")
+            ),
+            vec![],
+            |row| {
+                Ok(Count {
+                    all: row.bigint(0)?.unwrap_or_default(),
+                    released: row.bigint(1)?.unwrap_or_default(),
+                })
+            },
+        )
+    })?;
+    Ok(counted.unwrap_or_default())
 }
 
 /// Releases a hold from an instant on. False: there is none, or none any more.

@@ -160,4 +160,18 @@ fn a_rule_that_can_not_be_read_any_more_holds_from_its_start_on() {
         "SELECT holds_now, next_change_at FROM autobuild_holds",
     );
     assert_eq!(listed, [[Some("t".to_owned()), None]]);
+    let problem = || {
+        let problem = operator.rows("SELECT problem FROM autobuild_status");
+        problem[0][0].clone().unwrap_or_default()
+    };
+    let told = problem();
+    for part in [
+        "recurrence of hold 1",
+        "Mars/Olympus",
+        "autobuild_release(1)",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    operator.execute("SELECT autobuild_release(1)");
+    assert!(!problem().contains("Mars/Olympus"));
 }
