@@ -177,7 +177,7 @@ fn make(
     }
     let extension = Extension::current()?;
     must_be_known(scope)?;
-    must_have_room(&extension, new.len())?;
+    must_have_room(&extension, new)?;
     let by = role_name(current_user());
     let names = names.map(|names| names.join(","));
     holds::make(&extension, scope, names.as_deref(), new, by.as_deref())
@@ -185,21 +185,33 @@ fn make(
 
 /// More holds than this, released and ended ones included, are not kept: each tick reads them.
 const MOST_HOLDS: i64 = 20_000;
+/// More with a rule, which each tick works out, are not kept.
+const MOST_RECURRING: i64 = 2_000;
 
 /// Errors: 54000 there are as many holds as may be.
-fn must_have_room(extension: &Extension, new: usize) -> Result<(), Error> {
+fn must_have_room(extension: &Extension, new: &[NewHold]) -> Result<(), Error> {
     let kept = holds::count(extension)?;
-    if kept
-        .all
-        .saturating_add(i64::try_from(new).unwrap_or(i64::MAX))
-        <= MOST_HOLDS
-    {
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let recurring = new.iter().filter(|hold| hold.recurrence.is_some()).count();
+    let too_many = [
+        ("holds", kept.all, number(new.len()), MOST_HOLDS),
+        (
+            "holds that recur",
+            kept.recurring,
+            number(recurring),
+            MOST_RECURRING,
+        ),
+    ];
+    let too_many = too_many
+        .into_iter()
+        .find(|(_, kept, new, most)| kept.saturating_add(*new) > *most);
+    let Some((what, all, new, most)) = too_many else {
         return Ok(());
-    }
+    };
     let message = format!(
-        "{} holds are kept, {} of them released, and {new} more are more than the {MOST_HOLDS} \
-         that may be",
-        kept.all, kept.released
+        "{all} {what} are kept ({} of all holds are released), and with {new} more there would \
+         be more than the {most} that may be",
+        kept.released
     );
     let code = PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
     Err(Error::new(code, message).hint(

@@ -64,6 +64,7 @@ pub(crate) fn make(
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Count {
     pub all: i64,
+    pub recurring: i64,
     pub released: i64,
 }
 
@@ -72,14 +73,16 @@ pub(crate) fn count(extension: &Extension) -> Result<Count, Error> {
     let counted = extension.as_owner(|| {
         fetch_one(
             &format!(
-                "SELECT pg_catalog.count(*), pg_catalog.count(released_at) FROM {}",
+                "SELECT pg_catalog.count(*), pg_catalog.count(recurrence),
+                        pg_catalog.count(released_at) FROM {}",
                 extension.table("autobuild_holds_made")
             ),
             vec![],
             |row| {
                 Ok(Count {
                     all: row.bigint(0)?.unwrap_or_default(),
-                    released: row.bigint(1)?.unwrap_or_default(),
+                    recurring: row.bigint(1)?.unwrap_or_default(),
+                    released: row.bigint(2)?.unwrap_or_default(),
                 })
             },
         )

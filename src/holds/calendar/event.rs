@@ -95,6 +95,11 @@ impl Event {
         Some(uid.value.as_str())
     }
 
+    /// The line by which it comes again.
+    pub(super) fn rule(&self) -> Option<&Line> {
+        self.rule.as_ref()
+    }
+
     /// Leaves out an occurrence.
     pub(super) fn except(&mut self, line: Line) {
         self.exceptions.push(line);

@@ -63,6 +63,15 @@ fn a_day_that_recurs_is_whole_also_if_a_clock_is_moved_on_the_first() {
 }
 
 #[test]
+fn more_events_that_recur_than_a_tick_can_work_out_are_refused() {
+    let daily = "DTSTART;VALUE=DATE:20260101\nRRULE:FREQ=DAILY";
+    let many = calendar("", &vec![daily; 2_001]);
+    let refused = refused(&many);
+    assert!(refused.ends_with("more than the 2000 events and holds that one calendar may have"));
+    assert!(refused.starts_with("line 8005:"), "{refused}");
+}
+
+#[test]
 fn a_summary_is_cut_to_the_length_that_a_reason_may_have() {
     let long = format!("DTSTART;VALUE=DATE:20260101\nSUMMARY:x{}", "ä".repeat(600));
     let holds = read(&calendar("", &[&long]), None, &Bundled).unwrap();

@@ -153,7 +153,12 @@ fn more_holds_than_a_tick_can_read_are_refused_with_how_to_make_room() {
     let calendar = "SELECT autobuild_hold_calendar(E'BEGIN:VCALENDAR\n\
          BEGIN:VEVENT\nDTSTART;VALUE=DATE:20240501\nEND:VEVENT\n\
          BEGIN:VEVENT\nDTSTART;VALUE=DATE:20240502\nEND:VEVENT\nEND:VCALENDAR', 'all')";
-    refused(&mut session, calendar, "54000", "3 of them released");
+    refused(
+        &mut session,
+        calendar,
+        "54000",
+        "3 of all holds are released",
+    );
     session
         .batch_execute("SELECT autobuild_hold('all')")
         .expect("the last one");
