@@ -96,7 +96,9 @@ pub(crate) fn release(extension: &Extension, hold_id: i64, at: Instant) -> Resul
         execute(
             &format!(
                 "UPDATE {} SET released_at = $2
-                  WHERE hold_id OPERATOR(pg_catalog.=) $1 AND released_at IS NULL",
+                  WHERE hold_id OPERATOR(pg_catalog.=) $1 AND released_at IS NULL
+                    AND (recurrence IS NOT NULL OR ends_at IS NULL
+                         OR ends_at OPERATOR(pg_catalog.>) $2)",
                 extension.table("autobuild_holds_made")
             ),
             vec![Arg::BigInt(Some(hold_id)), Arg::Time(Some(at))],

@@ -109,6 +109,26 @@ fn a_released_hold_lets_stops_be_made_at_once_and_starts_that_were_missed_stay_s
 }
 
 #[test]
+fn a_hold_that_has_ended_is_none_to_release_any_more() {
+    let product = install(Version::NEWEST);
+    let operator = product.operator();
+    let released = |arguments: &str| {
+        let number = hold(&operator, arguments);
+        operator.rows(&format!("SELECT autobuild_release({number})"))
+    };
+    let was = |was: &str| [[Some(was.to_owned())]];
+    let ended = "now() - interval '2 hours', now() - interval '1 hour'";
+    assert_eq!(released(&format!("'all', NULL, {ended}")), was("f"));
+    let again = format!("'all', NULL, {ended}, recurrence => 'FREQ=DAILY'");
+    assert_eq!(released(&again), was("t"));
+    let coming = "'all', NULL, now() + interval '1 hour', now() + interval '2 hours'";
+    assert_eq!(released(coming), was("t"));
+    // It stays listed as long as it says which starts were missed.
+    let listed = operator.rows("SELECT count(*) FROM autobuild_holds");
+    assert_eq!(listed, was("1"));
+}
+
+#[test]
 fn a_hold_is_forgotten_thirty_days_after_its_end_and_not_before() {
     let product = install(Version::NEWEST);
     let operator = product.operator();
