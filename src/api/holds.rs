@@ -215,9 +215,10 @@ fn must_have_room(extension: &Extension, new: &[NewHold]) -> Result<(), Error> {
     );
     let code = PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
     Err(Error::new(code, message).hint(
-        "Hold more with one: a template or an organization instead of its workspaces, a recurrence \
-         instead of its days. Released and ended holds are kept for 30 days; a superuser makes room \
-         at once with DELETE FROM autobuild_holds_made WHERE released_at < now() - interval '8 days'.",
+        "Hold more with one: a template or an organization instead of its workspaces, a \
+         recurrence instead of its days. Released and ended holds are kept for 30 days; a \
+         superuser makes room at once with DELETE FROM autobuild_holds_made WHERE released_at < \
+         now() - interval '8 days'.",
     ))
 }
 
