@@ -38,7 +38,7 @@ fn name(text: &str) -> &str {
 }
 
 /// The SQL functions that everyone may execute: they read as their caller.
-const FOR_EVERYONE: [&str; 11] = [
+const FOR_EVERYONE: [&str; 12] = [
     "autobuild_explain",
     "autobuild_hold_times",
     "autobuild_list_rules",
@@ -46,6 +46,7 @@ const FOR_EVERYONE: [&str; 11] = [
     "autobuild_next_transition",
     "autobuild_preview",
     "autobuild_ready",
+    "autobuild_report",
     "autobuild_schedule_next",
     "autobuild_upcoming",
     "autobuild_version_check",
