@@ -176,22 +176,22 @@ GRANT SELECT ON @extschema@.autobuild_ticks, @extschema@.autobuild_transitions,
 
 /* <begin connected objects> */
 
-CREATE FUNCTION @extschema@.autobuild_capture() RETURNS trigger
-    LANGUAGE c
-    AS 'MODULE_PATHNAME', 'autobuild_capture';
-REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_capture() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.autobuild_capture() IS
-    'The capture trigger: leaves a mark where a change may move a transition to an earlier time.';
-/* </end connected objects> */
-
-/* <begin connected objects> */
-
 CREATE FUNCTION @extschema@.autobuild_schedule_check(
     schedule text,
     OUT valid boolean, OUT timezone text, OUT cron text, OUT description text, OUT error text)
     LANGUAGE c STABLE PARALLEL SAFE
     SET search_path TO pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'autobuild_schedule_check';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+
+CREATE FUNCTION @extschema@.autobuild_capture() RETURNS trigger
+    LANGUAGE c
+    AS 'MODULE_PATHNAME', 'autobuild_capture';
+REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_capture() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.autobuild_capture() IS
+    'The capture trigger: leaves a mark where a change may move a transition to an earlier time.';
 /* </end connected objects> */
 
 /* <begin connected objects> */
