@@ -29,6 +29,7 @@ help:
 	@echo "make lint       only formatting, spelling, licences, lints and documentation"
 	@echo "make advisories known vulnerabilities of the crates we depend on; fetches their list"
 	@echo "make docs       the pages as a site: target/docs/index.html"
+	@echo "make report     look at the page of autobuild_report in Chromium, narrow and wide, light and dark"
 	@echo "make pictures   draw docs/pictures anew, from real runs; a quarter of an hour"
 	@echo "make clean      remove what was built and the private server"
 
@@ -112,6 +113,9 @@ docs:
 
 pictures: setup
 	@scripts/pictures.sh
+
+report: setup
+	@scripts/report.sh
 
 deb:
 	@scripts/deb.sh

@@ -89,8 +89,8 @@ fn status(extension: &Extension) -> Result<Status, Error> {
     ];
     let sql = format!(
         "SELECT s.problem, s.worker_state, s.action, s.mode, {}, s.last_tick_ms || ' ms',
-                s.last_tick_due, s.last_tick_built,
-                CASE WHEN s.lag > interval '0' THEN s.lag END
+                s.last_tick_due::text, s.last_tick_built::text,
+                CASE WHEN s.lag > interval '0' THEN s.lag::text END
            FROM {} s",
         shown("s.last_tick_at"),
         extension.table("autobuild_status")
@@ -159,24 +159,14 @@ fn add(table: &mut Table, row: &Row<'_>, columns: usize, most: usize) -> Result<
 
 fn blocked(extension: &Extension) -> Result<Table, Error> {
     let mut table = Table {
-        headings: vec![
-            "workspace",
-            "owner",
-            "what",
-            "due",
-            "since",
-            "tried",
-            "again",
-            "why",
-        ],
+        headings: vec!["workspace", "owner", "what", "why", "since", "tried", "again"],
         ..Table::default()
     };
     let sql = format!(
-        "SELECT '', '', b.transition, {}, {}, b.attempts::text, {},
+        "SELECT '', '', b.transition,
                 pg_catalog.concat_ws(': ', coalesce(b.code, b.sqlstate), b.message),
-                b.workspace_id
+                {}, b.attempts::text, {}, b.workspace_id
            FROM {} b ORDER BY b.since, b.workspace_id",
-        shown("b.due_at"),
         shown("b.since"),
         shown("b.next_attempt_at"),
         extension.table("autobuild_blocked")
@@ -184,9 +174,9 @@ fn blocked(extension: &Extension) -> Result<Table, Error> {
     let mut ids = Vec::new();
     for_each_row(&sql, Access::Read, vec![], |row| {
         if table.rows.len() < MOST {
-            ids.extend(row.uuid(8)?);
+            ids.extend(row.uuid(7)?);
         }
-        add(&mut table, row, 8, MOST)
+        add(&mut table, row, 7, MOST)
     })?;
     // Who may not read names sees ids.
     let named = section(|| {

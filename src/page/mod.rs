@@ -189,7 +189,7 @@ fn coming(coming: &Coming) -> Markup {
         coming.hours.iter().map(of_hour).sum()
     };
     html! {
-        figure {
+        figure tabindex="0" {
             (coming_picture(&coming.hours))
             figcaption {
                 ul.legend {
@@ -199,7 +199,14 @@ fn coming(coming: &Coming) -> Markup {
                 }
             }
         }
-        (rows(&coming.first, "Nothing comes within 24 hours."))
+        @if coming.first.rows.is_empty() {
+            (rows(&coming.first, "Nothing comes within 24 hours."))
+        } @else {
+            details {
+                summary { "The first " (coming.first.rows.len()) }
+                (rows(&coming.first, ""))
+            }
+        }
     }
 }
 
@@ -207,7 +214,7 @@ fn ticks(ticks: &Ticks) -> Markup {
     html! {
         p { (text(&ticks.sentence)) }
         @if !ticks.hours.is_empty() {
-            figure {
+            figure tabindex="0" {
                 (ticks_picture(&ticks.hours))
                 figcaption {
                     ul.legend {
@@ -231,7 +238,11 @@ fn rows(table: &Table, none: &str) -> Markup {
                 thead { tr { @for heading in &table.headings { th scope="col" { (heading) } } } }
                 tbody {
                     @for row in &table.rows {
-                        tr { @for cell in row { td { bdi { (text(cell)) } } } }
+                        tr {
+                            @for cell in row {
+                                td.whole[cell.chars().count() <= WHOLE] { bdi { (text(cell)) } }
+                            }
+                        }
                     }
                 }
             }
@@ -242,6 +253,8 @@ fn rows(table: &Table, none: &str) -> Markup {
     }
 }
 
+/// The longest text of a table that is kept on one line: times and most names.
+const WHOLE: usize = 24;
 /// The longest text that is shown whole, in characters.
 const LONGEST: usize = 600;
 

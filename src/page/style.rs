@@ -25,8 +25,10 @@ dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr))
   margin: .75rem 0 0; }
 dt { color: var(--quiet); font-size: .8rem; }
 dd { margin: 0; }
-figure { margin: 0 0 .75rem; }
-svg { display: block; width: 100%; height: auto; }
+figure { margin: 0 0 .75rem; overflow-x: auto; }
+svg { display: block; width: 100%; min-width: 36rem; height: auto; }
+figcaption { position: sticky; left: 0; }
+summary { cursor: pointer; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1rem; list-style: none; margin: .5rem 0 0;
   padding: 0; font-size: .9rem; }
 .key { display: inline-block; width: .8rem; height: .8rem; border-radius: .2rem;
@@ -45,5 +47,7 @@ svg { display: block; width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; overflow-wrap: normal; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0;
   border-top: 1px solid var(--line); }
+td.whole { white-space: nowrap; }
+td:not(.whole) { min-width: 14rem; }
 th { color: var(--quiet); font-weight: 600; white-space: nowrap; border-top: 0; }
 ";

@@ -9,6 +9,9 @@
 //! and lets workspaces live there: a start or a stop each minute, some that can't be built,
 //! one that fails; after a third of the time provisioners are away for a while, after two
 //! thirds a lock is in the way.
+//!
+//! `record page` plays a day of 600 workspaces, some of which can't be built, and prints what
+//! `autobuild_report` says after it.
 
 use std::process::ExitCode;
 use std::thread;
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["day"] => day(),
+        ["page"] => page(),
         ["life", seconds] => match seconds.parse() {
             Ok(seconds) => life(Duration::from_secs(seconds)),
             Err(error) => return usage(&format!("{seconds}: {error}")),
@@ -40,7 +44,7 @@ fn main() -> ExitCode {
 }
 
 fn usage(error: &str) -> ExitCode {
-    eprintln!("usage: record day | record life SECONDS\n{error}");
+    eprintln!("usage: record day | record life SECONDS | record page\n{error}");
     ExitCode::FAILURE
 }
 
@@ -186,6 +190,76 @@ fn life(time: Duration) {
         }
         thread::sleep(Duration::from_millis(500));
     }
+}
+
+fn page() {
+    const QUARTERS: i32 = 24 * 4;
+    let server = Server::options_without_worker().start();
+    let product = Product::with_extension(&server, Version::NEWEST);
+    let docker = product
+        .template("docker")
+        .parameter(parameter("region").default("eu"))
+        .create();
+    let ttl = format!("({}::bigint + {}) * {MINUTE}", 7 * 60, drawn(6, 300));
+    docker
+        .workspaces(600, Transition::Stop)
+        .schedule(schedule())
+        .set("ttl", Value::sql(ttl))
+        .set("name", Value::sql("format('dev-%s', i)"))
+        .created_at(BEGIN)
+        .create();
+    let strict = product.template("strict").parameter(parameter("team"));
+    strict
+        .create()
+        .workspaces(5, Transition::Stop)
+        .schedule("30 7 * * *")
+        .set("name", Value::sql("format('ci-%s', i)"))
+        .created_at(BEGIN)
+        .create();
+    let mut client = product.superuser();
+    let mut provisioner = Provisioner::of(&product);
+    let run = |client: &mut Client, sql: &str| {
+        client
+            .batch_execute(sql)
+            .unwrap_or_else(|e| panic!("{sql}: {e}"));
+    };
+    for quarter in 1..=QUARTERS {
+        let at = format!(
+            "timestamptz '{BEGIN}' + interval '{} minutes'",
+            15 * quarter
+        );
+        run(
+            &mut client,
+            &format!(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ;
+                 SELECT FROM autobuild_tick({at});
+                 COMMIT;
+                 UPDATE workspace_builds SET created_at = {at}, updated_at = {at}
+                  WHERE created_at > {at}"
+            ),
+        );
+        provisioner.at(Value::sql(format!("({at})"))).work();
+    }
+    let now = format!("timestamptz '{BEGIN}' + interval '1 day'");
+    run(
+        &mut client,
+        &format!(
+            "SET TimeZone = 'UTC';
+             -- As if each tick had been made at its time.
+             UPDATE autobuild_ticks
+                SET started_at = tick_at, finished_at = tick_at + (finished_at - started_at);
+             UPDATE autobuild_attempts
+                SET since = due_at, last_attempt_at = {now}, next_attempt_at = {now} + '1 hour';
+             SELECT autobuild_hold('template', (SELECT id FROM templates WHERE name = 'docker'),
+                 {now} + '20 hours', {now} + '22 hours', '{{start}}', 'The cluster is upgraded.');
+             SELECT autobuild_hold('all', NULL, '2026-12-24 00:00Z', '2026-12-27 00:00Z',
+                 '{{start}}', 'The office is closed.', 'FREQ=YEARLY')"
+        ),
+    );
+    let page = client
+        .query_one(&format!("SELECT autobuild_report({now})"), &[])
+        .expect("a page");
+    println!("{}", page.get::<_, String>(0));
 }
 
 /// Each not built for another reason.

@@ -575,7 +575,11 @@ fn a_trigger_that_sleeps_or_raises_keeps_only_its_own_workspace() {
         assert_eq!(longest.as_deref(), Some("t"), "{body}: a tick is bounded");
         invariants::check_quiet(&product);
         product.execute("DROP TRIGGER poison ON workspace_builds");
-        assert_eq!(product.operator().tick("now").len(), 1, "{body}");
+        // By hand, unless the worker is at it or was first.
+        await_until(&format!("{body}: it is built as well"), SOON, || {
+            let _ = product.operator().try_tick("now");
+            stops(&product) == others + 1
+        });
         invariants::check_quiet(&product);
         product
             .superuser()

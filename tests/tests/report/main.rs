@@ -54,6 +54,13 @@ fn the_page_counts_what_comes_as_upcoming_lists_it_and_shows_names_as_they_are()
     on_each_version(|product, operator| {
         scene(&product.template("docker").create());
         let html = page(&mut operator.session(), NOON);
+        assert!(
+            texts(&html, ".left-out").is_empty(),
+            "{:?}",
+            texts(&html, ".left-out")
+        );
+        let state = section(&html, "State");
+        assert!(state.contains("actionbuildticks byscan"), "{state}");
         let coming = section(&html, "The next 24 hours");
         let legend = texts(&html, "section:nth-of-type(2) .legend li");
         let legend: Vec<&str> = legend.iter().map(|text| text.trim()).collect();
@@ -144,6 +151,7 @@ fn a_section_that_needs_more_rights_is_left_out_and_says_so_and_the_others_stay(
         ] {
             let said = section(&html, heading);
             let is_left_out = said.contains("Left out: it needs more rights than yours");
+            assert_eq!(is_left_out, said.contains("Left out"), "{role}: {said}");
             assert_eq!(is_left_out, left_out.contains(&heading), "{role}: {said}");
         }
         operator.execute("RESET ROLE");
