@@ -159,7 +159,15 @@ fn add(table: &mut Table, row: &Row<'_>, columns: usize, most: usize) -> Result<
 
 fn blocked(extension: &Extension) -> Result<Table, Error> {
     let mut table = Table {
-        headings: vec!["workspace", "owner", "what", "why", "since", "tried", "again"],
+        headings: vec![
+            "workspace",
+            "owner",
+            "what",
+            "why",
+            "since",
+            "tried",
+            "again",
+        ],
         ..Table::default()
     };
     let sql = format!(

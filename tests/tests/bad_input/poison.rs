@@ -3,12 +3,12 @@
 
 use std::time::Instant;
 
-use workspace_autobuild_tests::autobuild::{NINE, TODAY_AT_NINE, YESTERDAY, to_fill_in};
+use workspace_autobuild_tests::autobuild::{Attempt, NINE, TODAY_AT_NINE, YESTERDAY, to_fill_in};
 use workspace_autobuild_tests::invariants::Others;
 use workspace_autobuild_tests::product::{Template, Value, Workspace, parameter, texts};
 use workspace_autobuild_tests::server::ticking;
 use workspace_autobuild_tests::{
-    Product, SOON, Server, Transition, Version, await_until, invariants,
+    Product, SOON, Server, Transition, Version, await_some, await_until, invariants,
 };
 
 /// A crowd that is less than a batch.
@@ -482,19 +482,17 @@ fn rows_that_somebody_holds_fail_alone_and_the_others_are_built() {
         "they are tried again within a minute"
     );
     holder.batch_execute("ROLLBACK").expect("a rollback");
-    // The worker ticks too, and may be at work just then.
-    let mut rows = Vec::new();
-    await_until("a tick by hand", SOON, || {
-        product
-            .operator()
-            .try_tick("now")
-            .map(|made| rows = made)
-            .is_ok()
-    });
-    assert_eq!(rows.len(), 3);
+    assert_eq!(by_hand(&product).len(), 3);
     assert_eq!(stops(&product), i64::from(CROWD));
     assert_eq!(blocked(&product), Vec::<Vec<Option<String>>>::new());
     invariants::check_quiet(&product);
+}
+
+/// A tick by hand. The worker ticks too, and may be at work just then.
+fn by_hand(product: &Product) -> Vec<Attempt> {
+    await_some("a tick by hand", SOON, || {
+        product.operator().try_tick("now").ok()
+    })
 }
 
 fn product_value(product: &Product, sql: &str) -> Option<String> {
@@ -523,7 +521,7 @@ fn a_version_that_somebody_holds_keeps_only_its_own_workspaces() {
         blocked(&product).len() == held_ids.len()
     });
     holder.batch_execute("ROLLBACK").expect("a rollback");
-    assert_eq!(product.operator().tick("now").len(), held_ids.len());
+    assert_eq!(by_hand(&product).len(), held_ids.len());
     invariants::check_quiet(&product);
 }
 
@@ -649,7 +647,7 @@ fn a_trigger_on_next_start_at_keeps_only_its_own_workspace_from_it() {
         assert_eq!(longest.as_deref(), Some("t"), "{body}: a tick is bounded");
         invariants::check_quiet(&product);
         product.execute("DROP TRIGGER poison ON workspaces");
-        assert_eq!(product.operator().tick("now").len(), 0, "{body}");
+        assert_eq!(by_hand(&product).len(), 0, "{body}");
         assert_eq!(empty(), Vec::<Vec<Option<String>>>::new(), "{body}");
         let left = texts(&mut product.superuser(), put_off);
         assert_eq!(left, Vec::<Vec<Option<String>>>::new(), "{body}");
