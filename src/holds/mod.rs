@@ -28,4 +28,5 @@ pub use error::{HoldError, Problem};
 pub use hold::{HeldBy, Hold, Holds, Until, When};
 pub use recurrence::Recurrence;
 pub use scope::{Scope, Transitions};
+pub(crate) use wall::instant_of;
 pub use with::WithHolds;

@@ -2,7 +2,9 @@
 
 use crate::instant::Micros;
 
+use super::facts::Template;
 use super::rules::{ActingRule, RuleSet};
+use super::signs::Signs;
 
 /// The settings that the rules look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,5 +62,12 @@ impl Policy {
         } else {
             None
         }
+    }
+
+    /// How long after a dormancy mark a workspace is to be deleted, where the mark says so.
+    pub fn deleted_after(&self, template: &Template, signs: &Signs) -> Option<Micros> {
+        let ttl = template.time_til_dormant_autodelete.0;
+        // Nanoseconds, which the product cuts to milliseconds.
+        (self.licensed && signs.deletion && ttl > 0).then_some(Micros(ttl / 1_000_000 * 1_000))
     }
 }

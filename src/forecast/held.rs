@@ -1,0 +1,112 @@
+//! The ticks at which a workspace is held, worked out once for all workspaces that the same
+//! holds cover.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::holds::{Holds, Transitions};
+use crate::instant::Instant;
+use crate::lifecycle::facts::Facts;
+use crate::lifecycle::transition::Transition;
+use crate::schedule::Zone;
+
+use super::window::tick_at_or_after;
+
+/// More stretches of held ticks than these are not kept.
+const MOST_KEPT: usize = 100_000;
+
+/// The holds, with what they come to for the workspaces that were asked about.
+pub(super) struct HeldAhead<'a, Z> {
+    holds: &'a Holds<Z>,
+    from: Instant,
+    to: Instant,
+    known: RefCell<HashMap<Asked, Option<HeldTicks>>>,
+}
+
+/// A transition, and the holds of it that cover a workspace.
+type Asked = (Transition, Vec<i64>);
+
+/// Stretches of ticks, in order: the first that is held, and the first that is free again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HeldTicks(Rc<[(Instant, Instant)]>);
+
+impl HeldTicks {
+    /// Is no tick held?
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The first tick at or after one at which nothing is held.
+    pub(super) fn free(&self, tick: Instant) -> Instant {
+        let before = self.0.partition_point(|(from, _)| *from <= tick);
+        let last = before.checked_sub(1).and_then(|place| self.0.get(place));
+        last.map_or(tick, |(_, to)| tick.max(*to))
+    }
+}
+
+impl<'a, Z: Zone> HeldAhead<'a, Z> {
+    /// What these come to between two times.
+    pub(super) fn new(holds: &'a Holds<Z>, from: Instant, to: Instant) -> HeldAhead<'a, Z> {
+        HeldAhead {
+            holds,
+            from,
+            to,
+            known: RefCell::default(),
+        }
+    }
+
+    /// When a transition of a workspace is held; `None` where that is too often to be kept.
+    pub(super) fn ticks(&self, facts: &Facts, transition: Transition) -> Option<HeldTicks> {
+        let transitions = Transitions::from(transition);
+        if self.holds.is_empty() {
+            return Some(HeldTicks::default());
+        }
+        let ids: Vec<i64> = self
+            .holds
+            .of(facts, transitions)
+            .map(|hold| hold.hold_id)
+            .collect();
+        if ids.is_empty() {
+            return Some(HeldTicks::default());
+        }
+        let key = (transition, ids);
+        let known = self.known.borrow().get(&key).cloned();
+        known.unwrap_or_else(|| {
+            let ticks = self.work_out(facts, transitions);
+            self.known.borrow_mut().insert(key, ticks.clone());
+            ticks
+        })
+    }
+
+    fn work_out(&self, facts: &Facts, transitions: Transitions) -> Option<HeldTicks> {
+        let mut stretches: Vec<(Instant, Instant)> = Vec::new();
+        let mut at = self.from;
+        while at < self.to {
+            let next = match self.holds.held(facts, transitions, at) {
+                Some(held) => {
+                    let from = tick_at_or_after(at);
+                    let to = held.until.map_or(Instant::MAX, tick_at_or_after);
+                    match stretches.last_mut() {
+                        Some(last) if last.1 >= from => last.1 = last.1.max(to),
+                        _ if from < to => stretches.push((from, to)),
+                        _ => {}
+                    }
+                    held.until
+                }
+                None => {
+                    let holds = self.holds.of(facts, transitions);
+                    holds.filter_map(|hold| hold.next_change(at)).min()
+                }
+            };
+            if stretches.len() > MOST_KEPT {
+                return None;
+            }
+            match next {
+                Some(next) if next > at => at = next,
+                _ => break,
+            }
+        }
+        Some(HeldTicks(stretches.into()))
+    }
+}
