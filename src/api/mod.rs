@@ -3,6 +3,7 @@
 
 pub(crate) mod agenda;
 pub(crate) mod control;
+mod forecast;
 mod holds;
 #[cfg(feature = "pg_test")]
 #[allow(unsafe_code, clippy::unwrap_used)]

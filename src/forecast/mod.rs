@@ -21,6 +21,6 @@ mod zones;
 mod tests;
 
 pub use counts::Counted;
-pub use play::{Group, Rules, forecast};
+pub use play::{Group, Rules, forecast, groups};
 pub use window::{LONGEST, Window};
 pub use workspace::{By, Requirement, Terms, Workspace};

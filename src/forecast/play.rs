@@ -1,5 +1,6 @@
 //! Plays workspaces forward, each by itself.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use uuid::Uuid;
@@ -55,6 +56,15 @@ pub struct Group {
     pub id: Option<Uuid>,
     /// A count for each bucket of the window.
     pub buckets: Vec<Counted>,
+}
+
+/// How many groups a forecast of these has.
+pub fn groups(workspaces: &[Workspace], by: By) -> usize {
+    let ids = workspaces
+        .iter()
+        .map(|workspace| by.group(&workspace.facts));
+    let ids: HashSet<Option<Uuid>> = ids.collect();
+    ids.len().max(usize::from(by == By::All))
 }
 
 /// Plays all of these forward and counts what is done. `go_on` is asked before each of them.

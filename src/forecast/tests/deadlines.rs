@@ -152,12 +152,9 @@ fn weeks_are_counted_from_the_second_of_january_2023() {
         tuesdays.after("2025-12-29 09:00").unwrap(),
         "2025-12-30 00:00"
     );
-    assert_eq!(
-        required(1, i64::MAX, "0 0 * * *")
-            .after("2026-01-05 09:00")
-            .is_some(),
-        true
-    );
+    // However many weeks are stored.
+    let hardly_ever = required(1, i64::MAX, "0 0 * * *").after("2026-01-05 09:00");
+    assert!(hardly_ever.is_some());
 }
 
 #[test]
