@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::instant::{Instant, MINUTE};
 use crate::lifecycle::transition::Transition;
 
-use super::window::Window;
+use super::window::{WEEK, Window};
 
 /// What is done in a bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +85,18 @@ impl Counts {
                 }
             }
             None => self.running -= 1,
+        }
+    }
+
+    /// The start or stop that was counted at a tick once more in each of so many weeks after it.
+    pub(super) fn repeat(&mut self, tick: Instant, is_start: bool, weeks: i64) {
+        for week in 1..=weeks {
+            let tick = tick.saturating_add_micros(week * WEEK);
+            if is_start {
+                self.start(tick);
+            } else {
+                self.stop(tick);
+            }
         }
     }
 

@@ -73,6 +73,11 @@ impl<Z: Zone + Clone> Deadlines<Z> {
         }
     }
 
+    /// Do they depend on nothing but the week's own times, as long as no clock is moved?
+    pub(super) fn are_weekly(&self) -> bool {
+        self.required.is_none()
+    }
+
     /// The deadline of a start that succeeded at an instant; `None` for none.
     pub(super) fn of(&self, completed: Instant) -> Option<Instant> {
         let own = self.ttl.map(|ttl| self.own(completed, ttl));

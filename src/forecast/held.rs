@@ -37,6 +37,12 @@ impl HeldTicks {
         self.0.is_empty()
     }
 
+    /// The first held tick at or after one; `None` if there is none.
+    pub(super) fn next(&self, tick: Instant) -> Option<Instant> {
+        let after = self.0.partition_point(|(_, to)| *to <= tick);
+        self.0.get(after).map(|(from, _)| tick.max(*from))
+    }
+
     /// The first tick at or after one at which nothing is held.
     pub(super) fn free(&self, tick: Instant) -> Instant {
         let before = self.0.partition_point(|(from, _)| *from <= tick);

@@ -5,6 +5,9 @@ use crate::instant::{HOUR, Instant, MINUTE, Micros};
 /// A forecast looks no further: ten years, with three leap days.
 pub const LONGEST: Micros = Micros(3653 * 24 * HOUR);
 
+/// Microseconds in a week.
+pub(super) const WEEK: i64 = 7 * 24 * HOUR;
+
 /// The buckets of a forecast, and when it begins.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
