@@ -22,8 +22,8 @@ COMMENT ON FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) IS
     'The next transition of this workspace and its time; or the code and message why there is none, or why a transition that is due can''t be built. Unknown id: P0002.';
 COMMENT ON FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) IS
     'The conditions and rules for this workspace in order, with what was observed, up to the one that decides.';
-COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) IS
-    'The next transitions of all workspaces within the horizon (a month counts as 30 days), and the reminders of deadlines, overdue ones first, then soonest.';
+COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) IS
+    'The next transitions of all workspaces within the horizon (a month counts as 30 days), and the reminders of deadlines, overdue ones first, then soonest: at most max_rows; of one workspace, a template or an owner where these are given. A horizon or time that is NULL: no row.';
 COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
     'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
@@ -43,7 +43,7 @@ COMMENT ON FUNCTION @extschema@.autobuild_schedule_check(text) IS
 -- reckoned at: about a third of a millisecond, what a few statements take.
 ALTER FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) ROWS 1 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) ROWS 10 COST 10000;
-ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) ROWS 500 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) ROWS 500 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_forecast(timestamptz, timestamptz, interval, text) ROWS 1000 COST 10000000;
 ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;
@@ -56,6 +56,9 @@ ALTER FUNCTION @extschema@.autobuild_list_unreadable() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unreadable() ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unknown_templates() ROWS 1 COST 100000;
 ALTER FUNCTION @extschema@.autobuild_version_check(uuid) ROWS 2 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_ready() ROWS 10 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) ROWS 1000 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;

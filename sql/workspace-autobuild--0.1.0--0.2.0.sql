@@ -173,9 +173,18 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'autobuild_tick_wrapper';
 
-CREATE OR REPLACE FUNCTION @extschema@.autobuild_upcoming(
+-- With arguments for the most rows, a workspace, a template, an owner: a call as before is one
+-- of the new function. A view of somebody's own on the old one is named by 2BP01 (docs/UPGRADE.md).
+
+DROP FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz);
+
+CREATE FUNCTION @extschema@.autobuild_upcoming(
     "horizon" interval DEFAULT '24 hours',
-    "at" timestamp with time zone DEFAULT pg_catalog.now()
+    "at" timestamp with time zone DEFAULT pg_catalog.now(),
+    "max_rows" INT DEFAULT NULL,
+    "workspace_id" uuid DEFAULT NULL,
+    "template_id" uuid DEFAULT NULL,
+    "owner_id" uuid DEFAULT NULL
 ) RETURNS TABLE (
     workspace_id uuid,
     workspace TEXT,
@@ -186,10 +195,10 @@ CREATE OR REPLACE FUNCTION @extschema@.autobuild_upcoming(
     next_transition_at timestamp with time zone,
     due bool
 )
-STRICT STABLE PARALLEL RESTRICTED
+STABLE PARALLEL RESTRICTED
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
-AS 'MODULE_PATHNAME', 'autobuild_upcoming_wrapper';
+AS 'MODULE_PATHNAME', 'autobuild_list_upcoming_wrapper';
 
 CREATE OR REPLACE FUNCTION @extschema@.autobuild_wake() RETURNS bool
 STRICT VOLATILE PARALLEL RESTRICTED
@@ -264,7 +273,7 @@ COMMENT ON COLUMN @extschema@.autobuild_transitions.decided_at IS 'Time of the d
 COMMENT ON COLUMN @extschema@.autobuild_transitions.due_at IS 'When the transition became due.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict (another session built first), blocked (can''t be built now), failed (an unexpected error), observed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code if the outcome is blocked.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned; of a reminder, that of the build whose deadline it is.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that it would have had, were it not blocked, failed or only observed; of a reminder, that of the build whose deadline it is.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'The SQLSTATE if the outcome is failed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A message for people; names a parameter, never its value.';
 COMMENT ON TABLE @extschema@.autobuild_attempts IS
@@ -296,8 +305,8 @@ COMMENT ON FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) IS
     'The next transition of this workspace and its time; or the code and message why there is none, or why a transition that is due can''t be built. Unknown id: P0002.';
 COMMENT ON FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) IS
     'The conditions and rules for this workspace in order, with what was observed, up to the one that decides.';
-COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) IS
-    'The next transitions of all workspaces within the horizon (a month counts as 30 days), and the reminders of deadlines, overdue ones first, then soonest.';
+COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) IS
+    'The next transitions of all workspaces within the horizon (a month counts as 30 days), and the reminders of deadlines, overdue ones first, then soonest: at most max_rows; of one workspace, a template or an owner where these are given. A horizon or time that is NULL: no row.';
 COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
     'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
@@ -760,6 +769,68 @@ GRANT SELECT ON @extschema@.autobuild_status TO PUBLIC;
 COMMENT ON FUNCTION @extschema@.autobuild_worker_status() IS
     'The row of the view autobuild_status.';
 
+-- Ours beside the product's own executor.
+
+CREATE FUNCTION @extschema@.autobuild_agreement(
+    since timestamp with time zone,
+    until timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    workspace_id uuid,
+    build_number INT,
+    transition TEXT,
+    reason TEXT,
+    verdict TEXT,
+    ours_at timestamp with time zone,
+    product_at timestamp with time zone,
+    apart interval,
+    code TEXT,
+    detail TEXT
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_agreement_wrapper';
+
+CREATE FUNCTION @extschema@.autobuild_agreement_summary(
+    since timestamp with time zone,
+    until timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    agreed bigint,
+    only_ours bigint,
+    only_product bigint,
+    median_apart interval,
+    sentence TEXT
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_agreement_summary_wrapper';
+
+COMMENT ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) IS
+    'A row for each transition from since up to until that the product''s executor made or ours observed: verdict both, only_ours or only_product, and why only one, if that is known. Left out: users'' builds, dormancy marks, and what is younger than 3 minutes. Needs the rights to read autobuild_transitions and the product''s builds.';
+COMMENT ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) IS
+    'How many rows of autobuild_agreement() have each verdict, how much later the product''s executor is at the median, and all of it in a sentence.';
+REVOKE ALL ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) TO pg_monitor;
+
+-- What to mend before the product's own executor is switched off.
+
+CREATE FUNCTION @extschema@.autobuild_ready() RETURNS TABLE (
+    item TEXT,
+    ok bool,
+    detail TEXT,
+    statement TEXT
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_ready_wrapper';
+
+COMMENT ON FUNCTION @extschema@.autobuild_ready() IS
+    'What to mend before the product''s own executor is switched off, a row for each thing: whether it is right (NULL if that can''t be found out now, or not by the caller), what was seen, and the statement that mends it or lists what to mend. For everyone, with the worker''s settings; only the row agreement needs the rights of autobuild_agreement().';
+
 -- The metrics, which have two more.
 
 CREATE FUNCTION @extschema@.autobuild_count_unreadable() RETURNS SETOF double precision
@@ -830,7 +901,7 @@ DROP TABLE @extschema@.autobuild_pauses_before;
 -- reckoned at: about a third of a millisecond, what a few statements take.
 ALTER FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) ROWS 1 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) ROWS 10 COST 10000;
-ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) ROWS 500 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) ROWS 500 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_forecast(timestamptz, timestamptz, interval, text) ROWS 1000 COST 10000000;
 ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;
@@ -843,6 +914,9 @@ ALTER FUNCTION @extschema@.autobuild_list_unreadable() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unreadable() ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unknown_templates() ROWS 1 COST 100000;
 ALTER FUNCTION @extschema@.autobuild_version_check(uuid) ROWS 2 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) ROWS 1000 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) ROWS 1 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_ready() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;

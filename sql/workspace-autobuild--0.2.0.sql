@@ -719,8 +719,12 @@ AS 'MODULE_PATHNAME', 'autobuild_tick_wrapper';
 
 /* <begin connected objects> */
 CREATE  FUNCTION "autobuild_upcoming"(
-	"horizon" interval DEFAULT '24 hours', /* Interval */
-	"at" timestamp with time zone DEFAULT pg_catalog.now() /* TimestampWithTimeZone */
+	"horizon" interval DEFAULT '24 hours', /* Option < Interval > */
+	"at" timestamp with time zone DEFAULT pg_catalog.now(), /* Option < TimestampWithTimeZone > */
+	"max_rows" INT DEFAULT NULL, /* Option < i32 > */
+	"workspace_id" uuid DEFAULT NULL, /* Option < pgrx :: Uuid > */
+	"template_id" uuid DEFAULT NULL, /* Option < pgrx :: Uuid > */
+	"owner_id" uuid DEFAULT NULL /* Option < pgrx :: Uuid > */
 ) RETURNS TABLE (
 	"workspace_id" uuid,  /* pgrx :: Uuid */
 	"workspace" TEXT,  /* Option < String > */
@@ -731,10 +735,14 @@ CREATE  FUNCTION "autobuild_upcoming"(
 	"next_transition_at" timestamp with time zone,  /* TimestampWithTimeZone */
 	"due" bool  /* bool */
 )
-STRICT STABLE PARALLEL RESTRICTED
+STABLE PARALLEL RESTRICTED
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'autobuild_upcoming_wrapper';
+AS 'MODULE_PATHNAME', 'autobuild_list_upcoming_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- Skipped due to `#[pgrx(sql = false)]`
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -987,8 +995,8 @@ COMMENT ON FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) IS
     'The next transition of this workspace and its time; or the code and message why there is none, or why a transition that is due can''t be built. Unknown id: P0002.';
 COMMENT ON FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) IS
     'The conditions and rules for this workspace in order, with what was observed, up to the one that decides.';
-COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) IS
-    'The next transitions of all workspaces within the horizon (a month counts as 30 days), and the reminders of deadlines, overdue ones first, then soonest.';
+COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) IS
+    'The next transitions of all workspaces within the horizon (a month counts as 30 days), and the reminders of deadlines, overdue ones first, then soonest: at most max_rows; of one workspace, a template or an owner where these are given. A horizon or time that is NULL: no row.';
 COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
     'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
@@ -1008,7 +1016,7 @@ COMMENT ON FUNCTION @extschema@.autobuild_schedule_check(text) IS
 -- reckoned at: about a third of a millisecond, what a few statements take.
 ALTER FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) ROWS 1 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) ROWS 10 COST 10000;
-ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz) ROWS 500 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) ROWS 500 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_forecast(timestamptz, timestamptz, interval, text) ROWS 1000 COST 10000000;
 ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;

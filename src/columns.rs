@@ -116,8 +116,8 @@ pub enum Watched {
     Sooner,
     /// When a time becomes earlier; NULL is the earliest.
     SoonerOrNull,
-    /// As [`Watched::Sooner`], and when it moves away from the time in another column, which
-    /// says up to where all was done: what was done is then to be done anew.
+    /// As [`Watched::Sooner`], when it moves once it has passed, and when it is no longer the
+    /// time in another column, which says up to where all was done: that is then to be done anew.
     SoonerOrAwayFrom(&'static Column),
 }
 
@@ -594,7 +594,7 @@ mod tests {
 
     /// Where statements on the product's tables are written out.
     const STATEMENTS: [&str; 10] = [
-        "api/previews.rs",
+        "api/upcoming.rs",
         "product/candidates.rs",
         "product/facts.rs",
         "product/inputs.rs",

@@ -38,7 +38,7 @@ fn name(text: &str) -> &str {
 }
 
 /// The SQL functions that everyone may execute: they read as their caller.
-const FOR_EVERYONE: [&str; 11] = [
+const FOR_EVERYONE: [&str; 12] = [
     "autobuild_explain",
     "autobuild_forecast",
     "autobuild_hold_times",
@@ -46,6 +46,7 @@ const FOR_EVERYONE: [&str; 11] = [
     "autobuild_list_unreadable",
     "autobuild_next_transition",
     "autobuild_preview",
+    "autobuild_ready",
     "autobuild_schedule_next",
     "autobuild_upcoming",
     "autobuild_version_check",
@@ -114,6 +115,7 @@ const UNWATCHED: [&str; 12] = [
     "templates.require_active_version",
     "users.id",
     "workspace_builds.id",
+    // With the deadline.
     "workspace_builds.notified_autostop_deadline",
     "workspace_builds.template_version_id",
     "workspaces.automatic_updates",

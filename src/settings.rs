@@ -217,6 +217,7 @@ static FAILED_STOP_RETRY: GucSetting<bool> = GucSetting::<bool>::new(true);
 static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(500);
 static MAX_BUILDS_PER_TICK: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MAX_START_DELAY: GucSetting<i32> = GucSetting::<i32>::new(0);
+static SPREAD_STARTS: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MISSED_STARTS: GucSetting<MissedStarts> =
     GucSetting::<MissedStarts>::new(MissedStarts::Drop);
 static LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(2_000);
@@ -236,7 +237,7 @@ static NOTIFY_TRANSITIONS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// The settings that a database, a role or a session can have for itself: all but those
 /// of the launcher. A test compares them with `pg_settings`.
-pub(crate) const OF_A_SESSION: [&str; 23] = [
+pub(crate) const OF_A_SESSION: [&str; 24] = [
     "workspace_autobuild.product_schema",
     "workspace_autobuild.role",
     "workspace_autobuild.action",
@@ -247,6 +248,7 @@ pub(crate) const OF_A_SESSION: [&str; 23] = [
     "workspace_autobuild.max_builds_per_tick",
     "workspace_autobuild.max_start_delay",
     "workspace_autobuild.missed_starts",
+    "workspace_autobuild.spread_starts",
     "workspace_autobuild.lock_timeout",
     "workspace_autobuild.statement_timeout",
     "workspace_autobuild.history_retention",
@@ -370,6 +372,16 @@ pub(crate) fn register() {
         &MISSED_STARTS,
         GucContext::Suset,
         GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"workspace_autobuild.spread_starts",
+        c"Window over which the scheduled starts of one minute are spread; 0 for none.",
+        c"Each workspace always has the same place in it, a number of full minutes after its run; none is started early.",
+        &SPREAD_STARTS,
+        0,
+        3600,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
     );
     GucRegistry::define_int_guc(
         c"workspace_autobuild.lock_timeout",
@@ -591,6 +603,7 @@ pub(crate) fn read() -> Settings {
         licensed_rules: LICENSED_RULES.get(),
         policy: Policy {
             missed_starts: MISSED_STARTS.get(),
+            spread_starts: Micros(i64::from(SPREAD_STARTS.get()) * SECOND),
             rules,
             licensed: LICENSED_RULES.get() != LicensedRules::Off,
             failed_stop_retry: FAILED_STOP_RETRY.get(),

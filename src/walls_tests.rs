@@ -41,6 +41,7 @@ const PURE: &[&str] = &[
     "new_build/",
     "messages/",
     "template/",
+    "decision/agreement.rs",
     "decision/attempt.rs",
     "decision/due.rs",
     "decision/pieces.rs",

@@ -79,7 +79,7 @@ pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
     upcoming(config, bench, &mut client, "scan", report);
 }
 
-/// What is coming within the hour, of all workspaces.
+/// What is coming within the hour: of all workspaces, and the first fifty of all and of some.
 pub(crate) fn upcoming(
     config: &Config,
     bench: &Bench,
@@ -87,22 +87,27 @@ pub(crate) fn upcoming(
     how: &str,
     report: &mut Report,
 ) {
-    let mut upcoming = Samples::default();
-    for _ in 0..=config.repeat {
-        let (took, result) = timed(|| {
-            client.query_one(
-                &format!("SELECT count(*) FROM autobuild_upcoming('1 hour', timestamptz '{IDLE}')"),
-                &[],
-            )
-        });
-        result.unwrap_or_else(|e| panic!("autobuild_upcoming: {e:?}"));
-        upcoming.add(took);
+    let one = |of: &str| format!(", max_rows => 50, {of}_id => (SELECT {of}_id FROM one)");
+    for (what, arguments) in [
+        ("upcoming within the hour", String::new()),
+        ("the first 50 of these", ", max_rows => 50".to_owned()),
+        ("the first 50 of a template", one("template")),
+        ("those of an owner", one("owner")),
+        ("those of a workspace", one("workspace")),
+    ] {
+        let sql = format!(
+            "WITH one AS MATERIALIZED (
+                  SELECT id AS workspace_id, template_id, owner_id FROM workspaces
+                   WHERE NOT deleted ORDER BY id LIMIT 1)
+             SELECT count(*)
+               FROM autobuild_upcoming('1 hour', timestamptz '{IDLE}'{arguments})"
+        );
+        let mut samples = Samples::default();
+        for _ in 0..=config.repeat {
+            let (took, result) = timed(|| client.query_one(&sql, &[]));
+            result.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+            samples.add(took);
+        }
+        report.add(bench.size, what, how, "ms", samples.scaled(1e3));
     }
-    report.add(
-        bench.size,
-        "upcoming within the hour",
-        how,
-        "ms",
-        upcoming.scaled(1e3),
-    );
 }

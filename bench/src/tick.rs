@@ -32,6 +32,34 @@ pub(crate) fn tick(client: &mut Client, at: &str) -> (Duration, u32) {
     (took, u32::try_from(built).unwrap_or(u32::MAX))
 }
 
+/// Storms in each of these slots, in databases of three kinds, which take turns in who is first.
+/// `check` sees each kind's session before a storm, and gives what sees it after it.
+pub(crate) fn in_turn<C: FnOnce(&mut Client)>(
+    bench: &Bench,
+    clients: &mut [Client; 3],
+    slots: Vec<usize>,
+    due: u32,
+    mut check: impl FnMut(usize, &mut Client) -> C,
+) -> [Samples; 3] {
+    let mut samples = [Samples::default(), Samples::default(), Samples::default()];
+    for (turn, slot) in slots.into_iter().enumerate() {
+        for place in 0..clients.len() {
+            let kind = (place + turn) % clients.len();
+            let (Some(client), Some(samples)) = (clients.get_mut(kind), samples.get_mut(kind))
+            else {
+                continue;
+            };
+            let after = check(kind, client);
+            bench.settle();
+            let (took, built) = tick(client, &tick_of(slot));
+            assert_eq!(built, due, "built in slot {slot}");
+            after(client);
+            samples.add(took);
+        }
+    }
+    samples
+}
+
 fn idle_tick(client: &mut Client) -> Duration {
     let (took, built) = tick(client, &format!("timestamptz '{IDLE}'"));
     assert_eq!(built, 0, "nothing is due");

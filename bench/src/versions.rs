@@ -7,10 +7,9 @@ use workspace_autobuild_tests::product::source::archive;
 
 use crate::Config;
 use crate::data::{statement, tick_of};
-use crate::measure::Samples;
 use crate::report::Report;
 use crate::server::{Bench, Copy};
-use crate::tick::{attach, tick};
+use crate::tick::{attach, in_turn, tick};
 
 /// The source of every template: the four parameters that their versions define.
 const SOURCE: &str = r#"
@@ -66,7 +65,6 @@ pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
     };
     let copies = [bench.copy(), bench.copy(), bench.copy()];
     let mut clients = copies.each_ref().map(Copy::connect);
-    let mut samples = [Samples::default(), Samples::default(), Samples::default()];
     for (kind, client) in clients.iter_mut().enumerate() {
         prepare(client, due);
         match kind {
@@ -78,19 +76,7 @@ pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
         // What falls due before; it makes the proofs.
         tick(client, &tick_of(first.saturating_sub(1)));
     }
-    for (turn, slot) in slots.into_iter().enumerate() {
-        for place in 0..clients.len() {
-            let kind = (place + turn) % clients.len();
-            let (Some(client), Some(samples)) = (clients.get_mut(kind), samples.get_mut(kind))
-            else {
-                continue;
-            };
-            bench.settle();
-            let (took, built) = tick(client, &tick_of(slot));
-            assert_eq!(built, due, "built in slot {slot}");
-            samples.add(took);
-        }
-    }
+    let samples = in_turn(bench, &mut clients, slots, due, |_, _| |_: &mut Client| ());
     let [copied, proved, pushed] = samples;
     let what = format!("storm of {due} starts, dynamic parameters");
     report.add(

@@ -2,7 +2,7 @@
 
 use arbitrary::{Result, Unstructured};
 use uuid::Uuid;
-use workspace_autobuild::instant::{Instant, MINUTE, Micros, Nanos};
+use workspace_autobuild::instant::{Instant, MINUTE, Micros, Nanos, SECOND};
 use workspace_autobuild::lifecycle::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
 };
@@ -112,6 +112,8 @@ pub(crate) fn policy(u: &mut Unstructured<'_>) -> Result<Policy> {
         licensed: bits >> 5 & 1 == 1,
         failed_stop_retry: bits >> 6 & 1 == 1,
         missed_starts: MissedStarts::Drop,
+        // As the setting has it.
+        spread_starts: Micros(u.int_in_range(0..=3600)? * SECOND),
         notify_owners: u.arbitrary()?,
         // From 0 to 100 years, as the setting has it.
         max_start_delay: Micros(match bits >> 7 {

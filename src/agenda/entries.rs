@@ -57,6 +57,39 @@ pub(crate) fn due(extension: &Extension, by: Instant, access: Access) -> Result<
     Ok(ids)
 }
 
+/// The entries after this one, at most so many, of those that are due by a time, in the order
+/// of their times.
+pub(crate) fn after(
+    extension: &Extension,
+    (at, id): (Instant, Uuid),
+    by: Instant,
+    count: i64,
+) -> Result<Vec<(Uuid, Instant)>, Error> {
+    let mut entries = Vec::new();
+    extension.as_owner(|| {
+        for_each_row(
+            &format!(
+                "SELECT workspace_id, due_at FROM {}
+                  WHERE due_at <= $1 AND due_at >= $2 AND (due_at, workspace_id) > ($2, $3)
+                  ORDER BY due_at, workspace_id LIMIT $4",
+                extension.table("autobuild_agenda")
+            ),
+            Access::Read,
+            vec![
+                Arg::Time(Some(by)),
+                Arg::Time(Some(at)),
+                Arg::Uuid(id),
+                Arg::BigInt(Some(count)),
+            ],
+            |row| {
+                entries.extend(row.uuid(0)?.zip(row.time(1)?));
+                Ok(())
+            },
+        )
+    })?;
+    Ok(entries)
+}
+
 /// The entries of some workspaces.
 pub(crate) fn of_workspaces(
     extension: &Extension,

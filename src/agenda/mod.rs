@@ -22,6 +22,8 @@ pub(crate) mod pass;
 pub(crate) mod state;
 pub(crate) mod triggers;
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use crate::decision::holds;
@@ -58,6 +60,33 @@ pub(crate) fn due_by(
     tick: Instant,
     by: Instant,
 ) -> Result<Option<Vec<Uuid>>, Error> {
+    let Some(Pages {
+        extension,
+        marked: mut ids,
+        ..
+    }) = pages(product, settings, tick)?
+    else {
+        return Ok(None);
+    };
+    ids.extend(entries::due(&extension, by, Access::Read)?);
+    Ok(Some(ids.into_iter().collect()))
+}
+
+/// The agenda in the order of its times.
+pub(crate) struct Pages {
+    extension: Extension,
+    /// These were changed since; their entries say nothing.
+    pub marked: HashSet<Uuid>,
+    /// The entry that was read last.
+    last: (Instant, Uuid),
+}
+
+/// As [`due_by`], page by page.
+pub(crate) fn pages(
+    product: &Product,
+    settings: &Settings,
+    tick: Instant,
+) -> Result<Option<Pages>, Error> {
     if !remembers(&settings.policy, tick) {
         return Ok(None);
     }
@@ -74,11 +103,25 @@ pub(crate) fn due_by(
     if !marks::are_of_this_snapshot(&extension)? {
         return Ok(None);
     }
-    let Some(mut ids) = marks.workspaces(product)? else {
+    let Some(marked) = marks.workspaces(product)? else {
         return Ok(None);
     };
-    ids.extend(entries::due(&extension, by, Access::Read)?);
-    Ok(Some(ids.into_iter().collect()))
+    Ok(Some(Pages {
+        extension,
+        marked,
+        last: (Instant::MIN, Uuid::nil()),
+    }))
+}
+
+impl Pages {
+    /// The next entries, each with its time, at most so many, of those up to a time.
+    pub(crate) fn turn(&mut self, by: Instant, count: i64) -> Result<Vec<(Uuid, Instant)>, Error> {
+        let page = entries::after(&self.extension, self.last, by, count)?;
+        if let Some(&(id, at)) = page.last() {
+            self.last = (at, id);
+        }
+        Ok(page)
+    }
 }
 
 /// What is wrong with the agenda and what to do about it.

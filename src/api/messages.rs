@@ -4,7 +4,7 @@ use crate::decision::due::Due;
 use crate::decision::planned::Planned;
 use crate::decision::telling::{Telling, hindrances};
 use crate::product::locks::hold_messages;
-use crate::product::messages::TABLES;
+use crate::product::messages::{TABLES, lacking};
 use crate::product::role::{executor_role, lacks_rights_to_tell};
 use crate::product::schema::Product;
 use crate::server::clock;
@@ -15,6 +15,15 @@ use super::seen_by_ticks;
 
 /// Which messages can't be queued for anybody, and what to do about it.
 pub(super) fn problem(product: &Product, settings: &Settings) -> Result<Option<String>, Error> {
+    let lacking = lacking(product, settings);
+    if !lacking.is_empty() {
+        let columns: Vec<String> = lacking.iter().map(ToString::to_string).collect();
+        return Ok(Some(format!(
+            "owners are not told, or marks not audited: the product's tables lack {}, or have it \
+            with a type that can't serve",
+            columns.join(", ")
+        )));
+    }
     // Another problem is told of elsewhere.
     if let Ok(role) = executor_role(product, settings)
         && let Some(grant) = lacks_rights_to_tell(product, settings, role)?
@@ -44,9 +53,9 @@ pub(super) fn keeps_from_reminding(
     settings: &Settings,
     due: Due,
 ) -> Result<Option<String>, Error> {
-    hold_messages(product)?;
     let planned = Planned::new(due, Ok(None), &[]);
-    let not_made = match Telling::read(product, settings, &[&planned])? {
+    let hold = || hold_messages(product);
+    let not_made = match Telling::read(product, settings, &[&planned], hold)? {
         Some(telling) => telling.messages(&planned, clock::now()).1,
         None => return Ok(Some("the product's tables keep no messages".to_owned())),
     };

@@ -2,6 +2,7 @@
 //! go out. What a function promises stands in its COMMENT (`\df+`) and docs/REFERENCE.md.
 
 pub(crate) mod agenda;
+mod agreement;
 pub(crate) mod control;
 mod forecast;
 mod holds;
@@ -11,6 +12,7 @@ mod in_server;
 mod messages;
 pub(crate) mod metrics;
 pub(crate) mod previews;
+mod ready;
 pub(crate) mod rules;
 #[allow(unsafe_code)]
 pub(crate) mod schedules;
@@ -18,5 +20,6 @@ mod seen_by_ticks;
 pub(crate) mod status;
 pub(crate) mod tick;
 mod unreadable;
+mod upcoming;
 mod versions;
 mod waiting;

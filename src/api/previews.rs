@@ -1,25 +1,21 @@
-//! `autobuild_next_transition`, `autobuild_explain` and `autobuild_upcoming`: what will
-//! happen and why, read as the caller.
+//! `autobuild_next_transition` and `autobuild_explain`: what will happen to a workspace and
+//! why, read as the caller.
 
-use std::collections::HashMap;
-
-use pgrx::datum::{Interval, TimestampWithTimeZone};
+use pgrx::datum::TimestampWithTimeZone;
 use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
 use uuid::Uuid;
 
-use crate::columns::{templates, users, workspaces};
 use crate::decision::due::Due;
 use crate::decision::holds;
 use crate::decision::judge::judge;
 use crate::decision::plan::plan_all;
-use crate::instant::{HOUR, Instant};
+use crate::instant::Instant;
 use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::Facts;
-use crate::lifecycle::outcome::{Next, Outcome};
-use crate::lifecycle::rules::ActingRule;
+use crate::lifecycle::outcome::Next;
 use crate::lifecycle::skip::Skip;
-use crate::lifecycle::transition::{BuildReason, Transition};
+use crate::lifecycle::transition::Transition;
 use crate::lifecycle::verdict::Verdict;
 use crate::new_build::inputs::Proof;
 use crate::new_build::request::Request;
@@ -31,7 +27,6 @@ use crate::product::schema::Product;
 use crate::proofs::Proofs;
 use crate::server::clock::{argument, timestamptz};
 use crate::server::error::{Error, OrRaise};
-use crate::server::query::{Access, for_each_row, sql_uuid, uuids};
 use crate::settings::Settings;
 
 use super::{messages, versions};
@@ -275,159 +270,4 @@ fn source_step(
         };
         ("template_source".to_owned(), passed, observed)
     }))
-}
-
-/// An interval in microseconds, with a month of 30 days and a day of 24 hours. Errors:
-/// 22023 it is negative.
-fn horizon_micros(horizon: &Interval) -> Result<i64, Error> {
-    const DAY: i128 = 24 * HOUR as i128;
-    let micros = i128::from(horizon.months()) * 30 * DAY
-        + i128::from(horizon.days()) * DAY
-        + i128::from(horizon.micros());
-    if micros < 0 {
-        return Err(Error::new(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            "\"horizon\" must not be negative",
-        )
-        .hint("Give an interval such as '24 hours'; overdue transitions are always listed."));
-    }
-    Ok(i64::try_from(micros).unwrap_or(i64::MAX))
-}
-
-/// What comes next for a workspace, held until then or not.
-struct Coming {
-    rule: ActingRule,
-    transition: Transition,
-    reason: BuildReason,
-    at: Instant,
-    due: bool,
-}
-
-impl Coming {
-    /// What a verdict says, if it gives a time: a hold without an end gives none.
-    fn of(outcome: &Outcome) -> Option<Coming> {
-        match outcome {
-            Ok(next) => Some(Coming::from(*next)),
-            Err(Skip::Held {
-                rule,
-                transition,
-                reason,
-                at: Some(at),
-                ..
-            }) => Some(Coming {
-                rule: *rule,
-                transition: *transition,
-                reason: *reason,
-                at: *at,
-                due: false,
-            }),
-            Err(_) => None,
-        }
-    }
-}
-
-impl From<Next> for Coming {
-    fn from(next: Next) -> Coming {
-        Coming {
-            rule: next.rule,
-            transition: next.transition,
-            reason: next.reason,
-            at: next.at,
-            due: next.due,
-        }
-    }
-}
-
-/// The next transitions of all workspaces within the horizon, overdue ones first.
-///
-/// Errors: 22023 a negative horizon or an infinite time, 42xxx what the product's tables
-/// or the caller's rights lack.
-#[pg_extern(stable, strict, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
-#[allow(clippy::type_complexity)]
-fn autobuild_upcoming(
-    horizon: default!(Interval, "'24 hours'"),
-    at: default!(TimestampWithTimeZone, "pg_catalog.now()"),
-) -> TableIterator<
-    'static,
-    (
-        name!(workspace_id, pgrx::Uuid),
-        name!(workspace, Option<String>),
-        name!(owner, Option<String>),
-        name!(template, Option<String>),
-        name!(transition, String),
-        name!(reason, String),
-        name!(next_transition_at, TimestampWithTimeZone),
-        name!(due, bool),
-    ),
-> {
-    let at = argument("at", at).or_raise();
-    let until = at.saturating_add_micros(horizon_micros(&horizon).or_raise());
-    let settings = licence::settings().or_raise();
-    let product = hold_for_preview(&settings.product_schema).or_raise();
-    let tick = at.truncate_to_minute();
-    let mut upcoming: Vec<(Uuid, Coming)> = Vec::new();
-    let holds = holds::read(tick).or_raise();
-    let selection = crate::agenda::due_by(&product, &settings, tick, until.max(tick))
-        .or_raise()
-        .map_or(Selection::Candidates(settings.policy), Selection::These);
-    facts::read(&product, selection, |facts| {
-        let verdict = judge(&product, &settings.policy, &holds, &facts, tick);
-        // A reminder is no transition, and has a row of its own.
-        let transition = Coming::of(&verdict.outcome);
-        let within = transition
-            .into_iter()
-            .chain(verdict.reminder.map(Coming::from))
-            .filter(|coming| coming.due || coming.at <= until);
-        upcoming.extend(within.map(|coming| (facts.workspace_id, coming)));
-        Ok(())
-    })
-    .or_raise();
-    upcoming.sort_by_key(|(id, next)| (!next.due, next.at, *id, next.rule));
-    let names = names(&product, upcoming.iter().map(|(id, _)| *id)).or_raise();
-    TableIterator::new(upcoming.into_iter().map(move |(id, next)| {
-        let (workspace, owner, template) = names.get(&id).cloned().unwrap_or_default();
-        (
-            sql_uuid(id),
-            workspace,
-            owner,
-            template,
-            next.transition.name().to_owned(),
-            next.reason.name().to_owned(),
-            timestamptz(next.at),
-            next.due,
-        )
-    }))
-}
-
-/// The names of a workspace, its owner and its template.
-type Names = (Option<String>, Option<String>, Option<String>);
-
-fn names(
-    product: &Product,
-    ids: impl Iterator<Item = Uuid>,
-) -> Result<HashMap<Uuid, Names>, Error> {
-    let mut names = HashMap::new();
-    for_each_row(
-        &format!(
-            "SELECT w.id, w.name::pg_catalog.text, u.username::pg_catalog.text,
-                    t.name::pg_catalog.text
-               FROM {} w
-               LEFT JOIN {} u ON u.id = w.owner_id
-               LEFT JOIN {} t ON t.id = w.template_id
-              WHERE w.id = ANY ($1)",
-            product.table(workspaces::TABLE),
-            product.table(users::TABLE),
-            product.table(templates::TABLE)
-        ),
-        Access::Read,
-        vec![uuids(ids)],
-        |row| {
-            if let Some(id) = row.uuid(0)? {
-                names.insert(id, (row.text(1)?, row.text(2)?, row.text(3)?));
-            }
-            Ok(())
-        },
-    )?;
-    Ok(names)
 }

@@ -69,7 +69,7 @@ pub struct Attempt {
     pub build_id: Option<Uuid>,
     /// `provisioner_jobs.id` of the new job.
     pub job_id: Option<Uuid>,
-    /// The new build's number.
+    /// The number that the new build has, or would have had.
     pub build_number: Option<i32>,
     /// SQLSTATE of a failed one.
     pub sqlstate: Option<SqlState>,
@@ -104,7 +104,7 @@ impl Attempt {
         Attempt {
             code: Some(block.code),
             message: Some(block.message.clone()),
-            ..Attempt::new(due, Outcome::Blocked)
+            ..Attempt::numbered(due, Outcome::Blocked)
         }
     }
 
@@ -114,30 +114,33 @@ impl Attempt {
             sqlstate: Some(sqlstate),
             message: Some(message),
             fingerprint: planned.fingerprint(),
-            ..Attempt::new(&planned.due, Outcome::Failed)
+            ..Attempt::numbered(&planned.due, Outcome::Failed)
         }
     }
 
-    /// What is due would be built, and with which number; nothing was written.
-    pub fn would_be(due: &Due, outcome: Outcome) -> Attempt {
+    /// What is due, with the number that its build has or would have. A reminder has that of
+    /// the build whose deadline it is, a mark alone has none.
+    pub fn numbered(due: &Due, outcome: Outcome) -> Attempt {
         let latest = due.facts.latest.as_ref();
-        let number = latest.map(|latest| match due.next.transition {
-            // That of the build whose deadline it is.
-            Transition::Remind => latest.build_number,
-            _ => latest.build_number.saturating_add(1),
-        });
+        let latest = latest.map(|latest| latest.build_number);
         Attempt {
-            build_number: number,
+            build_number: match due.next.transition {
+                Transition::Dormant => None,
+                Transition::Remind => latest,
+                _ => latest.and_then(|latest| latest.checked_add(1)),
+            },
             ..Attempt::new(due, outcome)
         }
     }
 
-    /// What is due was made, or would be, and is no build: a mark, or a reminder, which has
-    /// the number of the build whose deadline it is.
-    pub fn without_build(due: &Due, outcome: Outcome) -> Attempt {
-        match due.next.transition {
-            Transition::Remind => Attempt::would_be(due, outcome),
-            _ => Attempt::new(due, outcome),
+    /// What is due would be made; nothing was written. That is recorded once for each latest
+    /// build, so that a mark has a number, too: that of the next build.
+    pub fn observed(due: &Due) -> Attempt {
+        let next = due.latest_build_number().checked_add(1);
+        let observed = Attempt::numbered(due, Outcome::Observed);
+        Attempt {
+            build_number: observed.build_number.or(next),
+            ..observed
         }
     }
 }

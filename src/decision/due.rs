@@ -34,6 +34,13 @@ impl Due {
     }
 }
 
+/// How many of what is due, in the order of a tick, come before the reminders: what keeps those
+/// from being made, however long, is waited for when all else is built.
+pub fn before_reminders(due: &[Due]) -> usize {
+    let is_reminder = |due: &Due| due.next.transition == Transition::Remind;
+    due.iter().position(is_reminder).unwrap_or(due.len())
+}
+
 /// What `next_start_at` of a workspace is filled in with, and the schedule's text that
 /// it was computed from.
 pub type Fill = (Uuid, String, Instant);

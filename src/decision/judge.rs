@@ -1,11 +1,12 @@
 //! The verdict on workspaces with the server's zones and holds, and reading what is due.
 
-use crate::instant::Instant;
+use crate::instant::{HOUR, Instant, Micros};
 use crate::lifecycle::bound::start_bound;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::policy::Policy;
+use crate::lifecycle::rules::ActingRule;
 use crate::lifecycle::verdict::{Verdict, verdict};
-use crate::product::facts::{self, Selection};
+use crate::product::facts::{self, Among, Selection};
 use crate::product::schema::Product;
 use crate::product::starts::{Starts, Wanted};
 use crate::server::error::Error;
@@ -33,13 +34,60 @@ pub(crate) fn scan(
     tick: Instant,
 ) -> Result<Decided, Error> {
     let holds = holds::read(tick)?;
-    let starts = holds.with_schedules(|schedules| {
+    let starts = starts(product, policy, &holds, wanted, tick)?;
+    let selection = Selection::DueAt(*policy, tick, wanted, starts, Among::default());
+    decide(product, policy, &holds, selection, tick)
+}
+
+/// What the schedules of workspaces come to at a tick: nothing, where none may start any.
+fn starts(
+    product: &Product,
+    policy: &Policy,
+    holds: &KeptHolds,
+    wanted: Wanted,
+    tick: Instant,
+) -> Result<Starts, Error> {
+    if !policy.allows(ActingRule::Autostart) {
+        return Ok(Starts::default());
+    }
+    holds.with_schedules(|schedules| {
         Starts::read(product, tick, wanted, |schedule, blocked| {
             start_bound(schedule, blocked, &product.signs, policy, tick, schedules)
         })
-    })?;
-    let selection = Selection::DueAt(*policy, tick, wanted, starts);
-    decide(product, policy, &holds, selection, tick)
+    })
+}
+
+/// Schedules are worked out so far ahead; of what comes later every workspace is looked at.
+const AHEAD: i64 = 400 * 24 * HOUR;
+
+/// Judges at the tick the workspaces for which something may come up to a time.
+pub(crate) fn coming(
+    product: &Product,
+    policy: &Policy,
+    holds: &KeptHolds,
+    among: Among,
+    tick: Instant,
+    until: Instant,
+    mut each: impl FnMut(Facts, Verdict),
+) -> Result<(), Error> {
+    // Some rules act only after their time.
+    let then = until.saturating_add_micros(1);
+    let selection = if then <= tick.saturating_add_micros(AHEAD) {
+        // A run that is too late by then may not be so before.
+        let whenever = Policy {
+            max_start_delay: Micros(0),
+            ..*policy
+        };
+        let starts = starts(product, &whenever, holds, Wanted::ByThen, then)?;
+        Selection::DueAt(whenever, then, Wanted::ByThen, starts, among)
+    } else {
+        Selection::Candidates(*policy, among)
+    };
+    facts::read(product, selection, |facts| {
+        let verdict = judge(product, policy, holds, &facts, tick);
+        each(facts, verdict);
+        Ok(())
+    })
 }
 
 /// Reads and decides: what is due at the tick.

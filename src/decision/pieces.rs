@@ -61,6 +61,14 @@ impl<'a> Pieces<'a> {
         pieces
     }
 
+    /// Others after all of these, in batches of their own.
+    #[must_use]
+    pub fn and_then(mut self, due: &'a [Uuid], batch_size: usize) -> Pieces<'a> {
+        let mut all = Pieces::in_batches(due, batch_size);
+        all.stack.append(&mut self.stack);
+        all
+    }
+
     fn push(&mut self, ids: &'a [Uuid], size: usize, hurried: bool, tries: usize) {
         let parts = ids.chunks(size.max(1)).rev().map(|ids| Piece {
             ids,
@@ -111,6 +119,21 @@ mod tests {
 
     fn ids(count: u128) -> Vec<Uuid> {
         (1..=count).map(Uuid::from_u128).collect()
+    }
+
+    #[test]
+    fn what_comes_after_is_in_no_batch_with_what_is_before() {
+        let all = ids(7);
+        let (first, then) = all.split_at(3);
+        let mut pieces = Pieces::in_batches(first, 2).and_then(then, 2);
+        let mut sizes = Vec::new();
+        let mut taken: Vec<Uuid> = Vec::new();
+        while let Some(piece) = pieces.take_next() {
+            sizes.push(piece.ids.len());
+            taken.extend(piece.ids);
+        }
+        assert_eq!(sizes, [2, 1, 2, 2]);
+        assert_eq!(taken, all);
     }
 
     fn error(sqlstate: &str) -> SqlState {

@@ -78,11 +78,12 @@ fn of_what(planned: &Planned) -> Vec<Notice> {
 
 impl<'a> Telling<'a> {
     /// Reads what messages on these are made from, as whoever acts; `None` where nobody is
-    /// told of any of them.
+    /// told of any of them. `hold` is called before anything is read.
     pub(crate) fn read(
         product: &Product,
         settings: &'a Settings,
         planned: &[&Planned],
+        hold: impl FnOnce() -> Result<(), Error>,
     ) -> Result<Option<Telling<'a>>, Error> {
         let tells = messages::tells(product, settings);
         let audits = messages::audits(product, settings);
@@ -98,6 +99,7 @@ impl<'a> Telling<'a> {
         if asked.is_empty() {
             return Ok(None);
         }
+        hold()?;
         Ok(Some(Telling {
             settings,
             form: messages::form(product),

@@ -275,7 +275,7 @@ impl Writer<'_> {
 fn built(item: &Item<'_>) -> Attempt {
     let due = &item.planned.due;
     let Some(build) = &item.build else {
-        return Attempt::without_build(due, Outcome::Built);
+        return Attempt::numbered(due, Outcome::Built);
     };
     Attempt {
         build_id: Some(build.build_id),

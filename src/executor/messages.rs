@@ -14,6 +14,7 @@ use crate::decision::report::TickReport;
 use crate::decision::telling::Telling;
 use crate::instant::Instant;
 use crate::lifecycle::transition::Transition;
+use crate::product::locks::hold_to_tell;
 use crate::product::messages::{self, Audited, Queued};
 use crate::product::role::lacks_rights_to_tell;
 use crate::product::write::writing;
@@ -38,7 +39,8 @@ impl Executor<'_> {
     ) -> Result<Result<Option<Telling<'_>>, Error>, Error> {
         let read = in_subtransaction(|| {
             acting_as(self.role, || {
-                Telling::read(&self.product, self.settings, planned)
+                let hold = || hold_to_tell(&self.product, self.settings);
+                Telling::read(&self.product, self.settings, planned, hold)
             })
         });
         match read {
@@ -49,13 +51,18 @@ impl Executor<'_> {
 
     /// The error, with what grants the rights to tell owners where they are missing.
     fn with_rights_to_tell(&self, error: Error) -> Error {
-        let missing = || lacks_rights_to_tell(&self.product, self.settings, self.role);
-        match missing() {
-            Ok(Some(missing)) if error.sqlstate().lacks_right() => {
-                Error::new(error.code, missing).detail(error.message)
-            }
-            _ => error,
+        self.lacks_rights_to_tell(&error).unwrap_or(error)
+    }
+
+    /// What is missing of the rights to tell owners, where that is why; `None` where it is
+    /// not: a permission can also be denied to a single row.
+    fn lacks_rights_to_tell(&self, error: &Error) -> Option<Error> {
+        if !error.sqlstate().lacks_right() {
+            return None;
         }
+        let missing = lacks_rights_to_tell(&self.product, self.settings, self.role);
+        let missing = missing.ok().flatten()?;
+        Some(Error::new(error.code, missing).detail(error.message.clone()))
     }
 
     /// Queues the messages on what was made, and writes the audit log's rows.
@@ -149,9 +156,9 @@ impl Executor<'_> {
         if is_there {
             return Ok(());
         }
-        if set.len() == 1 || *stalls == 0 || sqlstate.lacks_right() {
-            let error = self.with_rights_to_tell(error);
-            report.leave_untold(set.len(), error.to_string());
+        let lacking = self.lacks_rights_to_tell(&error);
+        if set.len() == 1 || *stalls == 0 || lacking.is_some() {
+            report.leave_untold(set.len(), lacking.unwrap_or(error).to_string());
             return Ok(());
         }
         let (left, right) = set.split_at(set.len() / 2);

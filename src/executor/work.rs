@@ -11,6 +11,7 @@ use crate::decision::due::{Due, Fill};
 use crate::decision::plan::plan_all;
 use crate::decision::planned::Planned;
 use crate::decision::recheck::{self, Made};
+use crate::decision::report::TickReport;
 use crate::decision::turn::Turn;
 use crate::ledger::back_off::still_waits;
 use crate::ledger::ticks::Source;
@@ -64,11 +65,7 @@ impl Executor<'_> {
         let mut given_up = None;
         let mut overtaken = Vec::new();
         if self.source == Source::Worker && self.settings.action == Action::Observe {
-            attempts.extend(
-                ready
-                    .iter()
-                    .map(|planned| Attempt::would_be(&planned.due, Outcome::Observed)),
-            );
+            attempts.extend(ready.iter().map(|planned| Attempt::observed(&planned.due)));
             attempts = transitions::not_yet_observed(&self.extension, attempts)?;
         } else {
             let writer = Writer {
@@ -78,11 +75,9 @@ impl Executor<'_> {
                 settings: self.settings,
                 telling: self.telling(&ready)?,
             };
-            let written = self.write(&writer, &mut ready, &mut overtaken)?;
+            let report = &mut next.report;
+            let written = self.write(&writer, report, &mut ready, &mut overtaken)?;
             next.builds_left.give_back(overtaken.len());
-            next.report.told += i64::try_from(written.told).unwrap_or(0);
-            let telling = &writer.telling;
-            self.tell(&mut next.report, telling, &ready, &written.attempts, now)?;
             attempts.extend(written.attempts);
             given_up = written.given_up;
         }
@@ -124,18 +119,25 @@ impl Executor<'_> {
         })
     }
 
-    /// Writes what is ready. What was overtaken by then is taken back, and moved from
-    /// `ready` to `overtaken`.
+    /// Writes what is ready, and tells of it. What was overtaken by then is taken back, and
+    /// moved from `ready` to `overtaken`.
     fn write(
         &self,
         writer: &Writer<'_>,
+        report: &mut TickReport,
         ready: &mut Vec<&Planned>,
         overtaken: &mut Vec<Uuid>,
     ) -> Result<Written, Error> {
+        let before = report.clone();
         loop {
             let mut changed = Vec::new();
+            report.clone_from(&before);
             let written = in_subtransaction(|| {
                 let written = writer.write(ready)?;
+                report.told += i64::try_from(written.told).unwrap_or(0);
+                let (telling, attempts) = (&writer.telling, &written.attempts);
+                self.tell(report, telling, ready, attempts, writer.now)?;
+                // Last of all: messages may have been waited for.
                 changed = self.overtaken(ready, &written.attempts)?;
                 if changed.is_empty() {
                     Ok(written)

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use crate::instant::{Instant, MINUTE};
+use crate::instant::{Instant, MINUTE, Micros};
 use crate::lifecycle::allowed::first_allowed;
 use crate::lifecycle::signs::Signs;
 use crate::schedule::Schedule;
@@ -33,6 +33,8 @@ pub(super) struct Cycle<'a> {
     pub stops_held: HeldTicks,
     /// A run in a hold is made up for at its end.
     pub made_up: bool,
+    /// How long after a run, or the end of a hold, the workspace is started.
+    pub spread: Micros,
 }
 
 /// What was done since a workspace was stopped.
@@ -42,6 +44,9 @@ struct Week {
     /// Each tick, and was it a start?
     done: Vec<(Instant, bool)>,
 }
+
+/// How many holds that a place after a run is in are followed, as the rule does.
+const MOST_HELD: usize = 12;
 
 /// A week in which more is done than this is not repeated at once.
 const MOST_DONE: usize = 500;
@@ -149,10 +154,23 @@ impl Cycle<'_> {
             let run = first_allowed(self.schedule, self.blocked_days, self.signs, after).ok()?;
             let free = self.starts_held.free(run);
             if free == run || self.made_up {
-                return Some(free);
+                return Some(self.spread_from(free));
             }
             // A run at the very end of the hold counts.
             after = free.saturating_add_micros(-MINUTE);
         }
+    }
+
+    /// The workspace's place after what counts as its run; one in a hold counts from its end.
+    fn spread_from(&self, counts: Instant) -> Instant {
+        let mut place = counts.saturating_add(self.spread);
+        for _ in 0..MOST_HELD {
+            let free = self.starts_held.free(place);
+            if free == place {
+                break;
+            }
+            place = free.saturating_add(self.spread);
+        }
+        self.starts_held.free(place)
     }
 }

@@ -28,25 +28,45 @@ pub(super) struct HeldAhead<'a, Z> {
 type Asked = (Transition, Vec<i64>);
 
 /// Stretches of ticks, in order: the first that is held, and the first that is free again.
-#[derive(Clone, Debug, Default)]
-pub(super) struct HeldTicks(Rc<[(Instant, Instant)]>);
+#[derive(Clone, Debug)]
+pub(super) struct HeldTicks {
+    stretches: Rc<[(Instant, Instant)]>,
+    are_whole: bool,
+}
+
+impl Default for HeldTicks {
+    /// Nothing is held.
+    fn default() -> HeldTicks {
+        HeldTicks {
+            stretches: Rc::default(),
+            are_whole: true,
+        }
+    }
+}
 
 impl HeldTicks {
+    /// Do holds begin and end at full minutes?
+    pub(super) fn are_whole(&self) -> bool {
+        self.are_whole
+    }
+
     /// Is no tick held?
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.stretches.is_empty()
     }
 
     /// The first held tick at or after one; `None` if there is none.
     pub(super) fn next(&self, tick: Instant) -> Option<Instant> {
-        let after = self.0.partition_point(|(_, to)| *to <= tick);
-        self.0.get(after).map(|(from, _)| tick.max(*from))
+        let after = self.stretches.partition_point(|(_, to)| *to <= tick);
+        self.stretches.get(after).map(|(from, _)| tick.max(*from))
     }
 
     /// The first tick at or after one at which nothing is held.
     pub(super) fn free(&self, tick: Instant) -> Instant {
-        let before = self.0.partition_point(|(from, _)| *from <= tick);
-        let last = before.checked_sub(1).and_then(|place| self.0.get(place));
+        let before = self.stretches.partition_point(|(from, _)| *from <= tick);
+        let last = before
+            .checked_sub(1)
+            .and_then(|place| self.stretches.get(place));
         last.map_or(tick, |(_, to)| tick.max(*to))
     }
 }
@@ -87,6 +107,7 @@ impl<'a, Z: Zone> HeldAhead<'a, Z> {
 
     fn work_out(&self, facts: &Facts, transitions: Transitions) -> Option<HeldTicks> {
         let mut stretches: Vec<(Instant, Instant)> = Vec::new();
+        let mut are_whole = true;
         let mut at = self.from;
         while at < self.to {
             let next = match self.holds.held(facts, transitions, at) {
@@ -112,7 +133,11 @@ impl<'a, Z: Zone> HeldAhead<'a, Z> {
                 Some(next) if next > at => at = next,
                 _ => break,
             }
+            are_whole &= at == at.truncate_to_minute();
         }
-        Some(HeldTicks(stretches.into()))
+        Some(HeldTicks {
+            stretches: stretches.into(),
+            are_whole,
+        })
     }
 }

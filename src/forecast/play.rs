@@ -243,8 +243,13 @@ impl<'a, S: Schedules, Z: ZoneSource, H: Zone> Player<'a, S, Z, H> {
         let steady = steady(facts, signs, &self.policy, tick, schedules)?;
         let starts_held = self.held.ticks(facts, Transition::Start)?;
         let made_up = self.policy.missed_starts == MissedStarts::MakeUp;
-        // What is too late and made up for none the less is for the rule to say.
-        if made_up && self.policy.max_start_delay > Micros(0) && !starts_held.is_empty() {
+        let spread = self.policy.spread_of(facts.workspace_id);
+        // What is too late, or made up for none the less, is for the rule to say; so is a place
+        // that counts from an end within a minute.
+        let may_be_late = self.policy.max_start_delay > Micros(0);
+        let is_special = may_be_late && (made_up || spread > Micros(0))
+            || spread > Micros(0) && !starts_held.are_whole();
+        if is_special && !starts_held.is_empty() {
             return None;
         }
         let marks_held = self.held.ticks(facts, Transition::Dormant)?;
@@ -261,6 +266,7 @@ impl<'a, S: Schedules, Z: ZoneSource, H: Zone> Player<'a, S, Z, H> {
             starts_held,
             stops_held: self.held.ticks(facts, Transition::Stop)?,
             made_up,
+            spread,
         };
         let (last, next) = cycle.walk(from, tick, to, counts);
         if last == from {

@@ -10,7 +10,7 @@ use crate::lifecycle::transition::Transition;
 use crate::new_build::codes::BlockCode;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, Row, execute, fetch_one, for_each_row, uuids};
+use crate::server::query::{Access, Arg, Row, execute, fetch_all, fetch_one, for_each_row, uuids};
 use crate::sqlstate::SqlState;
 
 use super::back_off::{LastAttempt, pause_after};
@@ -191,6 +191,25 @@ pub(crate) fn count_stuck(extension: &Extension) -> Result<Stuck, Error> {
                 sqlstate: row.text(2)?.unwrap_or_default(),
             }))?.unwrap_or_default();
     Ok(stuck)
+}
+
+/// Why workspaces can't move, by code or SQLSTATE, and how many for each; the most first.
+/// Needs the rights of the extension's owner.
+pub(crate) fn why_stuck(extension: &Extension) -> Result<Vec<(String, i64)>, Error> {
+    fetch_all(
+        &format!(
+            "SELECT COALESCE(a.code, a.sqlstate, a.outcome), pg_catalog.count(*)
+               FROM {} a GROUP BY 1 ORDER BY 2 DESC, 1",
+            extension.table("autobuild_attempts")
+        ),
+        Vec::new(),
+        |row| {
+            Ok((
+                row.text(0)?.unwrap_or_default(),
+                row.bigint(1)?.unwrap_or(0),
+            ))
+        },
+    )
 }
 
 /// The rows of `autobuild_blocked`. Needs the rights of the extension's owner.

@@ -7,6 +7,8 @@
 pub mod back_off;
 
 #[cfg(feature = "pgrx")]
+pub(crate) mod agreement;
+#[cfg(feature = "pgrx")]
 pub(crate) mod attempts;
 #[cfg(feature = "pgrx")]
 pub(crate) mod batch;

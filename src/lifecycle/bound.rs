@@ -35,10 +35,13 @@ pub fn start_bound<S: Schedules>(
         return None;
     }
     let bound = schedules.schedule(schedule).ok()?.bound(tick, blocked)?;
-    // Where lateness is limited, runs count that are later than the limit before the tick. A
-    // run that is made up for at the end of a hold is late from there on, whenever it was.
+    // Where lateness is limited, runs count that are later than the limit before the tick,
+    // from the workspace's place in the spread on. A run that is made up for at the end of a hold is late from there on, whenever it was.
     let limit = policy.max_start_delay;
     let made_up = schedules.has_holds() && policy.missed_starts == MissedStarts::MakeUp;
-    let is_late = limit > Micros(0) && !made_up && bound <= tick.saturating_sub(limit);
+    let by = tick
+        .saturating_sub(limit)
+        .saturating_sub(policy.widest_spread());
+    let is_late = limit > Micros(0) && !made_up && bound <= by;
     (!is_late).then_some(bound)
 }

@@ -7,7 +7,7 @@
 //! Its job has ended, too, with one exception: the dormancy mark of a workspace that does
 //! not run needs no build, and so does not wait for one that is under way.
 
-use crate::instant::{Instant, Nanos};
+use crate::instant::{Instant, Micros, Nanos};
 
 use super::facts::{
     BuildTransition, Facts, Job, LatestBuild, OwnerStatus, PREBUILDS_OWNER, Template,
@@ -189,6 +189,11 @@ impl<'a> Candidate<'a> {
     /// May a schedule of this owner's start anything?
     pub(super) fn owner_may_start(&self) -> bool {
         !self.signs.active_owner || self.owner == OwnerStatus::Active
+    }
+
+    /// How long after a run it is started.
+    pub(super) fn spread(&self) -> Micros {
+        self.policy.spread_of(self.facts.workspace_id)
     }
 
     /// The schedule's text, unless there is none.

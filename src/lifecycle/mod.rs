@@ -16,6 +16,7 @@ pub mod bound;
 mod candidate;
 pub mod explain;
 pub mod facts;
+pub mod hanging;
 mod held;
 pub mod listing;
 pub mod needs;

@@ -1,6 +1,8 @@
 //! What the operator set of the rules.
 
-use crate::instant::Micros;
+use uuid::Uuid;
+
+use crate::instant::{MINUTE, Micros};
 
 use super::facts::Template;
 use super::rules::{ActingRule, RuleSet};
@@ -22,6 +24,9 @@ pub struct Policy {
     pub max_start_delay: Micros,
     /// `workspace_autobuild.missed_starts`.
     pub missed_starts: MissedStarts,
+    /// `workspace_autobuild.spread_starts`: the window over which the starts of one minute are
+    /// spread; 0 for none.
+    pub spread_starts: Micros,
 }
 
 /// What becomes of a start whose run is in a hold.
@@ -46,11 +51,36 @@ impl Policy {
         notify_owners: true,
         max_start_delay: Micros(0),
         missed_starts: MissedStarts::Drop,
+        spread_starts: Micros(0),
     };
 
     /// May this rule act?
     pub fn allows(&self, rule: ActingRule) -> bool {
         self.hindrance(rule).is_none()
+    }
+
+    /// How long after its run a workspace is started: always at the same place in the window
+    /// over which starts are spread, in full minutes, since ticks are. Ids are random, so that
+    /// every minute of the window has as many.
+    pub fn spread_of(&self, workspace_id: Uuid) -> Micros {
+        let minutes = self
+            .spread_starts
+            .0
+            .max(0)
+            .unsigned_abs()
+            .div_ceil(MINUTE.unsigned_abs());
+        let place = workspace_id.as_u128().checked_rem(u128::from(minutes));
+        Micros(
+            place
+                .and_then(|place| i64::try_from(place).ok())
+                .unwrap_or(0)
+                * MINUTE,
+        )
+    }
+
+    /// The longest time that any workspace is started after its run.
+    pub(super) fn widest_spread(&self) -> Micros {
+        Micros(self.spread_starts.0.max(0))
     }
 
     /// Which setting keeps this rule from acting, for sentences: "It does not act: ...".

@@ -65,6 +65,16 @@ pub enum BuildReason {
 }
 
 impl BuildReason {
+    /// Those that an executor writes, the product's or ours.
+    pub const WRITTEN: [BuildReason; 6] = [
+        BuildReason::Autostart,
+        BuildReason::Autostop,
+        BuildReason::TaskAutoPause,
+        BuildReason::Dormancy,
+        BuildReason::Autolock,
+        BuildReason::Autodelete,
+    ];
+
     /// The value in SQL.
     pub fn name(self) -> &'static str {
         match self {

@@ -114,7 +114,7 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: Option<Wanted>) -> Ask
                 let before = format!("({created_at} < w.start_bound) IS NOT FALSE");
                 start.push_str(&match wanted {
                     _ if !signs.next_start_at => format!(" AND {before}"),
-                    Wanted::Due => format!(
+                    Wanted::Due | Wanted::ByThen => format!(
                         " AND (w.next_start_at IS NULL OR w.next_start_at <= $1) AND {before}"
                     ),
                     Wanted::DueAndEmpty => format!(
@@ -189,8 +189,10 @@ fn asked_of(rule: ActingRule, product: &Product, at_tick: Option<Wanted>) -> Ask
                 window("n")
             );
             let mut second = format!("{} > 0", window("t"));
-            if at_tick.is_some() {
-                first.push_str(&format!(" AND {deadline} > $1"));
+            if let Some(wanted) = at_tick {
+                if wanted != Wanted::ByThen {
+                    first.push_str(&format!(" AND {deadline} > $1"));
+                }
                 // As with dormancy, a second of slack.
                 second.push_str(&format!(
                     " AND pg_catalog.date_part('epoch', {deadline})

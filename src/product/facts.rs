@@ -31,15 +31,52 @@ pub(crate) enum Selection {
     /// These, as if a build of theirs were not there.
     Without(Vec<(Uuid, Option<Uuid>)>),
     /// Every one that a rule might act on at the tick, by what schedules come to then.
-    DueAt(Policy, Instant, Wanted, Starts),
+    DueAt(Policy, Instant, Wanted, Starts, Among),
     /// Every one that a rule might ever act on as things stand.
-    Candidates(Policy),
+    Candidates(Policy, Among),
     /// So many of these, in the order of ids, after this id.
     CandidatesAfter(Policy, Uuid, i64),
     /// Every one that is not deleted.
     Every,
     /// Every one that is not deleted and has one of these schedules, as if it had no build.
     Scheduled(Vec<String>),
+}
+
+/// Of which workspaces something is asked; of all where none is named.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Among {
+    /// This one.
+    pub workspace: Option<Uuid>,
+    /// Those of this template.
+    pub template: Option<Uuid>,
+    /// Those of this owner.
+    pub owner: Option<Uuid>,
+}
+
+impl Among {
+    /// Is the workspace with these facts among them?
+    pub(crate) fn has(&self, facts: &Facts) -> bool {
+        let template = facts.template.as_ref().map(|template| template.id);
+        self.workspace.is_none_or(|id| id == facts.workspace_id)
+            && self.owner.is_none_or(|id| id == facts.owner_id)
+            && self.template.is_none_or(|id| Some(id) == template)
+    }
+
+    /// What is asked of a workspace `x` for it; its values come after these.
+    fn condition(&self, args: &mut Vec<Arg<'_>>) -> String {
+        let mut condition = String::new();
+        for (column, id) in [
+            (workspaces::ID, self.workspace),
+            (workspaces::TEMPLATE_ID, self.template),
+            (workspaces::OWNER_ID, self.owner),
+        ] {
+            if let Some(id) = id {
+                args.push(Arg::Uuid(id));
+                condition.push_str(&format!(" AND x.{} = ${}", column.name, args.len()));
+            }
+        }
+        condition
+    }
 }
 
 /// The tables that [`read`] reads.
@@ -94,18 +131,21 @@ pub(crate) fn read(
                 ],
             )
         }
-        Selection::DueAt(policy, tick, wanted, starts) => {
+        Selection::DueAt(policy, tick, wanted, starts, among) => {
             let Condition { first, whole } = candidates(product, &policy, Some(wanted));
             let [schedules, templates, bounds] = starts.into_args();
             // Seconds since 1970: durations are compared as numbers, so that no stored
             // duration or time can be out of range.
             let seconds = Arg::Double(tick.unix_seconds() as f64);
-            let args = vec![Arg::Time(Some(tick)), seconds, schedules, templates, bounds];
-            (workspaces_found(product, &first), whole, args)
+            let mut args = vec![Arg::Time(Some(tick)), seconds, schedules, templates, bounds];
+            let among = among.condition(&mut args);
+            (workspaces_found(product, &first, &among), whole, args)
         }
-        Selection::Candidates(policy) => {
+        Selection::Candidates(policy, among) => {
             let condition = candidates(product, &policy, None).whole;
-            (every_workspace(product), condition, vec![])
+            let mut args = vec![];
+            let among = among.condition(&mut args);
+            (every_workspace(product, &among), condition, args)
         }
         Selection::CandidatesAfter(policy, id, limit) => (
             table(),
@@ -227,9 +267,9 @@ fn statement(product: &Product, workspaces: &str, builds_that: &str) -> String {
 /// The workspaces that are not deleted, in the order of their ids: so the index of builds
 /// is read from its one end to the other, which is nearly twice as fast as going to and
 /// fro in it. (OFFSET 0 keeps the server from taking the order away.)
-fn every_workspace(product: &Product) -> String {
+fn every_workspace(product: &Product, among: &str) -> String {
     format!(
-        "(SELECT {} FROM {} x WHERE NOT x.deleted ORDER BY x.id OFFSET 0)",
+        "(SELECT {} FROM {} x WHERE NOT x.deleted{among} ORDER BY x.id OFFSET 0)",
         inner_columns(product, "x", OF_A_WORKSPACE),
         product.table(workspaces::TABLE)
     )
@@ -238,7 +278,7 @@ fn every_workspace(product: &Product) -> String {
 /// The workspaces that a condition on the workspace and its latest build leaves, each with
 /// the bound of its schedule. Nearly all are left out, so what is sorted has only what the
 /// condition asks for; the few others, and their builds, are looked up again.
-fn workspaces_found(product: &Product, condition: &str) -> String {
+fn workspaces_found(product: &Product, condition: &str, among: &str) -> String {
     // Which schedule does not matter here.
     let schedule = workspaces::AUTOSTART_SCHEDULE.name;
     format!(
@@ -248,7 +288,7 @@ fn workspaces_found(product: &Product, condition: &str) -> String {
                               SELECT {asked}, start.bound AS start_bound,
                                      CASE WHEN x.{schedule} <> '' THEN '*' END AS {schedule}
                                 FROM {workspaces} x {joined}
-                               WHERE NOT x.deleted OFFSET 0) every
+                               WHERE NOT x.deleted{among} OFFSET 0) every
                            ORDER BY every.id OFFSET 0) w
                     LEFT JOIN LATERAL (
                          SELECT {of_a_build}

@@ -7,6 +7,7 @@
 use crate::columns::{licenses, templates, workspaces};
 use crate::server::clock;
 use crate::server::error::Error;
+use crate::server::extension::database;
 use crate::server::identity::{acting_as, role_name};
 use crate::server::query::{Arg, exists};
 use crate::server::relation::{self, Mode};
@@ -77,6 +78,25 @@ pub(crate) fn problem(product: &Product, settings: &Settings) -> Result<Option<S
         )),
         _ => None,
     })
+}
+
+/// The statement that mends such a problem: `auto` follows the table, and where the role can't
+/// read it, it is granted.
+pub(crate) fn mending_statement(product: &Product, settings: &Settings) -> String {
+    let set = |value: &str| {
+        let database = quoted(&database());
+        format!("ALTER DATABASE {database} SET workspace_autobuild.licensed_rules = '{value}';")
+    };
+    let role = executor_role(product, settings).ok().and_then(role_name);
+    match (settings.licensed_rules, role) {
+        (LicensedRules::Auto, Some(role)) if product.has(licenses::EXP) => format!(
+            "GRANT SELECT (exp) ON {} TO {};",
+            product.table(licenses::TABLE),
+            quoted(&role)
+        ),
+        (LicensedRules::Auto, _) => set("on"),
+        _ => set("auto"),
+    }
 }
 
 fn look(product: &Product, settings: &Settings) -> Result<Licence, Error> {

@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use crate::columns::audit_logs;
 use crate::server::error::Error;
 use crate::server::guc::{deadlock_timeout, give_way, lock_timeout, with_settings};
 use crate::server::relation::{self, Mode};
 use crate::server::subtransaction::in_subtransaction;
-
 use crate::settings::Settings;
 
+use super::messages::{audits, tells};
 use super::schema::{Product, Table};
 
 /// What a transaction does with the product's tables.
@@ -31,19 +32,6 @@ pub(crate) enum Purpose {
     Read,
     /// It reads them and writes builds.
     Write,
-    /// It writes builds, and tells owners or keeps the audit log.
-    WriteAndTell,
-}
-
-impl Purpose {
-    /// What a transaction that builds does under these settings.
-    pub(crate) fn of_writing(settings: &Settings) -> Purpose {
-        if settings.policy.notify_owners || settings.audit_dormancy {
-            Purpose::WriteAndTell
-        } else {
-            Purpose::Write
-        }
-    }
 }
 
 /// Tables that keep changing are looked up so often before it is given up.
@@ -86,6 +74,31 @@ pub(crate) fn hold_sources(product: &Product) -> Result<(), Error> {
 /// As [`hold_sources`], what messages are made from.
 pub(crate) fn hold_messages(product: &Product) -> Result<(), Error> {
     hold_besides(product, |table| table.for_messages)
+}
+
+/// Locks what owners are told by, and the audit log, where something is told: in a transaction
+/// that holds the product's other tables, so that whoever has one of these keeps nothing from
+/// being built.
+///
+/// Errors: as [`hold_under_snapshot`].
+pub(crate) fn hold_to_tell(product: &Product, settings: &Settings) -> Result<(), Error> {
+    let tables: Vec<&Table> = product
+        .tables
+        .iter()
+        .filter(|table| table.for_messages)
+        .filter(|table| match table.name == audit_logs::TABLE {
+            true => audits(product, settings),
+            false => tells(product, settings),
+        })
+        .collect();
+    let mut locked = Vec::new();
+    for (table, mode) in modes(product, &tables, Purpose::Write) {
+        locked.extend(relation::lock(table, mode));
+    }
+    if Product::find(product.name())?.tables != product.tables {
+        return Err(restless());
+    }
+    check_snapshot(&locked)
 }
 
 fn hold_besides(product: &Product, which: impl Fn(&Table) -> bool) -> Result<(), Error> {
@@ -194,15 +207,21 @@ fn held(schema: &str, purpose: Purpose) -> Result<(Rc<Product>, Vec<pg_sys::Oid>
     }
 }
 
-/// The tables and their modes, in the order of locking. A mode is never raised later.
+/// The tables and their modes, in the order of locking. What else is told to owners, or proved,
+/// is locked by whoever does that.
 fn wanted(product: &Product, purpose: Purpose) -> Vec<(pg_sys::Oid, Mode)> {
     let used: Vec<&Table> = product
         .tables
         .iter()
-        .filter(|table| !table.for_proofs)
-        .filter(|table| !table.for_messages || purpose == Purpose::WriteAndTell)
+        .filter(|table| !table.for_proofs && !table.for_messages)
         .collect();
-    let writes = |oid| purpose != Purpose::Read && used.iter().any(|t| t.oid == oid && t.written);
+    modes(product, &used, purpose)
+}
+
+/// The modes in which tables are locked, and what their foreign keys point to. A mode is never
+/// raised later.
+fn modes(product: &Product, used: &[&Table], purpose: Purpose) -> Vec<(pg_sys::Oid, Mode)> {
+    let writes = |oid| purpose == Purpose::Write && used.iter().any(|t| t.oid == oid && t.written);
     let referenced: Vec<pg_sys::Oid> = product
         .referenced
         .iter()

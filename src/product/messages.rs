@@ -33,34 +33,46 @@ pub(crate) const TABLES: [&str; 3] = [
     notification_templates::TABLE,
 ];
 
+/// What telling owners takes.
+const TOLD_BY: [Column; 21] = [
+    users::NAME,
+    users::EMAIL,
+    template_versions::NAME,
+    template_versions::MESSAGE,
+    notification_templates::ID,
+    notification_templates::NAME,
+    notification_templates::BODY_TEMPLATE,
+    notification_templates::ACTIONS,
+    notification_templates::METHOD,
+    notification_preferences::USER_ID,
+    notification_preferences::NOTIFICATION_TEMPLATE_ID,
+    notification_preferences::DISABLED,
+    notification_messages::ID,
+    notification_messages::NOTIFICATION_TEMPLATE_ID,
+    notification_messages::USER_ID,
+    notification_messages::METHOD,
+    notification_messages::PAYLOAD,
+    notification_messages::TARGETS,
+    notification_messages::CREATED_BY,
+    notification_messages::CREATED_AT,
+    notification_messages::DEDUPE_HASH,
+];
+
 /// Are owners told? They are where the setting is on and the product keeps messages.
 pub(crate) fn tells(product: &Product, settings: &Settings) -> bool {
-    settings.policy.notify_owners
-        && [
-            users::NAME,
-            users::EMAIL,
-            template_versions::NAME,
-            template_versions::MESSAGE,
-            notification_templates::ID,
-            notification_templates::NAME,
-            notification_templates::BODY_TEMPLATE,
-            notification_templates::ACTIONS,
-            notification_templates::METHOD,
-            notification_preferences::USER_ID,
-            notification_preferences::NOTIFICATION_TEMPLATE_ID,
-            notification_preferences::DISABLED,
-            notification_messages::ID,
-            notification_messages::NOTIFICATION_TEMPLATE_ID,
-            notification_messages::USER_ID,
-            notification_messages::METHOD,
-            notification_messages::PAYLOAD,
-            notification_messages::TARGETS,
-            notification_messages::CREATED_BY,
-            notification_messages::CREATED_AT,
-            notification_messages::DEDUPE_HASH,
-        ]
-        .into_iter()
-        .all(|column| product.has(column))
+    settings.policy.notify_owners && TOLD_BY.into_iter().all(|column| product.has(column))
+}
+
+/// What is lacking to tell owners, or for the audit log, where that is on and the product has
+/// the tables of it: columns that are not there, or of types that can't serve.
+pub(crate) fn lacking(product: &Product, settings: &Settings) -> Vec<Column> {
+    let has = |table| product.tables.iter().any(|known| known.name == table);
+    let told = settings.policy.notify_owners && TABLES.into_iter().any(has);
+    let audited = settings.audit_dormancy && has(audit_logs::TABLE);
+    let told = TOLD_BY.into_iter().filter(|_| told);
+    told.chain(AUDITED.into_iter().filter(|_| audited))
+        .filter(|column| !product.has(*column))
+        .collect()
 }
 
 /// Is a dormancy mark audited? It is where the setting is on and the product keeps the log.

@@ -50,7 +50,7 @@ pub(crate) fn executor_role(product: &Product, settings: &Settings) -> Result<pg
 }
 
 /// The statements that give the executor a role.
-fn mending_statements(role: &str) -> String {
+pub(crate) fn mending_statements(role: &str) -> String {
     format!(
         "CREATE ROLE {role}; SELECT autobuild_grant('{role_text}'); ALTER DATABASE {database} SET workspace_autobuild.role = '{role_text}';",
         role = quoted(role),

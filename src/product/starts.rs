@@ -27,6 +27,8 @@ pub(crate) enum Wanted {
     Due,
     /// And those whose `next_start_at` is empty, to be filled in.
     DueAndEmpty,
+    /// Those for which something comes up to then, be it past by then.
+    ByThen,
 }
 
 /// Schedules, each with what the latest build must be earlier than for a start: see
@@ -94,7 +96,9 @@ fn statement<'a>(product: &Product, tick: Instant, wanted: Wanted) -> (String, V
     if product.signs.next_start_at {
         // What is empty is read in any case where it is to be filled in.
         condition.push_str(match wanted {
-            Wanted::Due => " AND (x.next_start_at IS NULL OR x.next_start_at <= $1)",
+            Wanted::Due | Wanted::ByThen => {
+                " AND (x.next_start_at IS NULL OR x.next_start_at <= $1)"
+            }
             Wanted::DueAndEmpty => " AND x.next_start_at <= $1",
         });
         args.push(Arg::Time(Some(tick)));

@@ -10,6 +10,7 @@ use pgrx::bgworkers::BackgroundWorker;
 use pgrx::{PgLogLevel, PgSqlErrorCode, pg_guard, pg_sys};
 
 use crate::decision::attempt::Outcome;
+use crate::decision::report::grouped;
 use crate::executor::agenda::{relieve, worker_pass};
 use crate::executor::progress::{Progress, Tick};
 use crate::executor::prove::worker_ahead;
@@ -524,19 +525,6 @@ fn show_progress(progress: Progress) {
         }
     };
     process::show(Some(&text));
-}
-
-/// A number with a comma between thousands.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Does a session need the database without connections (DROP DATABASE, RENAME, CREATE

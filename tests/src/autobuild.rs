@@ -123,7 +123,7 @@ pub struct Attempt {
     pub build_id: Option<Uuid>,
     /// Its job.
     pub job_id: Option<Uuid>,
-    /// Its number.
+    /// Its number, also that which it would have had.
     pub build_number: Option<i32>,
     /// SQLSTATE of a failed one.
     pub sqlstate: Option<String>,

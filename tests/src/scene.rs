@@ -20,6 +20,7 @@ pub fn set(product: &Product) {
         .parameter(parameter("region").default("eu").options(&["eu", "us"]))
         .create();
     moving(&docker, anna, ben, chen);
+    reminded(product, ben);
     stuck(product, &docker, anna, ben, chen);
 }
 
@@ -78,6 +79,19 @@ fn moving(docker: &Template<'_>, anna: User, ben: User, chen: User) {
             .schedule("CRON_TZ=Europe/Berlin 0 9 * * 1-5")
             .ttl(9 * HOUR),
         "now()",
+    );
+}
+
+/// The owner is reminded a minute before the workspace is stopped.
+fn reminded(product: &Product, ben: User) {
+    product.add_notices();
+    let evening = product
+        .template("evening")
+        .set("time_til_autostop_notify", MINUTE)
+        .create();
+    started(
+        evening.workspace("notebook").owner(ben).ttl(8 * HOUR),
+        "now() + interval '150 seconds'",
     );
 }
 

@@ -106,11 +106,13 @@ impl Watch {
             let columns = watched.filter_map(|column| {
                 let watched = column.watched?;
                 let (index, found) = find(column)?;
-                let is_time = found.atttypid == pg_sys::TIMESTAMPTZOID
-                    || found.atttypid == pg_sys::TIMESTAMPOID;
+                let is_time = |found: &pg_sys::FormData_pg_attribute| {
+                    found.atttypid == pg_sys::TIMESTAMPTZOID
+                        || found.atttypid == pg_sys::TIMESTAMPOID
+                };
                 let away_from = match watched {
                     Watched::SoonerOrAwayFrom(other) => {
-                        find(other).filter(|(_, other)| other.atttypid == found.atttypid)
+                        find(other).filter(|(_, other)| is_time(other))
                     }
                     _ => None,
                 };
@@ -118,7 +120,11 @@ impl Watch {
                     index,
                     away_from: away_from.map(|(index, _)| index),
                     // A time of another type can't be compared: any change counts.
-                    watched: if is_time { watched } else { Watched::Changed },
+                    watched: if is_time(found) {
+                        watched
+                    } else {
+                        Watched::Changed
+                    },
                     by_value: found.attbyval,
                     length: i32::from(found.attlen),
                 })
@@ -163,8 +169,14 @@ impl WatchedColumn {
     /// # Safety
     /// Both are rows of the relation that this column was looked up for.
     unsafe fn changed(&self, old: &Values, new: &Values) -> bool {
-        let reached = self.away_from.and_then(|index| old.get(index));
+        // All was done up to the time in the column, as the other column says.
+        let is_done = |row: &Values| {
+            let reached = self.away_from.and_then(|index| row.get(index));
+            reached.is_some() && reached.map(micros) == row.get(self.index).map(micros)
+        };
+        let no_longer_done = || is_done(old) && !is_done(new);
         let (old, new) = (old.get(self.index), new.get(self.index));
+        let time = |value: Option<pg_sys::Datum>| value.map(micros).filter(|&t| t != NO_TIME);
         match self.watched {
             Watched::Changed => match (old, new) {
                 (None, None) => false,
@@ -174,17 +186,12 @@ impl WatchedColumn {
                 }
                 _ => true,
             },
-            Watched::Sooner | Watched::SoonerOrAwayFrom(_) => {
-                let time =
-                    |value: Option<pg_sys::Datum>| value.map(micros).filter(|&t| t != NO_TIME);
-                match (time(old), time(new)) {
-                    (_, None) => false,
-                    (None, Some(_)) => true,
-                    (Some(old), Some(new)) => {
-                        new < old || (new != old && reached.map(micros) == Some(old))
-                    }
-                }
-            }
+            Watched::Sooner => is_sooner(time(old), time(new)),
+            Watched::SoonerOrAwayFrom(_) => match (time(old), time(new)) {
+                // Of what is past nothing is on the agenda any more.
+                (Some(old), Some(new)) if new > old => old <= now() || no_longer_done(),
+                (old, new) => is_sooner(old, new) || (new.is_some() && no_longer_done()),
+            },
             Watched::SoonerOrNull => match (old, new) {
                 (Some(_), None) => true,
                 (Some(old), Some(new)) => micros(new) < micros(old),
@@ -192,6 +199,17 @@ impl WatchedColumn {
             },
         }
     }
+}
+
+/// Does a time become earlier, or come to be?
+fn is_sooner(old: Option<i64>, new: Option<i64>) -> bool {
+    new.is_some_and(|new| old.is_none_or(|old| new < old))
+}
+
+/// The clock's time as the server keeps it.
+fn now() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
 /// A time as the server keeps it: microseconds since 2000.

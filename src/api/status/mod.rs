@@ -7,7 +7,7 @@
 
 mod blockers;
 mod collation;
-mod problem;
+pub(super) mod problem;
 mod read;
 pub(super) mod seen;
 mod state;

@@ -153,9 +153,25 @@ fn problem_of(slot: &Slot) -> Option<String> {
     })
 }
 
+/// The statement that preloads the library beside what is preloaded already. Each name is a
+/// value of its own: in one they would be the name of one library.
+pub(crate) fn preload_statement() -> Option<String> {
+    let present = guc::setting_if_allowed("shared_preload_libraries")?;
+    let names = present.split(',').map(str::trim);
+    let values: Vec<String> = names
+        .filter(|name| !name.is_empty())
+        .chain([spawn::LIBRARY])
+        .map(|name| format!("'{}'", name.trim_matches('"').replace('\'', "''")))
+        .collect();
+    Some(format!(
+        "ALTER SYSTEM SET shared_preload_libraries = {};",
+        values.join(", ")
+    ))
+}
+
 /// How to preload the library beside what is preloaded already, which only those may
 /// know that may read all settings.
-fn preload_advice() -> String {
+pub(crate) fn preload_advice() -> String {
     let present = guc::setting_if_allowed("shared_preload_libraries");
     let value = match present.as_deref().map(str::trim) {
         Some("") | None => spawn::LIBRARY.to_owned(),

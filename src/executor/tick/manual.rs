@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::agenda::pass::NextPiece;
 use crate::decision::attempt::{Attempt, Outcome};
-use crate::decision::due::Decided;
+use crate::decision::due::{Decided, before_reminders};
 use crate::decision::turn::Turn;
 use crate::executor::advisory::lock_key;
 use crate::executor::context::Executor;
@@ -58,7 +58,7 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
             .hint("Try again; the worker holds the lock only while it builds a batch."));
         }
         // The caller's snapshot is older than any lock.
-        let product = hold_under_snapshot(&settings.product_schema, Purpose::of_writing(settings))?;
+        let product = hold_under_snapshot(&settings.product_schema, Purpose::Write)?;
         let executor = Executor::new(settings, at, Source::Manual, product)?;
         let mut state = executor.begin()?;
         let decided = executor.decide_due()?;
@@ -70,12 +70,27 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
         executor.prove_by_hand(executor.versions_of(&due))?;
         let mut attempts = Vec::new();
         let mut room = Room::new();
-        for batch in due.chunks(settings.batch_size) {
-            let batch = batch.to_vec();
+        let (transitions, reminders) = due.split_at(before_reminders(&due));
+        let batches = transitions.chunks(settings.batch_size);
+        let batches = batches.map(|batch| (batch, false));
+        let last = reminders.chunks(settings.batch_size);
+        for (batch, reminds) in batches.chain(last.map(|batch| (batch, true))) {
+            let worked = executor.work(&mut state, batch.to_vec(), &mut |id| room.turn(id));
             let Worked {
                 attempts: tried,
                 overtaken,
-            } = executor.work(&mut state, batch, &mut |id| room.turn(id))?;
+            } = match worked {
+                // What they wait for in vain costs no build.
+                Err(error)
+                    if reminds
+                        && error.sqlstate().is_stall()
+                        && !error.sqlstate().is_intervention() =>
+                {
+                    pgrx::warning!("reminders are left to the next call: {error}");
+                    break;
+                }
+                worked => worked?,
+            };
             if !overtaken.is_empty() {
                 return Err(overtaken_error(&overtaken));
             }

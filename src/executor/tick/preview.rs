@@ -30,10 +30,10 @@ pub(crate) fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, 
         .iter()
         .filter_map(|Planned { due, work, .. }| match work {
             Err(block) => Some(Attempt::blocked(due, block)),
-            Ok(None) => Some(Attempt::without_build(due, Outcome::Built)),
+            Ok(None) => Some(Attempt::numbered(due, Outcome::Built)),
             Ok(Some(_)) => builds_left
                 .take()
-                .then(|| Attempt::would_be(due, Outcome::Built)),
+                .then(|| Attempt::numbered(due, Outcome::Built)),
         })
         .collect())
 }

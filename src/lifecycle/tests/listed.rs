@@ -182,6 +182,7 @@ fn listed(name: &str, policy: &Policy) -> Row {
 fn each_setting_is_shown_with_the_rules_that_it_governs() {
     let policy = Policy {
         missed_starts: MissedStarts::Drop,
+        spread_starts: Micros(0),
         rules: RuleSet::ALL.without(ActingRule::Delete),
         licensed: false,
         failed_stop_retry: false,

@@ -13,6 +13,7 @@ mod random;
 mod random_held;
 mod reference;
 mod reminders;
+mod spread;
 mod unreadable;
 
 use chrono::Weekday;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::holding::Holding;
 use super::*;
-use crate::instant::HOUR;
+use crate::instant::{HOUR, SECOND};
 use crate::lifecycle::facts::PREBUILDS_OWNER;
 use crate::lifecycle::rules::ActingRule;
 use crate::lifecycle::transition::{BuildReason, Transition};
@@ -161,11 +161,13 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
     }
 
     let active = !signs.active_owner || owner == OwnerStatus::Active;
-    let reached = !signs.next_start_at || facts.next_start_at.is_none_or(|at| at <= t);
+    // A start that is spread is made when it would have been made so long ago.
+    let s = t.saturating_sub(policy.spread_of(facts.workspace_id));
+    let reached = !signs.next_start_at || facts.next_start_at.is_none_or(|at| at <= s);
     let x = match policy.max_start_delay {
         Micros(0) => latest.created_at,
         _ if in_progress => latest.created_at,
-        Micros(delay) => latest.created_at.max(t.saturating_add_micros(-delay)),
+        Micros(delay) => latest.created_at.max(s.saturating_add_micros(-delay)),
     };
     let makes_up = policy.missed_starts == MissedStarts::MakeUp;
     if autostart
@@ -177,7 +179,7 @@ fn matches(case: &Case, t: Instant) -> Option<Move> {
         && (template.allow_user_autostart || !policy.licensed)
         && !held(&[Transition::Start])
         && next_counted(case, x)
-            .is_some_and(|run| run <= t || makes_up && x > latest.created_at && was_missed(case, x))
+            .is_some_and(|run| run <= s || makes_up && x > latest.created_at && was_missed(case, x))
     {
         return Some((Transition::Start, BuildReason::Autostart, false));
     }
@@ -256,6 +258,22 @@ fn awaits_a_time(case: &Case) -> bool {
         && latest
             .job
             .is_some_and(|job| job.completed_at.is_some() && !job.failed)
+}
+
+/// Is a start reached, but for the workspace's place in the spread?
+fn waits_in_the_spread(case: &Case) -> bool {
+    let mut at_once = case.clone();
+    at_once.policy.spread_starts = Micros(0);
+    at_once.policy.max_start_delay = Micros(0);
+    let lateness = case.policy.max_start_delay;
+    let spread = case.policy.spread_of(case.facts.workspace_id);
+    if lateness > Micros(0) {
+        let earliest = tick().saturating_sub(lateness).saturating_sub(spread);
+        let latest = at_once.facts.latest.as_mut().expect("it awaits a time");
+        latest.created_at = latest.created_at.max(earliest);
+    }
+    at_once.policy.rules = [ActingRule::Autostart].into_iter().collect();
+    moves(&at_once, tick()).is_some()
 }
 
 /// Instants near the tick, and near whole minutes, hours and days from it.
@@ -372,8 +390,9 @@ fn workspaces() -> impl Strategy<Value = Facts> {
             proptest::bool::weighted(0.02),
             any::<bool>(),
         ),
+        0..60u128,
     );
-    parts.prop_map(|(owner, template, latest, schedule, times, flags)| {
+    parts.prop_map(|(owner, template, latest, schedule, times, flags, id)| {
         let (dormant_at, deleting_at, last_used_at, next_start_at) = times;
         let (deleted, prebuild, has_task) = flags;
         let mut facts = running();
@@ -381,6 +400,7 @@ fn workspaces() -> impl Strategy<Value = Facts> {
             facts.owner_id = PREBUILDS_OWNER;
         }
         Facts {
+            workspace_id: Uuid::from_u128(id),
             owner,
             template,
             latest,
@@ -438,27 +458,27 @@ fn policies() -> impl Strategy<Value = Policy> {
             }),
     ];
     let delay = prop_oneof![2 => Just(0), 1 => (1..90i64).prop_map(|minutes| minutes * MINUTE)];
-    let tells = proptest::bool::weighted(0.8);
-    (
-        rules,
+    let spread = prop_oneof![2 => Just(0), 1 => (1..3600i64).prop_map(|seconds| seconds * SECOND)];
+    let flags = (
         proptest::bool::weighted(0.8),
         any::<bool>(),
-        tells,
-        delay,
-    )
-        .prop_map(
-            |(rules, licensed, failed_stop_retry, notify_owners, max_start_delay)| Policy {
-                rules,
-                licensed,
-                failed_stop_retry,
-                notify_owners,
-                max_start_delay: Micros(max_start_delay),
-                missed_starts: MissedStarts::Drop,
-            },
-        )
+        proptest::bool::weighted(0.8),
+    );
+    (rules, flags, delay, spread).prop_map(|(rules, flags, max_start_delay, spread_starts)| {
+        let (licensed, failed_stop_retry, notify_owners) = flags;
+        Policy {
+            rules,
+            licensed,
+            failed_stop_retry,
+            notify_owners,
+            max_start_delay: Micros(max_start_delay),
+            missed_starts: MissedStarts::Drop,
+            spread_starts: Micros(spread_starts),
+        }
+    })
 }
 
-/// Boxed, since a value passes through each of its parts, and the stack of a test is small.
+/// In boxes: a strategy is as large as all of its parts, and a test's stack is small.
 pub(super) fn any_case() -> BoxedStrategy<Case> {
     let parts = (workspaces().boxed(), signs().boxed(), policies().boxed());
     let case = parts.prop_map(|(facts, signs, policy)| Case {
@@ -525,7 +545,8 @@ proptest! {
             && case.policy.allows(ActingRule::Autostart);
         let looked_at = match moves(&case, tick()) {
             Some((_, _, marks)) => !marks,
-            None => awaits_a_time(&case),
+            // A time to come would lose a start that is made only later.
+            None => awaits_a_time(&case) && !waits_in_the_spread(&case),
         };
         let expected = if open && looked_at { next_allowed(&case, tick()) } else { None };
         prop_assert_eq!(case.verdict().fill_next_start_at, expected);

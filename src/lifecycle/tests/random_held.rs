@@ -5,6 +5,9 @@ use proptest::prelude::*;
 use super::holding::{Holding, PlainHold};
 use super::random::{Case, any_case, as_move, instants, moves};
 use super::*;
+use crate::instant::SECOND;
+use crate::lifecycle::outcome::Outcome;
+use crate::lifecycle::rules::ActingRule;
 use crate::lifecycle::transition::Transition;
 
 /// Any case, and holds around the tick.
@@ -33,6 +36,8 @@ pub(super) fn held_case() -> BoxedStrategy<Case> {
         holds: Holding(holds),
         policy: Policy {
             missed_starts,
+            // What the spread makes of holds is said further below.
+            spread_starts: Micros(0),
             ..case.policy
         },
         ..case
@@ -85,6 +90,45 @@ proptest! {
             };
             // Another one may fall due within the same minute.
             prop_assert!(then.is_some(), "{:?} at {:?}", said, at);
+        }
+    }
+
+    #[test]
+    fn under_holds_a_start_that_is_spread_is_made_at_the_time_that_is_said_and_in_no_hold(
+        case in held_case(), seconds in 61..3600i64, id in 0..60u128,
+    ) {
+        let mut case = case;
+        case.facts.workspace_id = Uuid::from_u128(id);
+        case.policy.rules = [ActingRule::Autostart].into_iter().collect();
+        case.policy.max_start_delay = Micros(0);
+        let at_once = case.verdict().outcome;
+        case.policy.spread_starts = Micros(seconds * SECOND);
+        let starts = |at| {
+            let outcome = verdict(&case.facts, &case.signs, &case.policy, at, &case.holds).outcome;
+            outcome.is_ok_and(|next| next.due)
+        };
+        let said = |outcome: &Outcome| match outcome {
+            Ok(next) => Some(next.at),
+            Err(Skip::Held { at, .. }) => *at,
+            Err(_) => None,
+        };
+        let outcome = case.verdict().outcome;
+        let Some(at) = said(&outcome) else {
+            return Ok(());
+        };
+        if let Some(at_once) = said(&at_once) {
+            prop_assert!(at >= at_once, "{at} before {at_once}");
+        }
+        let first = at.max(tick()).saturating_add_micros(MINUTE - 1).truncate_to_minute();
+        let far = later(20 * 1440, 0);
+        if first < far {
+            prop_assert!(starts(first), "at {at}");
+            prop_assert!(!case.holds.holds(&[Transition::Start], first));
+        }
+        let mut before = tick();
+        while before < first.min(far) {
+            prop_assert!(!starts(before), "{before} before {at}");
+            before = before.saturating_add_micros(MINUTE * 7);
         }
     }
 }

@@ -60,6 +60,11 @@ fn demo(keep: Option<&Path>) -> ExitCode {
     product.create_extension();
     scene::set(&product);
     server.set("workspace_autobuild.databases", product.database());
+    server.set("workspace_autobuild.notify_owners", "on");
+    server.set(
+        "workspace_autobuild.access_url",
+        "https://coder.example.com",
+    );
     server.restart(StopMode::Fast);
     product.reconnect();
     println!("   {}", server.psql(product.database()));
@@ -221,6 +226,14 @@ impl Builds {
 }
 
 fn summary(client: &mut Client) {
+    title("notification_messages: what owners are told, for the product to send");
+    table(
+        client,
+        &["owner", "method", "notice", "labels"],
+        "SELECT u.username, m.method::text, m.payload->>'notification_name', m.payload->>'labels'
+           FROM notification_messages m JOIN users u ON u.id = m.user_id
+          ORDER BY m.created_at, m.method",
+    );
     title("autobuild_ticks");
     table(
         client,

@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::{Product, Row, Version};
+use super::{Fields, HOUR, Product, Row, Value, Version, Workspace};
 
 /// What an owner is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,19 @@ impl Product {
                 self.insert(&row);
             }
         }
+    }
+
+    /// The notices, and a workspace that is in use and was started and has its deadline then
+    /// (SQL expressions); its owner is reminded two hours before it.
+    #[track_caller]
+    pub fn add_reminded(&self, started: &str, deadline: &str) -> Workspace<'_> {
+        self.add_notices();
+        let template = self.template("docker").create();
+        template.update("time_til_autostop_notify", 2 * HOUR);
+        template
+            .workspace("dev")
+            .set("last_used_at", Value::sql("now()"))
+            .create_started(Value::sql(started), Value::sql(deadline))
     }
 
     /// The user turns a notice off, or on.

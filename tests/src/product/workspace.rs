@@ -225,6 +225,11 @@ impl<'p> Workspace<'p> {
         }
     }
 
+    /// The product that it is in.
+    pub fn product(&self) -> &'p Product {
+        self.product
+    }
+
     /// A workspace-scoped value of the legacy table `parameter_values`.
     #[track_caller]
     pub fn legacy_value(&self, name: &str, value: &str) {

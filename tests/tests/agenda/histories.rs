@@ -115,6 +115,16 @@ fn questions(at: &str) -> Vec<String> {
         questions.push(format!(
             "SELECT * FROM autobuild_upcoming(interval '{horizon}', '{at}'::timestamptz)"
         ));
+        for some in [
+            "max_rows => 7",
+            "template_id => (SELECT id FROM templates WHERE name = 'docker')",
+            "max_rows => 3, template_id => (SELECT id FROM templates WHERE name = 'aws')",
+            "max_rows => 2, owner_id => (SELECT id FROM users WHERE username = 'chen')",
+        ] {
+            questions.push(format!(
+                "SELECT * FROM autobuild_upcoming(interval '{horizon}', '{at}'::timestamptz, {some})"
+            ));
+        }
     }
     questions
 }
@@ -209,6 +219,8 @@ fn upheaval(product: &Product, root: &mut Client, rng: &mut Rng) {
         11..=13 => {
             let limit = rng.choice(["0", "2h", "3d"]).expect("a limit");
             execute(root, &set(&format!("max_start_delay = '{limit}'")));
+            let window = rng.choice(["0", "20min", "1h"]).expect("a window");
+            execute(root, &set(&format!("spread_starts = '{window}'")));
         }
         _ => {
             let licensed = rng.bool();

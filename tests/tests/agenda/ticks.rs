@@ -1,5 +1,6 @@
 //! Ticks and previews with the agenda: they do what a scan does, and read less.
 
+use postgres::Client;
 use workspace_autobuild_tests::autobuild::{self, NINE};
 use workspace_autobuild_tests::product::{Fields, HOUR, Value, texts};
 use workspace_autobuild_tests::{Product, Transition, Version};
@@ -57,30 +58,25 @@ fn an_empty_next_start_at_is_filled_in_as_a_scan_does() {
     assert_eq!(value(&mut root, entry).as_deref(), Some("t"));
 }
 
+/// What a tick by the agenda did.
+#[track_caller]
+fn done(root: &mut Client) -> Vec<String> {
+    let rows = tick(root);
+    assert_eq!(mode(root), "agenda");
+    rows.iter().map(ToString::to_string).collect()
+}
+
 #[test]
 fn an_owner_is_reminded_and_again_once_the_deadline_moves() {
     let product = install(Version::V2026_06);
-    product.add_notices();
-    let template = product.template("docker").create();
-    template.update("time_til_autostop_notify", 2 * HOUR);
-    let dev = template
-        .workspace("dev")
-        .set("last_used_at", Value::sql("now()"))
-        .create_started(
-            Value::sql("now() - interval '1 hour'"),
-            Value::sql("now() + interval '5 hours'"),
-        );
+    let dev = product.add_reminded("now() - interval '1 hour'", "now() + interval '5 hours'");
     let mut root = product.superuser();
     execute(&mut root, &set("notify_owners = on"));
     execute(&mut root, &set("access_url = 'https://coder.example.com'"));
     attach(&mut root);
     dev.latest_build()
         .update("deadline", Value::sql("now() + interval '1 hour'"));
-    let mut reminded = || {
-        let rows = tick(&mut root);
-        assert_eq!(mode(&mut root), "agenda");
-        rows.iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
+    let mut reminded = || done(&mut root);
     let once = ["remind autostop built"];
     let never: [&str; 0] = [];
     assert_eq!(reminded(), once);
@@ -106,6 +102,45 @@ fn an_owner_is_reminded_and_again_once_the_deadline_moves() {
     };
     assert_eq!(marks_of(&product, extend), []);
     assert_eq!(reminded(), never);
+}
+
+/// The deadline passes, and nothing is due to stop the workspace: it is looked at again once
+/// the deadline moves, or the note of which deadline its owner was told of is gone.
+#[test]
+fn an_owner_is_reminded_of_a_deadline_that_moves_after_it_passed_and_once_the_note_is_gone() {
+    let product = install(Version::V2026_06);
+    let dev = product.add_reminded("now() - interval '5 hours'", "now() - interval '1 hour'");
+    let mut root = product.superuser();
+    execute(&mut root, &set("notify_owners = on"));
+    execute(&mut root, &set("rules = 'remind'"));
+    execute(&mut root, &set("access_url = 'https://coder.example.com'"));
+    attach(&mut root);
+    let mut reminded = || done(&mut root);
+    let once = ["remind autostop built"];
+    let never: [&str; 0] = [];
+    assert_eq!(reminded(), never);
+    let build = dev.latest_build();
+    build.update("deadline", Value::sql("now() + interval '1 hour'"));
+    assert_eq!(reminded(), once);
+    assert_eq!(reminded(), never);
+    build.update("notified_autostop_deadline", "0001-01-01 00:00:00+00");
+    product.execute("UPDATE notification_messages SET created_at = '2024-01-01'");
+    assert_eq!(reminded(), once);
+}
+
+#[test]
+fn a_reminder_that_can_not_be_made_stays_on_the_agenda() {
+    let product = install(Version::V2026_06);
+    product.add_reminded("now() - interval '1 hour'", "now() + interval '1 hour'");
+    let mut root = product.superuser();
+    execute(&mut root, &set("notify_owners = on"));
+    attach(&mut root);
+    let mut did = || done(&mut root);
+    assert_eq!(did(), ["remind autostop failed 55000"]);
+    assert_eq!(did(), ["remind autostop failed 55000"]);
+    product.execute("UPDATE notification_templates SET actions = '[]'");
+    assert_eq!(did(), ["remind autostop built"]);
+    assert!(did().is_empty());
 }
 
 #[test]

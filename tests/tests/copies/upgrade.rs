@@ -248,10 +248,14 @@ fn a_failed_update_leaves_the_old_catalog_and_what_to_run() {
     install_old(&product, "ops", true);
     give_a_past(&product, "ops");
     let mut client = product.superuser();
-    // Somebody's own view keeps the old one, which has to go.
+    // Somebody's own views keep the old ones, which have to go.
+    let coming = "CREATE VIEW public.coming AS
+                  SELECT workspace, next_transition_at FROM ops.autobuild_upcoming('1 day')";
     let in_the_way =
         "CREATE VIEW public.for_the_wall AS SELECT worker_state FROM ops.autobuild_status";
-    client.batch_execute(in_the_way).expect(in_the_way);
+    for view in [coming, in_the_way] {
+        client.batch_execute(view).expect(view);
+    }
     let (catalog_before, past_before) = (catalog(&product), past(&product, "ops"));
     assert_eq!(refusal(&mut client, UPDATE).sqlstate, "2BP01");
     assert_eq!(catalog(&product), catalog_before);
@@ -263,11 +267,20 @@ fn a_failed_update_leaves_the_old_catalog_and_what_to_run() {
         ),
         "t"
     );
-    client
-        .batch_execute("DROP VIEW public.for_the_wall")
-        .expect("DROP VIEW");
+    for view in ["for_the_wall", "coming"] {
+        let refusal = refusal(&mut client, UPDATE);
+        assert_eq!(refusal.sqlstate, "2BP01", "{view}: {refusal:?}");
+        client
+            .batch_execute(&format!("DROP VIEW public.{view}"))
+            .expect("DROP VIEW");
+    }
     client.batch_execute(UPDATE).expect(UPDATE);
     assert_eq!(past(&product, "ops"), past_before);
+    // Made again as it was.
+    client.batch_execute(coming).expect(coming);
+    client
+        .batch_execute("SELECT * FROM public.coming")
+        .expect("the view");
 }
 
 #[test]

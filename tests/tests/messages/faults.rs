@@ -43,6 +43,87 @@ fn a_message_that_is_refused_costs_no_build_and_no_other_message() {
     });
 }
 
+/// Row security, or a trigger, may refuse a row for want of a right.
+#[test]
+fn a_right_that_is_denied_to_one_message_costs_no_other() {
+    with_messages(|product, operator| {
+        let template = renewed(product, "");
+        let owner = ada(product);
+        for name in ["a", "b", "c"] {
+            to_be_updated(&template, owner, name);
+        }
+        product.execute(
+            "ALTER TABLE notification_messages ENABLE ROW LEVEL SECURITY;
+             ALTER TABLE notification_messages FORCE ROW LEVEL SECURITY;
+             CREATE POLICY seen ON notification_messages FOR SELECT USING (true);
+             CREATE POLICY queued ON notification_messages FOR INSERT
+                 WITH CHECK (payload->'labels'->>'name' <> 'b')",
+        );
+        operator.tick(TODAY_AT_NINE);
+        let mut client = product.superuser();
+        let told = "SELECT string_agg(DISTINCT payload->'labels'->>'name', '')
+                      FROM notification_messages";
+        let told = value(&mut client, told).unwrap_or_default();
+        assert_eq!(told, "ac", "{}", product.version());
+        let message = ticks_message(operator);
+        assert!(message.contains("written: 1, the first: "), "{message}");
+        assert!(message.contains("row-level security"), "{message}");
+    });
+}
+
+#[test]
+fn whoever_holds_the_tables_of_messages_keeps_nothing_from_being_built() {
+    with_messages(|product, operator| {
+        let version = product.version();
+        let template = renewed(product, "");
+        let workspace = to_be_updated(&template, ada(product), "dev");
+        if version >= Version::V2026_06 {
+            template.update("time_til_autostop_notify", 1_800_000_000_000_i64);
+            running(&template, product.admin().id, "reminded");
+        }
+        let mut holder = product.superuser();
+        holder
+            .batch_execute("BEGIN; LOCK notification_messages IN SHARE MODE")
+            .expect("a lock");
+        let rows = operator.tick(BEFORE_IT);
+        assert_eq!(workspace.builds().len(), 2, "{version}: {rows:?}");
+        let reminded: Vec<String> = rows
+            .iter()
+            .filter(|row| row.transition == "remind")
+            .map(ToString::to_string)
+            .collect();
+        let failed = vec!["remind autostop failed 55P03".to_owned(); reminded.len()];
+        assert_eq!(reminded, failed, "{version}");
+        assert_eq!(reminded.is_empty(), version < Version::V2026_06);
+        let message = ticks_message(operator);
+        assert!(message.contains("written: 1, the first: "), "{message}");
+        holder.batch_execute("COMMIT").expect("let go");
+        assert_eq!(product.count_queued(Notice::Updated), 0);
+    });
+}
+
+#[test]
+fn status_names_the_columns_without_which_nobody_is_told() {
+    with_messages_since(Version::V2_34_3, |product, _| {
+        let database = product.database();
+        let mut client = product.superuser();
+        for setting in ["notify_owners = on", "audit_dormancy = on"] {
+            let set = format!("ALTER DATABASE {database} SET workspace_autobuild.{setting}");
+            workspace_autobuild_tests::product::execute(&mut client, &set);
+        }
+        product.execute(
+            "ALTER TABLE notification_messages ALTER payload TYPE json;
+             ALTER TABLE audit_logs RENAME diff TO changes",
+        );
+        let problem = "SELECT coalesce(problem, '') FROM autobuild_status";
+        let problem = value(&mut client, problem).expect("a row");
+        assert!(
+            problem.contains("lack notification_messages.payload, audit_logs.diff"),
+            "{problem}"
+        );
+    });
+}
+
 #[test]
 fn without_the_products_address_no_message_that_needs_it_is_queued() {
     with_messages(|product, operator| {
@@ -243,6 +324,27 @@ fn reminders_that_all_fail_cost_no_build() {
         assert_eq!(count("stop autostop built"), 1, "{rows:?}");
         // No more are tried one by one than it takes to see that it is not the rows.
         assert_eq!(count("remind autostop failed 23514"), 21, "{rows:?}");
+        assert_eq!(late.builds().len(), 2);
+        assert_eq!(marked(product), "0");
+    });
+}
+
+/// By hand all is one transaction.
+#[test]
+fn what_a_reminder_waits_for_in_vain_costs_no_build() {
+    with_messages_since(Version::V2026_06, |product, operator| {
+        let template = reminding(product);
+        let owner = ada(product);
+        let late = running(&template, owner, "late");
+        late.latest_build().update("deadline", STARTED);
+        running(&template, owner, "dev");
+        product.execute(
+            "CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE lock_not_available; END $$;
+             CREATE TRIGGER stall BEFORE INSERT ON notification_messages
+                FOR EACH STATEMENT EXECUTE FUNCTION stall()",
+        );
+        assert_eq!(attempts(operator), ["stop autostop built"]);
         assert_eq!(late.builds().len(), 2);
         assert_eq!(marked(product), "0");
     });

@@ -85,6 +85,12 @@ fn rows(
         .collect()
 }
 
+#[track_caller]
+fn nobody_was_told(product: &Product) {
+    let version = product.version();
+    assert_eq!(product.queued(), Vec::<Json>::new(), "{version}");
+}
+
 #[test]
 fn a_start_on_another_version_tells_the_owner_which() {
     with_messages(|product, operator| {
@@ -224,12 +230,7 @@ fn other_starts_stops_and_deletes_tell_nobody() {
         for workspace in [started, stopped, dying] {
             assert_eq!(workspace.builds().len(), 2);
         }
-        assert_eq!(
-            product.queued(),
-            Vec::<Json>::new(),
-            "{}",
-            product.version()
-        );
+        nobody_was_told(product);
     });
 }
 
@@ -240,12 +241,7 @@ fn nobody_is_told_until_that_is_switched_on() {
         let workspace = to_be_updated(&renewed(product, ""), ada(product), "dev");
         operator.tick(TODAY_AT_NINE);
         assert_eq!(workspace.builds().len(), 2);
-        assert_eq!(
-            product.queued(),
-            Vec::<Json>::new(),
-            "{}",
-            product.version()
-        );
+        nobody_was_told(product);
     });
 }
 

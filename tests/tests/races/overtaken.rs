@@ -277,6 +277,45 @@ fn a_build_whose_ground_is_gone_is_not_committed_and_the_others_are() {
     }
 }
 
+/// What is told may be waited for, and the ground go meanwhile.
+#[test]
+fn a_build_whose_ground_is_gone_while_its_owner_is_told_is_not_committed() {
+    let server = server();
+    let product = installed(&server);
+    product.execute(
+        "DROP TRIGGER slow ON provisioner_jobs;
+         CREATE TRIGGER slow AFTER INSERT ON notification_messages FOR EACH STATEMENT
+                EXECUTE FUNCTION slow()",
+    );
+    let mut client = product.superuser();
+    let mut scenes = Vec::new();
+    for name in ["kept", "changed"] {
+        let (template, owner, id) = workspace(&product, Due::Start, name);
+        template.new_version("second").create().activate();
+        product.execute(&format!(
+            "UPDATE workspaces SET automatic_updates = 'always' WHERE id = '{id}'"
+        ));
+        scenes.push((id, owner.id));
+    }
+    let mut held = hold(&product);
+    await_until("the worker is there", SOON, || {
+        value(&mut client, "SELECT autobuild_wake()") == "t"
+    });
+    await_writing(&mut client);
+    product.execute(&format!(
+        "UPDATE users SET status = 'suspended' WHERE id = '{}'",
+        scenes[1].1
+    ));
+    texts(&mut held, "SELECT pg_advisory_unlock(42)");
+    await_until("the other one is built", SOON, || {
+        made(&mut client, &scenes[0].0) == "1"
+    });
+    assert_eq!(made(&mut client, &scenes[1].0), "0");
+    let told = "SELECT string_agg(DISTINCT payload->'labels'->>'name', '')
+                  FROM notification_messages";
+    assert_eq!(value(&mut client, told), "kept");
+}
+
 #[test]
 fn by_hand_such_a_tick_is_refused_whole() {
     let server = server();

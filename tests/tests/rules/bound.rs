@@ -67,11 +67,20 @@ fn agreed(operator: &Operator<'_>, at: &str, context: &str) -> usize {
 fn what_a_scan_says_is_due_is_what_is_due_of_each_workspace_alone() {
     on_each_version(|product, operator| {
         crowd(product);
-        for (licensed, delay) in [("on", "0"), ("off", "0"), ("on", "90min"), ("on", "9d")] {
+        for (licensed, delay, spread) in [
+            ("on", "0", "0"),
+            ("off", "0", "0"),
+            ("on", "90min", "0"),
+            ("on", "9d", "1h"),
+        ] {
             operator.set("licensed_rules", licensed);
             operator.set("max_start_delay", delay);
+            operator.set("spread_starts", spread);
             let version = product.version();
-            let context = format!("{version}, licensed_rules {licensed}, max_start_delay {delay}");
+            let context = format!(
+                "{version}, licensed_rules {licensed}, max_start_delay {delay}, \
+                 spread_starts {spread}"
+            );
             let mut counts: Vec<usize> = ["03 05:30", "03 06:30", "04 09:00", "06 09:00"]
                 .map(|at| agreed(operator, &format!("2024-11-{at}:00+00"), &context))
                 .to_vec();

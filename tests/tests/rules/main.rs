@@ -13,4 +13,5 @@ mod settings;
 mod start_and_stop;
 mod support;
 mod unreadable;
+mod upcoming;
 mod weekdays;

@@ -9,7 +9,7 @@ use workspace_autobuild_tests::autobuild::{
     records,
 };
 use workspace_autobuild_tests::product::{
-    Fields, HOUR, NewBuild, NewWorkspace, Template, Value, Workspace,
+    Fields, HOUR, NewBuild, NewWorkspace, Template, Value, Workspace, texts,
 };
 use workspace_autobuild_tests::{Product, Transition, Version};
 
@@ -101,6 +101,51 @@ fn a_missed_start_is_made_on_the_first_tick_after_unless_it_is_too_late() {
             moves(&product, "2024-03-05 20:17:00+00"),
             [start("2024-03-05T09:00:00+00:00")],
             "{version}"
+        );
+    }
+}
+
+#[test]
+fn starts_of_one_minute_are_spread_and_every_preview_says_where_each_has_its_place() {
+    for version in VERSIONS {
+        let product = install(version);
+        let template = product.template("docker").create();
+        for n in 0..20 {
+            stopped(&template, &format!("dev-{n}"), NINE, YESTERDAY);
+        }
+        let mut superuser = product.superuser();
+        superuser
+            .batch_execute(
+                "SET workspace_autobuild.spread_starts = '5min';
+                 SET default_transaction_isolation = 'repeatable read'",
+            )
+            .expect("two settings");
+        let mut rows = |sql: &str| texts(&mut superuser, sql);
+        let said = rows(
+            "SELECT w.id, n.next_transition_at FROM workspaces w,
+                    autobuild_next_transition(w.id, '2024-03-05 09:00:00+00') n ORDER BY 1",
+        );
+        let listed = rows(
+            "SELECT workspace_id, next_transition_at
+               FROM autobuild_upcoming('1 hour', '2024-03-05 09:00:00+00') ORDER BY 1",
+        );
+        assert_eq!(said.len(), 20, "{version}");
+        assert_eq!(said, listed, "{version}");
+        // They are random ids: that all have one place is less likely than a broken machine.
+        let places: std::collections::BTreeSet<_> = said.iter().map(|row| &row[1]).collect();
+        assert!(places.len() > 1, "{version}: {places:?}");
+        let mut made = Vec::new();
+        for minute in 0..=5 {
+            let at = format!("2024-03-05 09:0{minute}:00+00");
+            made.extend(rows(&format!(
+                "SELECT workspace_id, timestamptz '{at}' FROM autobuild_tick('{at}')
+                  WHERE outcome = 'built'"
+            )));
+        }
+        made.sort();
+        assert_eq!(
+            made, said,
+            "{version}: each at its place, none after the window"
         );
     }
 }

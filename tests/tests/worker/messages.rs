@@ -1,6 +1,6 @@
 //! The worker tells owners: what it queues, counts, observes, and says it could not queue.
 
-use workspace_autobuild_tests::product::{Fields, HOUR, Notice, Value, texts};
+use workspace_autobuild_tests::product::{Notice, texts};
 use workspace_autobuild_tests::{Product, SOON, Server, Version, await_until};
 
 use super::support::*;
@@ -8,16 +8,7 @@ use super::support::*;
 /// A product of which one owner is to be reminded.
 fn reminding(server: &Server) -> Product {
     let product = Product::install(server, Version::V2026_06);
-    product.add_notices();
-    let template = product.template("docker").create();
-    template.update("time_til_autostop_notify", 2 * HOUR);
-    template
-        .workspace("dev")
-        .set("last_used_at", Value::sql("now()"))
-        .create_started(
-            Value::sql("now() - interval '1 hour'"),
-            Value::sql("now() + interval '1 hour'"),
-        );
+    product.add_reminded("now() - interval '1 hour'", "now() + interval '1 hour'");
     product.create_extension();
     product
 }

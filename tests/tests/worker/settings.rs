@@ -26,7 +26,7 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
                        FROM pg_settings WHERE name LIKE 'workspace\\_autobuild.%'";
     assert_eq!(
         texts(&mut client, sentences),
-        [[Some("25".to_owned()), Some("25".to_owned())]]
+        [[Some("26".to_owned()), Some("26".to_owned())]]
     );
     let ranges = texts(
         &mut client,
@@ -61,6 +61,7 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
             "prove_templates superuser - on -",
             "role superuser -  -",
             "rules superuser - autostop, autostart, failed, dormancy, remind -",
+            "spread_starts superuser s 0 0..3600",
             "statement_timeout superuser ms 60000 0..2147483647",
             "tick_interval sighup s 60 1..3600",
         ]
@@ -138,6 +139,15 @@ fn a_value_or_a_name_that_makes_no_sense_is_refused_with_the_reason() {
         ("lock_timeout = -1", "2147483647"),
         ("licensed_rules = perhaps", "on, off, auto"),
         ("log_level = loud", "warning"),
+        (
+            "access_url = 'coder.example.com'",
+            "does not begin with http",
+        ),
+        (
+            "access_url = 'https://a\"b.example.com'",
+            "would break the message",
+        ),
+        ("notification_method = pigeon", "smtp, webhook, none"),
     ] {
         let (code, said) = refused(&mut client, &format!("SET workspace_autobuild.{setting}"));
         assert_eq!(code, SqlState::INVALID_PARAMETER_VALUE, "{setting}");

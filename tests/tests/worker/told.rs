@@ -45,8 +45,7 @@ fn an_error_is_told_with_its_time() {
     let mut client = product.superuser();
     await_tick(&mut client, "done");
     assert_eq!(status(&mut client, "last_error_at"), None);
-    product.execute("BEGIN; LOCK TABLE workspaces");
-    let pid = await_blocked_worker(&mut client, "Lock");
+    let pid = block_ticks(&product, &mut client);
     let before = value(&mut client, "SELECT clock_timestamp()").expect("a time");
     texts(&mut client, &format!("SELECT pg_terminate_backend({pid})"));
     await_status(&mut client, "last_error IS NOT NULL", "t");

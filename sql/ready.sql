@@ -1,0 +1,2 @@
+COMMENT ON FUNCTION @extschema@.autobuild_ready() IS
+    'What to mend before the product''s own executor is switched off, a row for each thing: whether it is right (NULL if that can''t be found out now, or not by the caller), what was seen, and the statement that mends it or lists what to mend. For everyone, with the worker''s settings; only the row agreement needs the rights of autobuild_agreement().';
