@@ -77,7 +77,7 @@ monitoring() {
     say "they are not to be had: the test of monitoring/ will be skipped"
 }
 
-# pg_cron for the test of the timer of docs/RUN.md: only into the private server. Without it
+# pg_cron for the test of the timer of docs/WITHOUT-WORKER.md: only into the private server. Without it
 # that test says so.
 pg_cron() {
   on_private_copy || return 0
@@ -87,7 +87,7 @@ pg_cron() {
     cp "$unpacked/usr/lib/postgresql/$PG_MAJOR/lib/pg_cron.so" "$to/lib/postgresql/$PG_MAJOR/lib/"
     cp "$unpacked/usr/share/postgresql/$PG_MAJOR/extension"/pg_cron* "$to/share/postgresql/$PG_MAJOR/extension/"
   else
-    say "it is not to be had: the test of the timer of docs/RUN.md will be skipped"
+    say "it is not to be had: the test of the timer of docs/WITHOUT-WORKER.md will be skipped"
   fi
 }
 

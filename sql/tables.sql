@@ -31,7 +31,7 @@ COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_id IS 'The key.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_at IS 'The time for which the tick decided, before it is truncated to the minute.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.started_at IS 'Start of the tick, by the clock.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.finished_at IS 'End of its last batch, by the clock.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick().';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick() or autobuild_run().';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.mode IS 'scan: every workspace was checked; agenda: only those that were marked or due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.due IS 'Workspaces that were due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.built IS 'Transitions made.';
@@ -40,7 +40,7 @@ COMMENT ON COLUMN @extschema@.autobuild_ticks.blocked IS 'Workspaces that could 
 COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces with an unexpected error.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.observed IS 'Transitions recorded under workspace_autobuild.action = observe.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.sqlstate IS 'SQLSTATE of the first error that ended a batch.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or what could not be told to owners.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or which brakes were put on and what could not be told to owners.';
 
 CREATE TABLE @extschema@.autobuild_transitions (
     transition_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -173,6 +173,29 @@ SET search_path TO pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'autobuild_tick_wrapper';
 
+CREATE FUNCTION @extschema@.autobuild_run(
+    "at" timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TABLE (
+    workspace_id uuid,
+    transition TEXT,
+    reason TEXT,
+    due_at timestamp with time zone,
+    outcome TEXT,
+    code TEXT,
+    build_id uuid,
+    job_id uuid,
+    build_number INT,
+    sqlstate TEXT,
+    message TEXT
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_run_wrapper';
+REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_run(timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.autobuild_run(timestamptz) IS
+    'One tick for a timer, where no worker is: as autobuild_tick(), but it honours workspace_autobuild.action, a pause and back-off as the worker does. No rows, and a NOTICE, in a pause or with action = off.';
+
 -- With arguments for the most rows, a workspace, a template, an owner: a call as before is one
 -- of the new function. A view of somebody's own on the old one is named by 2BP01 (docs/UPGRADE.md).
 
@@ -226,7 +249,7 @@ ALTER TABLE @extschema@.autobuild_transitions
 -- Comments on what stays.
 
 COMMENT ON COLUMN @extschema@.autobuild_transitions.transition IS 'start, stop, delete, dormant where only the mark is written, or remind where only the owner is reminded of the deadline.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or what could not be told to owners.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or which brakes were put on and what could not be told to owners.';
 
 COMMENT ON COLUMN @extschema@.autobuild_executor_lock.only_row IS 'Unused: the table has no rows.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_id IS 'The key.';
@@ -265,7 +288,7 @@ COMMENT ON TABLE @extschema@.autobuild_ticks IS
 COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_at IS 'The time for which the tick decided, before it is truncated to the minute.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.started_at IS 'Start of the tick, by the clock.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.finished_at IS 'End of its last batch, by the clock.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick().';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick() or autobuild_run().';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.mode IS 'scan: every workspace was checked; agenda: only those that were marked or due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.conflict IS 'Transitions that another session made first.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces with an unexpected error.';
@@ -897,6 +920,34 @@ INSERT INTO @extschema@.autobuild_pauses (reason, paused_at, paused_by)
     SELECT reason, paused_at, paused_by FROM @extschema@.autobuild_pauses_before;
 DROP TABLE @extschema@.autobuild_pauses_before;
 
+-- A brake that is on: a row that is not released. Part of a dump as the pause is, so that a
+-- restored database doesn't go on with what was too much; keys and rights are the pause's, too.
+CREATE TABLE @extschema@.autobuild_brakes (
+    brake_id    uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid() PRIMARY KEY,
+    transition  text NOT NULL CHECK (transition OPERATOR(pg_catalog.=) ANY (ARRAY['start', 'stop', 'delete', 'dormant'])),
+    braked_at   timestamptz NOT NULL,
+    allowed     bigint NOT NULL,
+    workspaces  bigint NOT NULL,
+    released_at timestamptz,
+    released_by text
+);
+REVOKE ALL ON TABLE @extschema@.autobuild_brakes FROM PUBLIC;
+GRANT SELECT ON TABLE @extschema@.autobuild_brakes TO PUBLIC;
+GRANT INSERT ON TABLE @extschema@.autobuild_brakes TO pg_database_owner;
+COMMENT ON TABLE @extschema@.autobuild_brakes IS
+    'The brakes of this database: kinds of transitions of which more were due within an hour than workspace_autobuild.max_transitions_share or max_deletes_share allow. A brake is on until autobuild_resume().';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.brake_id IS 'The key.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.transition IS 'The kind that waits: start, stop, delete, or dormant where only the mark is written.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.braked_at IS 'Since when.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.allowed IS 'How many were allowed within an hour.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.workspaces IS 'How many workspaces there were, deleted ones left out.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.released_at IS 'When autobuild_resume() released it, from when on transitions of its kind are counted anew; NULL while it is on.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.released_by IS 'The role that called autobuild_resume().';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.autobuild_brakes', 'WHERE released_at IS NULL');
+
+COMMENT ON FUNCTION @extschema@.autobuild_resume() IS
+    'Ends the pause of this database, and releases every brake: what is due is made again, and transitions are counted anew.';
+
 -- What the planner is to expect. A COST of 10,000 is what reading some 25 pages is
 -- reckoned at: about a third of a millisecond, what a few statements take.
 ALTER FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) ROWS 1 COST 10000;
@@ -905,6 +956,7 @@ ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uu
 ALTER FUNCTION @extschema@.autobuild_forecast(timestamptz, timestamptz, interval, text) ROWS 1000 COST 10000000;
 ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_run(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_grant(text) ROWS 20 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) ROWS 1 COST 1000;
 ALTER FUNCTION @extschema@.autobuild_schedule_check(text) COST 1000;
@@ -920,3 +972,15 @@ ALTER FUNCTION @extschema@.autobuild_ready() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;
+
+-- A page for a browser.
+
+CREATE FUNCTION @extschema@.autobuild_report(
+    at timestamp with time zone DEFAULT pg_catalog.now()
+) RETURNS TEXT
+STRICT STABLE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_report_wrapper';
+COMMENT ON FUNCTION @extschema@.autobuild_report(timestamptz) IS
+    'One HTML page: what is wrong, the transitions of the next 24 hours, who is blocked, holds, agreement with the product''s executor, what ticks cost. Each section is read as the caller; what the caller may not read is left out, and the page says so. For psql -Atc ... > page.html.';

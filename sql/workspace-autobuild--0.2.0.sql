@@ -41,7 +41,7 @@ COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_id IS 'The key.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.tick_at IS 'The time for which the tick decided, before it is truncated to the minute.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.started_at IS 'Start of the tick, by the clock.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.finished_at IS 'End of its last batch, by the clock.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick().';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.source IS 'worker, or manual for a call of autobuild_tick() or autobuild_run().';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.mode IS 'scan: every workspace was checked; agenda: only those that were marked or due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.due IS 'Workspaces that were due.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.built IS 'Transitions made.';
@@ -50,7 +50,7 @@ COMMENT ON COLUMN @extschema@.autobuild_ticks.blocked IS 'Workspaces that could 
 COMMENT ON COLUMN @extschema@.autobuild_ticks.failed IS 'Workspaces with an unexpected error.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.observed IS 'Transitions recorded under workspace_autobuild.action = observe.';
 COMMENT ON COLUMN @extschema@.autobuild_ticks.sqlstate IS 'SQLSTATE of the first error that ended a batch.';
-COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or what could not be told to owners.';
+COMMENT ON COLUMN @extschema@.autobuild_ticks.message IS 'Message of the first error that ended a batch, or which brakes were put on and what could not be told to owners.';
 
 CREATE TABLE @extschema@.autobuild_transitions (
     transition_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -83,7 +83,7 @@ COMMENT ON COLUMN @extschema@.autobuild_transitions.outcome IS 'built, conflict 
 COMMENT ON COLUMN @extschema@.autobuild_transitions.code IS 'The block code if the outcome is blocked.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.build_id IS 'workspace_builds.id of the build that was written.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.job_id IS 'provisioner_jobs.id of the job that was written.';
-COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that was planned; of a reminder, that of the build whose deadline it is.';
+COMMENT ON COLUMN @extschema@.autobuild_transitions.build_number IS 'The number of the build that was written, or that it would have had, were it not blocked, failed or only observed; of a reminder, that of the build whose deadline it is.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.sqlstate IS 'The SQLSTATE if the outcome is failed.';
 COMMENT ON COLUMN @extschema@.autobuild_transitions.message IS 'A message for people; names a parameter, never its value.';
 
@@ -192,6 +192,60 @@ CREATE FUNCTION @extschema@.autobuild_schedule_check(
     LANGUAGE c STABLE PARALLEL SAFE
     SET search_path TO pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'autobuild_schedule_check';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE  FUNCTION "autobuild_agreement"(
+	"since" timestamp with time zone, /* TimestampWithTimeZone */
+	"until" timestamp with time zone DEFAULT pg_catalog.now() /* TimestampWithTimeZone */
+) RETURNS TABLE (
+	"workspace_id" uuid,  /* pgrx :: Uuid */
+	"build_number" INT,  /* i32 */
+	"transition" TEXT,  /* String */
+	"reason" TEXT,  /* String */
+	"verdict" TEXT,  /* String */
+	"ours_at" timestamp with time zone,  /* Option < TimestampWithTimeZone > */
+	"product_at" timestamp with time zone,  /* Option < TimestampWithTimeZone > */
+	"apart" interval,  /* Option < Interval > */
+	"code" TEXT,  /* Option < String > */
+	"detail" TEXT  /* Option < String > */
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_agreement_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE  FUNCTION "autobuild_agreement_summary"(
+	"since" timestamp with time zone, /* TimestampWithTimeZone */
+	"until" timestamp with time zone DEFAULT pg_catalog.now() /* TimestampWithTimeZone */
+) RETURNS TABLE (
+	"agreed" bigint,  /* i64 */
+	"only_ours" bigint,  /* i64 */
+	"only_product" bigint,  /* i64 */
+	"median_apart" interval,  /* Option < Interval > */
+	"sentence" TEXT  /* String */
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_agreement_summary_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- requires:
+--   autobuild_agreement
+--   autobuild_agreement_summary
+
+COMMENT ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) IS
+    'A row for each transition from since up to until that the product''s executor made or ours observed: verdict both, only_ours or only_product, and why only one, if that is known. Left out: users'' builds, dormancy marks, and what is younger than 3 minutes. Needs the rights to read autobuild_transitions and the product''s builds.';
+COMMENT ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) IS
+    'How many rows of autobuild_agreement() have each verdict, how much later the product''s executor is at the median, and all of it in a sentence.';
+REVOKE ALL ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) TO pg_monitor;
+GRANT EXECUTE ON FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) TO pg_monitor;
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -575,6 +629,27 @@ GRANT SELECT ON @extschema@.autobuild_agenda_progress TO pg_monitor;
 /* </end connected objects> */
 
 /* <begin connected objects> */
+CREATE  FUNCTION "autobuild_ready"() RETURNS TABLE (
+	"item" TEXT,  /* String */
+	"ok" bool,  /* Option < bool > */
+	"detail" TEXT,  /* String */
+	"statement" TEXT  /* Option < String > */
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_ready_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- requires:
+--   autobuild_ready
+
+COMMENT ON FUNCTION @extschema@.autobuild_ready() IS
+    'What to mend before the product''s own executor is switched off, a row for each thing: whether it is right (NULL if that can''t be found out now, or not by the caller), what was seen, and the statement that mends it or lists what to mend. For everyone, with the worker''s settings; only the row agreement needs the rights of autobuild_agreement().';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 CREATE  FUNCTION "autobuild_release"(
 	"hold_id" bigint /* i64 */
 ) RETURNS bool /* bool */
@@ -668,11 +743,43 @@ ALTER FUNCTION @extschema@.autobuild_hold_times(timestamptz, timestamptz, text, 
 /* </end connected objects> */
 
 /* <begin connected objects> */
+CREATE  FUNCTION "autobuild_report"(
+	"at" timestamp with time zone DEFAULT pg_catalog.now() /* TimestampWithTimeZone */
+) RETURNS TEXT /* String */
+STRICT STABLE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_report_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 CREATE  FUNCTION "autobuild_resume"() RETURNS void
 STRICT VOLATILE PARALLEL UNSAFE
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'autobuild_resume_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE  FUNCTION "autobuild_run"(
+	"at" timestamp with time zone DEFAULT pg_catalog.now() /* TimestampWithTimeZone */
+) RETURNS TABLE (
+	"workspace_id" uuid,  /* pgrx :: Uuid */
+	"transition" TEXT,  /* String */
+	"reason" TEXT,  /* String */
+	"due_at" timestamp with time zone,  /* TimestampWithTimeZone */
+	"outcome" TEXT,  /* String */
+	"code" TEXT,  /* Option < String > */
+	"build_id" uuid,  /* Option < pgrx :: Uuid > */
+	"job_id" uuid,  /* Option < pgrx :: Uuid > */
+	"build_number" INT,  /* Option < i32 > */
+	"sqlstate" TEXT,  /* Option < String > */
+	"message" TEXT  /* Option < String > */
+)
+STRICT VOLATILE PARALLEL UNSAFE
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_run_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -805,10 +912,35 @@ COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_at IS 'Start of the pause.
 COMMENT ON COLUMN @extschema@.autobuild_pauses.paused_by IS 'The role that called autobuild_pause().';
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.autobuild_pauses', '');
 
+-- A brake that is on: a row that is not released. Part of a dump as the pause is, so that a
+-- restored database doesn't go on with what was too much; keys and rights are the pause's, too.
+CREATE TABLE @extschema@.autobuild_brakes (
+    brake_id    uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid() PRIMARY KEY,
+    transition  text NOT NULL CHECK (transition OPERATOR(pg_catalog.=) ANY (ARRAY['start', 'stop', 'delete', 'dormant'])),
+    braked_at   timestamptz NOT NULL,
+    allowed     bigint NOT NULL,
+    workspaces  bigint NOT NULL,
+    released_at timestamptz,
+    released_by text
+);
+REVOKE ALL ON TABLE @extschema@.autobuild_brakes FROM PUBLIC;
+GRANT SELECT ON TABLE @extschema@.autobuild_brakes TO PUBLIC;
+GRANT INSERT ON TABLE @extschema@.autobuild_brakes TO pg_database_owner;
+COMMENT ON TABLE @extschema@.autobuild_brakes IS
+    'The brakes of this database: kinds of transitions of which more were due within an hour than workspace_autobuild.max_transitions_share or max_deletes_share allow. A brake is on until autobuild_resume().';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.brake_id IS 'The key.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.transition IS 'The kind that waits: start, stop, delete, or dormant where only the mark is written.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.braked_at IS 'Since when.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.allowed IS 'How many were allowed within an hour.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.workspaces IS 'How many workspaces there were, deleted ones left out.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.released_at IS 'When autobuild_resume() released it, from when on transitions of its kind are counted anew; NULL while it is on.';
+COMMENT ON COLUMN @extschema@.autobuild_brakes.released_by IS 'The role that called autobuild_resume().';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.autobuild_brakes', 'WHERE released_at IS NULL');
+
 COMMENT ON FUNCTION @extschema@.autobuild_pause(text) IS
     'Stops the worker''s ticks in this database, also across restarts, until autobuild_resume(). Takes effect at commit; autobuild_tick() by hand still works.';
 COMMENT ON FUNCTION @extschema@.autobuild_resume() IS
-    'Ends the pause of this database.';
+    'Ends the pause of this database, and releases every brake: what is due is made again, and transitions are counted anew.';
 COMMENT ON FUNCTION @extschema@.autobuild_wake() IS
     'Requests a tick now and returns at once: true, or false if there is no worker, a pause, or the server is a standby.';
 COMMENT ON FUNCTION @extschema@.autobuild_start_worker() IS
@@ -985,6 +1117,7 @@ COMMENT ON COLUMN @extschema@.autobuild_rules.description IS 'What the rule does
 GRANT SELECT ON @extschema@.autobuild_rules TO PUBLIC;
 
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_tick(timestamptz) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_run(timestamptz) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_grant(text) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_attach() FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION @extschema@.autobuild_detach() FROM PUBLIC;
@@ -997,10 +1130,14 @@ COMMENT ON FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) IS
     'The conditions and rules for this workspace in order, with what was observed, up to the one that decides.';
 COMMENT ON FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) IS
     'The next transitions of all workspaces within the horizon (a month counts as 30 days), and the reminders of deadlines, overdue ones first, then soonest: at most max_rows; of one workspace, a template or an owner where these are given. A horizon or time that is NULL: no row.';
+COMMENT ON FUNCTION @extschema@.autobuild_report(timestamptz) IS
+    'One HTML page: what is wrong, the transitions of the next 24 hours, who is blocked, holds, agreement with the product''s executor, what ticks cost. Each section is read as the caller; what the caller may not read is left out, and the page says so. For psql -Atc ... > page.html.';
 COMMENT ON FUNCTION @extschema@.autobuild_preview(timestamptz) IS
     'The rows and outcomes that autobuild_tick would return, in the same order; nothing is written, no workspace is locked.';
 COMMENT ON FUNCTION @extschema@.autobuild_tick(timestamptz) IS
     'One tick in the caller''s transaction, which must be REPEATABLE READ or stricter (25000); a row for each transition, in the order of execution. Acts as workspace_autobuild.role, ignores back-off and workspace_autobuild.action. 55P03 while another executor of this database is running.';
+COMMENT ON FUNCTION @extschema@.autobuild_run(timestamptz) IS
+    'One tick for a timer, where no worker is: as autobuild_tick(), but it honours workspace_autobuild.action, a pause and back-off as the worker does. No rows, and a NOTICE, in a pause or with action = off.';
 COMMENT ON FUNCTION @extschema@.autobuild_attach() IS
     'Adds the capture triggers to the product''s tables; the caller must own these or be a superuser. The agenda is then built in the background (autobuild_agenda_progress), and a tick costs what is due, not what exists. False if the triggers existed already.';
 COMMENT ON FUNCTION @extschema@.autobuild_detach() IS
@@ -1020,6 +1157,7 @@ ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uu
 ALTER FUNCTION @extschema@.autobuild_forecast(timestamptz, timestamptz, interval, text) ROWS 1000 COST 10000000;
 ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_run(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_grant(text) ROWS 20 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_schedule_next(text, timestamptz, integer) ROWS 1 COST 1000;
 ALTER FUNCTION @extschema@.autobuild_schedule_check(text) COST 1000;
@@ -1029,6 +1167,9 @@ ALTER FUNCTION @extschema@.autobuild_list_unreadable() ROWS 10 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unreadable() ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_count_unknown_templates() ROWS 1 COST 100000;
 ALTER FUNCTION @extschema@.autobuild_version_check(uuid) ROWS 2 COST 10000;
+ALTER FUNCTION @extschema@.autobuild_ready() ROWS 10 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_agreement(timestamptz, timestamptz) ROWS 1000 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_agreement_summary(timestamptz, timestamptz) ROWS 1 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_worker_status() ROWS 1 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_worker_metrics() ROWS 80 COST 50000;
 ALTER FUNCTION @extschema@.autobuild_read_agenda() ROWS 1 COST 10000;

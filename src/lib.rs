@@ -6,7 +6,7 @@
 //! [`lifecycle`] turns facts about a workspace into a verdict, [`holds`] says when some are
 //! left alone, [`forecast`] what ticks will do, [`new_build`] what a build writes and what speaks
 //! against it, [`template`] what a template's source has to do with it, [`messages`] what the
-//! owner is told.
+//! owner is told, [`page`] how it is all looked at in a browser.
 
 #[forbid(unsafe_code)]
 pub mod columns;
@@ -26,6 +26,8 @@ pub mod lifecycle;
 pub mod messages;
 #[forbid(unsafe_code)]
 pub mod new_build;
+#[forbid(unsafe_code)]
+pub mod page;
 #[forbid(unsafe_code)]
 pub mod schedule;
 #[forbid(unsafe_code)]

@@ -216,6 +216,8 @@ static LICENSED_RULES: GucSetting<LicensedRules> =
 static FAILED_STOP_RETRY: GucSetting<bool> = GucSetting::<bool>::new(true);
 static BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(500);
 static MAX_BUILDS_PER_TICK: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MAX_TRANSITIONS_SHARE: GucSetting<f64> = GucSetting::<f64>::new(0.0);
+static MAX_DELETES_SHARE: GucSetting<f64> = GucSetting::<f64>::new(0.05);
 static MAX_START_DELAY: GucSetting<i32> = GucSetting::<i32>::new(0);
 static SPREAD_STARTS: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MISSED_STARTS: GucSetting<MissedStarts> =
@@ -237,7 +239,7 @@ static NOTIFY_TRANSITIONS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// The settings that a database, a role or a session can have for itself: all but those
 /// of the launcher. A test compares them with `pg_settings`.
-pub(crate) const OF_A_SESSION: [&str; 24] = [
+pub(crate) const OF_A_SESSION: [&str; 26] = [
     "workspace_autobuild.product_schema",
     "workspace_autobuild.role",
     "workspace_autobuild.action",
@@ -246,6 +248,8 @@ pub(crate) const OF_A_SESSION: [&str; 24] = [
     "workspace_autobuild.failed_stop_retry",
     "workspace_autobuild.batch_size",
     "workspace_autobuild.max_builds_per_tick",
+    "workspace_autobuild.max_transitions_share",
+    "workspace_autobuild.max_deletes_share",
     "workspace_autobuild.max_start_delay",
     "workspace_autobuild.missed_starts",
     "workspace_autobuild.spread_starts",
@@ -352,6 +356,26 @@ pub(crate) fn register() {
         &MAX_BUILDS_PER_TICK,
         0,
         i32::MAX,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_float_guc(
+        c"workspace_autobuild.max_transitions_share",
+        c"Maximum share of all workspaces for the transitions of one kind within an hour; 0 for no limit.",
+        c"Ten are always made. Where more are due, this kind of transition waits until autobuild_resume(), in ticks by hand too.",
+        &MAX_TRANSITIONS_SHARE,
+        0.0,
+        1.0,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_float_guc(
+        c"workspace_autobuild.max_deletes_share",
+        c"Maximum share of all workspaces for deletions within an hour; 0 for no limit of their own.",
+        c"As max_transitions_share; if both are set, the smaller one counts for deletions.",
+        &MAX_DELETES_SHARE,
+        0.0,
+        1.0,
         GucContext::Suset,
         GucFlags::default(),
     );
@@ -542,6 +566,10 @@ pub(crate) struct Settings {
     pub batch_size: usize,
     /// `max_builds_per_tick`; `None` for no cap.
     pub max_builds_per_tick: Option<usize>,
+    /// `max_transitions_share`; 0 for no limit.
+    pub max_transitions_share: f64,
+    /// `max_deletes_share`; 0 for no limit of their own.
+    pub max_deletes_share: f64,
     /// `lock_timeout`.
     pub lock_timeout: Millis,
     /// `statement_timeout`.
@@ -614,6 +642,8 @@ pub(crate) fn read() -> Settings {
         max_builds_per_tick: usize::try_from(MAX_BUILDS_PER_TICK.get())
             .ok()
             .filter(|&cap| cap > 0),
+        max_transitions_share: MAX_TRANSITIONS_SHARE.get(),
+        max_deletes_share: MAX_DELETES_SHARE.get(),
         lock_timeout: Millis(LOCK_TIMEOUT.get()),
         statement_timeout: Millis(STATEMENT_TIMEOUT.get()),
         history_retention: unless_zero(HISTORY_RETENTION.get(), MINUTE),

@@ -5,7 +5,8 @@
 
 use pgrx::{PgSqlErrorCode, default, extension_sql_file, pg_extern, search_path};
 
-use crate::ledger::pauses;
+use crate::ledger::{brakes, pauses};
+use crate::server::clock;
 use crate::server::error::{Error, OrRaise};
 use crate::server::extension::{self, Extension};
 use crate::server::identity::{current_user, role_name};
@@ -23,11 +24,14 @@ fn autobuild_pause(reason: default!(Option<&str>, "NULL")) {
     pauses::begin(&extension, reason, by.as_deref()).or_raise();
 }
 
-/// Ends a pause; without one it does nothing.
+/// Ends a pause, and releases every brake; without one it does nothing.
 #[pg_extern(volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn autobuild_resume() {
-    pauses::end(&Extension::get().or_raise()).or_raise();
+    let extension = Extension::get().or_raise();
+    let by = role_name(current_user());
+    pauses::end(&extension).or_raise();
+    brakes::release(&extension, by.as_deref(), clock::now()).or_raise();
 }
 
 /// Asks the worker for a tick now, and returns at once: true if there is a worker to

@@ -6,8 +6,9 @@ use pgrx::{JsonB, extension_sql_file, name, pg_extern, search_path};
 use serde_json::{Value, json};
 
 use crate::decision::attempt::Outcome;
+use crate::decision::brakes::KINDS;
 use crate::instant::{Instant, SECOND};
-use crate::ledger::{attempts, pauses};
+use crate::ledger::{attempts, brakes, pauses};
 use crate::lifecycle::transition::Transition;
 use crate::product::locks::are_free;
 use crate::product::schema::Product;
@@ -147,6 +148,12 @@ fn metrics() -> Result<Rows, Error> {
         "blocked",
         extension.as_owner(|| attempts::count_blocked(&extension))? as f64,
     );
+    let on = brakes::on(&extension)?;
+    for kind in KINDS {
+        let braked = on.iter().any(|brake| brake.transition == kind);
+        let labels = json!({"transition": kind.name()});
+        rows.add("braked", labels, f64::from(braked));
+    }
     rows.waiting()?;
     if let Some(slot) = seen.and_then(|seen| seen.slot) {
         rows.slot(&slot);

@@ -11,8 +11,10 @@ mod holds;
 mod in_server;
 mod messages;
 pub(crate) mod metrics;
+mod names;
 pub(crate) mod previews;
 mod ready;
+mod report;
 pub(crate) mod rules;
 #[allow(unsafe_code)]
 pub(crate) mod schedules;

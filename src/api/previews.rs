@@ -11,12 +11,14 @@ use crate::decision::holds;
 use crate::decision::judge::judge;
 use crate::decision::plan::plan_all;
 use crate::instant::Instant;
+use crate::ledger::brakes;
 use crate::lifecycle::explain::explain;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::outcome::Next;
 use crate::lifecycle::skip::Skip;
 use crate::lifecycle::transition::Transition;
 use crate::lifecycle::verdict::Verdict;
+use crate::new_build::codes::BlockCode;
 use crate::new_build::inputs::Proof;
 use crate::new_build::request::Request;
 use crate::new_build::version::chosen_version;
@@ -27,6 +29,7 @@ use crate::product::schema::Product;
 use crate::proofs::Proofs;
 use crate::server::clock::{argument, timestamptz};
 use crate::server::error::{Error, OrRaise};
+use crate::server::extension::Extension;
 use crate::settings::Settings;
 
 use super::{messages, versions};
@@ -65,10 +68,12 @@ fn block(
         fill_next_start_at: None,
     };
     let planned = plan_all(product, settings, vec![due], at, Proofs::Made)?;
-    Ok(planned
-        .into_iter()
-        .find_map(|planned| planned.work.err())
-        .map(|block| (block.code.code().to_owned(), block.message)))
+    if let Some(block) = planned.into_iter().find_map(|planned| planned.work.err()) {
+        return Ok(Some((block.code.code().to_owned(), block.message)));
+    }
+    let on = brakes::on(&Extension::get()?)?;
+    let against = on.iter().find(|brake| brake.transition == next.transition);
+    Ok(against.map(|brake| (BlockCode::Braked.code().to_owned(), brake.sentence())))
 }
 
 /// What happens next to one workspace and when, or the code and sentence why nothing

@@ -1,4 +1,4 @@
-//! `autobuild_tick`, `autobuild_preview` and `autobuild_grant`.
+//! `autobuild_tick`, `autobuild_run`, `autobuild_preview` and `autobuild_grant`.
 
 use pgrx::PgSqlErrorCode;
 use pgrx::datum::TimestampWithTimeZone;
@@ -46,6 +46,36 @@ fn autobuild_tick(
 > {
     let at = argument("at", at).or_raise();
     let attempts = tick::manual(at, &licence::settings().or_raise()).or_raise();
+    TableIterator::new(attempts.into_iter().map(row))
+}
+
+/// A tick that honours `action`, a pause and back-off as the worker does, for a timer; rows as
+/// `autobuild_tick`.
+///
+/// Errors: as `autobuild_tick`.
+#[pg_extern(volatile, strict, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)]
+fn autobuild_run(
+    at: default!(TimestampWithTimeZone, "pg_catalog.now()"),
+) -> TableIterator<
+    'static,
+    (
+        name!(workspace_id, pgrx::Uuid),
+        name!(transition, String),
+        name!(reason, String),
+        name!(due_at, TimestampWithTimeZone),
+        name!(outcome, String),
+        name!(code, Option<String>),
+        name!(build_id, Option<pgrx::Uuid>),
+        name!(job_id, Option<pgrx::Uuid>),
+        name!(build_number, Option<i32>),
+        name!(sqlstate, Option<String>),
+        name!(message, Option<String>),
+    ),
+> {
+    let at = argument("at", at).or_raise();
+    let attempts = tick::run(at, &licence::settings().or_raise()).or_raise();
     TableIterator::new(attempts.into_iter().map(row))
 }
 

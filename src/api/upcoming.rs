@@ -4,15 +4,12 @@
 //! With the agenda it is read page by page until enough is found; without it what SQL can tell
 //! not to come within the horizon is left out.
 
-use std::collections::HashMap;
-
 use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
 use uuid::Uuid;
 
 use crate::agenda;
-use crate::columns::{templates, users, workspaces};
 use crate::decision::holds::{self, KeptHolds};
 use crate::decision::judge::{coming, judge};
 use crate::instant::{HOUR, Instant};
@@ -28,8 +25,10 @@ use crate::product::locks::hold_for_preview;
 use crate::product::schema::Product;
 use crate::server::clock::{argument, timestamptz};
 use crate::server::error::{Error, OrRaise};
-use crate::server::query::{Access, for_each_row, sql_uuid, uuids};
+use crate::server::query::sql_uuid;
 use crate::settings::Settings;
+
+use super::names::names;
 
 /// Entries of the agenda on its first page, where not all are read; then twice as many on each.
 const PAGE: i64 = 200;
@@ -341,36 +340,4 @@ fn autobuild_upcoming(
     ),
 > {
     upcoming(&horizon, at, None, Among::default()).or_raise()
-}
-
-/// The names of a workspace, its owner and its template.
-type Names = (Option<String>, Option<String>, Option<String>);
-
-fn names(
-    product: &Product,
-    ids: impl Iterator<Item = Uuid>,
-) -> Result<HashMap<Uuid, Names>, Error> {
-    let mut names = HashMap::new();
-    for_each_row(
-        &format!(
-            "SELECT w.id, w.name::pg_catalog.text, u.username::pg_catalog.text,
-                    t.name::pg_catalog.text
-               FROM {} w
-               LEFT JOIN {} u ON u.id = w.owner_id
-               LEFT JOIN {} t ON t.id = w.template_id
-              WHERE w.id = ANY ($1)",
-            product.table(workspaces::TABLE),
-            product.table(users::TABLE),
-            product.table(templates::TABLE)
-        ),
-        Access::Read,
-        vec![uuids(ids)],
-        |row| {
-            if let Some(id) = row.uuid(0)? {
-                names.insert(id, (row.text(1)?, row.text(2)?, row.text(3)?));
-            }
-            Ok(())
-        },
-    )?;
-    Ok(names)
 }

@@ -8,7 +8,7 @@ use crate::product::facts::{self, Selection};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 
-use super::judge::with_schedules;
+use super::schedules::with_schedules;
 
 /// Reads them, in the order of their ids. Few schedules can't be read, and only their
 /// workspaces are looked at, with those whose schedule is empty.

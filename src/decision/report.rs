@@ -28,6 +28,8 @@ pub struct TickReport {
     pub tried: Tried<i32>,
     /// Workspaces that failed, by SQLSTATE.
     pub failures: Vec<(SqlState, i32)>,
+    /// What the brakes say that were put on.
+    pub brakes: Vec<String>,
     /// The first error that a batch met, if any did.
     pub error: Option<(SqlState, String)>,
     /// Rows of messages to owners that were queued.

@@ -70,7 +70,7 @@ impl<'a> Executor<'a> {
         let extension = Extension::current()?;
         not_subscribed(&product)?;
         let role = executor_role(&product, settings)?;
-        let agenda = if source == Source::Manual
+        let agenda = if source.is_a_call()
             && (!serves_by_hand(&settings.policy, at)
                 || released_after(&extension, at.truncate_to_minute())?)
         {

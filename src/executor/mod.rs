@@ -8,6 +8,7 @@
 pub(crate) mod advisory;
 pub(crate) mod agenda;
 mod batch;
+mod brakes;
 mod context;
 mod fill;
 mod locks;

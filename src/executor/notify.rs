@@ -1,4 +1,5 @@
-//! Telling whoever listens on channel `workspace_autobuild` of each transition made.
+//! Telling whoever listens on channel `workspace_autobuild` of each transition made, and of
+//! brakes that were put on.
 //!
 //! The payload has what it takes to make up for what SQL can't do: to write to the
 //! owner, to keep an audit trail, to see that a start changed the template version.
@@ -9,6 +10,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::decision::attempt::{Attempt, Outcome};
+use crate::decision::brakes::Brake;
 use crate::decision::planned::Planned;
 use crate::server::error::Error;
 use crate::server::notify::notify;
@@ -60,6 +62,33 @@ impl<'a> Payload<'a> {
             task_ids: tasks.get(..TASKS).unwrap_or(tasks),
         }
     }
+}
+
+/// The payload of a brake that was put on.
+#[derive(Serialize)]
+struct BrakePayload<'a> {
+    /// The kind of transition that waits from now on.
+    brake: &'a str,
+    since: String,
+    allowed: i64,
+    workspaces: i64,
+    message: String,
+}
+
+/// Notifies of brakes that were put on; delivered when they are committed.
+pub(super) fn brakes(put_on: &[Brake]) -> Result<(), Error> {
+    let payloads = put_on.iter().filter_map(|brake| {
+        let payload = BrakePayload {
+            brake: brake.transition.name(),
+            since: brake.since.to_string(),
+            allowed: brake.allowed,
+            workspaces: brake.workspaces,
+            message: brake.sentence(),
+        };
+        serde_json::to_string(&payload).ok()
+    });
+    // A listener that isn't told finds it in autobuild_status.problem.
+    notify("workspace_autobuild", payloads.collect()).map(drop)
 }
 
 /// Notifies of the transitions that were made; delivered when they are committed.

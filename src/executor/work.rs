@@ -1,5 +1,5 @@
 //! How a batch of what is due is planned, written, looked at once more and recorded: the
-//! same for the worker and for a tick by hand, in their caller's transaction.
+//! same for the worker and for a call, in their caller's transaction.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,25 +7,30 @@ use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
 use crate::decision::attempt::{Attempt, Outcome};
+use crate::decision::brakes::{Brake, Brakes};
 use crate::decision::due::{Due, Fill};
 use crate::decision::plan::plan_all;
 use crate::decision::planned::Planned;
 use crate::decision::recheck::{self, Made};
 use crate::decision::report::TickReport;
 use crate::decision::turn::Turn;
+use crate::instant::Instant;
 use crate::ledger::back_off::still_waits;
 use crate::ledger::ticks::Source;
-use crate::ledger::{batch as batch_ledger, transitions};
+use crate::ledger::{batch as batch_ledger, brakes as brakes_ledger, transitions};
 use crate::product::copies::not_subscribed;
+use crate::product::count;
 use crate::product::inputs::task_ids;
 use crate::proofs::Proofs;
 use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::identity::acting_as;
 use crate::server::subtransaction::in_subtransaction;
+use crate::server::transaction::with_latest_snapshot;
 use crate::settings::Action;
 
 use super::batch::{Writer, Written};
+use super::brakes;
 use super::context::{Executor, TickState};
 use super::fill::{self, Filled};
 use super::notify;
@@ -49,10 +54,10 @@ impl Executor<'_> {
     ) -> Result<Worked, Error> {
         let planned = in_subtransaction(|| {
             acting_as(self.role, || {
-                // By hand proofs are made by the same statement.
+                // A call makes proofs in the same statement.
                 let proofs = match self.source {
                     Source::Worker => Proofs::Kept,
-                    Source::Manual => Proofs::KeptNow,
+                    Source::Manual | Source::Timer => Proofs::KeptNow,
                 };
                 plan_all(&self.product, self.settings, due, self.at, proofs)
             })
@@ -60,11 +65,15 @@ impl Executor<'_> {
         .map_err(|error| self.name_missing_right(error))?;
 
         let mut next = state.clone();
-        let (mut ready, mut attempts) = self.sort_out(&mut next, &planned, turn);
         let now = clock::now();
+        let mut brakes = self.brakes(&planned, now)?;
+        let (mut ready, mut attempts) = self.sort_out(&mut next, &planned, &mut brakes, turn);
+        let put_on = brakes.put_on();
+        let sentences = put_on.iter().map(Brake::sentence);
+        next.report.brakes.extend(sentences);
         let mut given_up = None;
         let mut overtaken = Vec::new();
-        if self.source == Source::Worker && self.settings.action == Action::Observe {
+        if self.observes() {
             attempts.extend(ready.iter().map(|planned| Attempt::observed(&planned.due)));
             attempts = transitions::not_yet_observed(&self.extension, attempts)?;
         } else {
@@ -99,7 +108,8 @@ impl Executor<'_> {
         if let Some(error) = &given_up {
             next.report.note_error(error.sqlstate(), &error.message);
         }
-        if !news.is_empty() || given_up.is_some() {
+        if !news.is_empty() || given_up.is_some() || !put_on.is_empty() {
+            brakes_ledger::record(&self.extension, put_on)?;
             batch_ledger::record(
                 &self.extension,
                 &mut next.record,
@@ -110,6 +120,7 @@ impl Executor<'_> {
             )?;
             if self.settings.notify_transitions {
                 self.notify(&attempts, &planned)?;
+                self.extension.as_owner(|| notify::brakes(put_on))?;
             }
         }
         *state = next;
@@ -117,6 +128,30 @@ impl Executor<'_> {
             attempts,
             overtaken,
         })
+    }
+
+    /// Is what is due only recorded?
+    fn observes(&self) -> bool {
+        self.source.is_automatic() && self.settings.action == Action::Observe
+    }
+
+    /// The brakes as they are for a batch. A call's snapshot may be older than what others made.
+    /// Where nothing is made they neither count nor hold.
+    fn brakes(&self, planned: &[Planned], now: Instant) -> Result<Brakes, Error> {
+        if self.observes() {
+            return Ok(Brakes::default());
+        }
+        let brakes = || {
+            brakes::brakes(&self.extension, self.settings, planned, now, || {
+                in_subtransaction(|| acting_as(self.role, || count::workspaces(&self.product)))
+                    .map_err(|error| self.name_missing_right(error))
+            })
+        };
+        if self.source.is_a_call() {
+            with_latest_snapshot(brakes)
+        } else {
+            brakes()
+        }
     }
 
     /// Writes what is ready, and tells of it. What was overtaken by then is taken back, and
@@ -178,11 +213,12 @@ impl Executor<'_> {
 
     /// Which of the planned are written now, and the attempts at those that can't be.
     /// Counts what is held back, by the cap or for want of locks, and whose lock somebody
-    /// else holds; leaves out who waits for a later attempt.
+    /// else holds; leaves out who waits for a later attempt. What a brake is against is blocked.
     fn sort_out<'p>(
         &self,
         state: &mut TickState,
         planned: &'p [Planned],
+        brakes: &mut Brakes,
         turn: &mut dyn FnMut(Uuid) -> Turn,
     ) -> (Vec<&'p Planned>, Vec<Attempt>) {
         let mut ready = Vec::new();
@@ -190,7 +226,7 @@ impl Executor<'_> {
         for planned in planned {
             let id = planned.due.facts.workspace_id;
             let last = state.last_attempts.get(&id);
-            if self.source == Source::Worker
+            if self.source.is_automatic()
                 && last.is_some_and(|last| last.puts_off(planned, self.at))
             {
                 continue;
@@ -202,6 +238,14 @@ impl Executor<'_> {
                 }
                 Ok(plan) => plan.is_some(),
             };
+            let kind = planned.due.next.transition;
+            if let Some(brake) = brakes.against(kind) {
+                let attempt = brakes::braked(&planned.due, brake);
+                if !self.source.is_automatic() || !still_waits(&state.last_attempts, &attempt) {
+                    attempts.push(attempt);
+                }
+                continue;
+            }
             let turn = if builds && state.builds_left.is_used_up() {
                 Turn::Later
             } else {
@@ -212,6 +256,7 @@ impl Executor<'_> {
                     if builds {
                         state.builds_left.take();
                     }
+                    brakes.take(kind);
                     ready.push(planned);
                 }
                 Turn::Taken => state.report.leave_out(id),

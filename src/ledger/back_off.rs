@@ -69,9 +69,12 @@ impl LastAttempt {
 }
 
 /// Blocks that end without anybody's doing anything to the workspace: a provisioner comes, a
-/// version is proved. They are looked at again at each tick, without back-off.
+/// version is proved, a brake is released. They are looked at again at each tick, without back-off.
 fn is_waited_for(code: BlockCode) -> bool {
-    matches!(code, BlockCode::NoProvisioner | BlockCode::VersionUnproved)
+    matches!(
+        code,
+        BlockCode::NoProvisioner | BlockCode::VersionUnproved | BlockCode::Braked
+    )
 }
 
 /// Did this workspace wait for the same thing before, and does it still? That was recorded
@@ -171,8 +174,12 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_provisioner_or_proof_is_looked_for_at_each_tick() {
-        for code in [BlockCode::NoProvisioner, BlockCode::VersionUnproved] {
+    fn a_missing_provisioner_or_proof_and_a_brake_are_looked_at_at_each_tick() {
+        for code in [
+            BlockCode::NoProvisioner,
+            BlockCode::VersionUnproved,
+            BlockCode::Braked,
+        ] {
             assert_eq!(pause_after(&blocked(code), 5), Micros(0));
         }
     }

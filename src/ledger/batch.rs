@@ -31,9 +31,11 @@ pub(crate) fn record(
         }
         transitions::record(extension, tick_id, attempts, now)?;
         // The worker's ticks are on the minute: counted from the tick, "in a minute" is
-        // the next one; counted from the clock it would be the one after.
+        // the next one; counted from the clock it would be the one after. A timer's are soon
+        // after the minute, now a bit earlier, now a bit later.
         let begun = match tick.source {
             Source::Worker => tick.tick_at,
+            Source::Timer => tick.tick_at.truncate_to_minute(),
             Source::Manual => now,
         };
         attempts::record(extension, attempts, earlier, now, begun)

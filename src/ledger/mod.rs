@@ -1,4 +1,5 @@
-//! The extension's own tables beside the agenda: history, back-off, pauses, holds. A file each.
+//! The extension's own tables beside the agenda: history, back-off, pauses, brakes, holds. A file
+//! each.
 //!
 //! They are written as the extension's owner, and what a batch leaves behind in the very
 //! transaction of its builds, so that they agree whatever happens. How long a workspace is
@@ -12,6 +13,8 @@ pub(crate) mod agreement;
 pub(crate) mod attempts;
 #[cfg(feature = "pgrx")]
 pub(crate) mod batch;
+#[cfg(feature = "pgrx")]
+pub(crate) mod brakes;
 #[cfg(feature = "pgrx")]
 pub(crate) mod holds;
 #[cfg(feature = "pgrx")]

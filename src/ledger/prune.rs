@@ -30,6 +30,8 @@ pub(crate) fn remove(extension: &Extension, before: Instant) -> Result<(), Error
         for (table, time) in [
             ("autobuild_ticks", "started_at"),
             ("autobuild_transitions", "decided_at"),
+            // Those that are on stay.
+            ("autobuild_brakes", "released_at"),
         ] {
             execute(
                 &format!(

@@ -15,14 +15,26 @@ pub(crate) enum Source {
     Worker,
     /// A call of `autobuild_tick`.
     Manual,
+    /// A call of `autobuild_run`.
+    Timer,
 }
 
 impl Source {
     fn name(self) -> &'static str {
         match self {
             Source::Worker => "worker",
-            Source::Manual => "manual",
+            Source::Manual | Source::Timer => "manual",
         }
+    }
+
+    /// Is it a tick in its caller's transaction?
+    pub(crate) fn is_a_call(self) -> bool {
+        matches!(self, Source::Manual | Source::Timer)
+    }
+
+    /// Does it honour `action`, a pause and back-off?
+    pub(crate) fn is_automatic(self) -> bool {
+        matches!(self, Source::Worker | Source::Timer)
     }
 }
 
@@ -49,7 +61,9 @@ pub(super) fn record(
     now: Instant,
 ) -> Result<i64, Error> {
     let error = report.error.as_ref();
-    let untold = report.untold_sentence();
+    let mut told = report.brakes.clone();
+    told.extend(report.untold_sentence());
+    let told = (!told.is_empty()).then(|| told.join("; "));
     let count = |outcome| Arg::Int(Some(report.ended(outcome)));
     let mut args = vec![
         Arg::Time(Some(now)),
@@ -63,7 +77,7 @@ pub(super) fn record(
         Arg::Text(
             error
                 .map(|(_, message)| message.as_str())
-                .or(untold.as_deref()),
+                .or(told.as_deref()),
         ),
     ];
     if let Some(tick_id) = tick.tick_id {

@@ -107,6 +107,9 @@ block_codes! {
         "The provisioner tags of the job to copy from are not a JSON object of strings."
     ParameterValueNotRead "parameter_value_not_read"
         "An internal error: a rule needs a parameter's value that was not read."
+    Braked "braked"
+        "Too many transitions of this kind were due within an hour; the brake is on until \
+        autobuild_resume()."
 }
 
 /// A text from the product's tables as a message shows it: quoted, with control

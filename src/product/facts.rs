@@ -155,7 +155,7 @@ pub(crate) fn read(
             ),
             vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
         ),
-        Selection::Every => (every_workspace(product), "true".to_owned(), vec![]),
+        Selection::Every => (every_workspace(product, ""), "true".to_owned(), vec![]),
         Selection::Scheduled(texts) => {
             builds = "false";
             (

@@ -8,6 +8,7 @@
 
 mod candidates;
 pub(crate) mod copies;
+pub(crate) mod count;
 pub(crate) mod facts;
 pub(crate) mod holders;
 pub(crate) mod inputs;

@@ -20,7 +20,7 @@ const KNOCKS: usize = 64;
 const SQLSTATES: usize = 16;
 
 /// Settings that a database, a role or a session can have for itself.
-pub const CONFIGURED: usize = 24;
+pub const CONFIGURED: usize = 26;
 
 /// Upper bounds of the histogram of tick times, in milliseconds; a tick above the last
 /// one counts in the sum only.

@@ -346,6 +346,9 @@ fn tick(desk: Desk, at: Instant) {
                     ),
                 );
             }
+            for brake in &report.brakes {
+                log(brake.clone());
+            }
             let error = desk.with(|slot| {
                 slot.record_tick(at, clock::now(), ms, &report);
                 if let Some(ending) = broken_off.get() {

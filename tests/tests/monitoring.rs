@@ -221,6 +221,7 @@ fn the_exporter_prometheus_and_the_dashboard_see_what_the_worker_does() {
         "{transitions}"
     );
     assert!(page.contains("# TYPE workspace_autobuild_tick_seconds histogram"));
+    assert!(page.contains("# TYPE workspace_autobuild_braked gauge"));
     assert!(page.contains("# TYPE workspace_autobuild_transitions_total counter"));
     assert!(
         page.contains("sqlstate=\"P0001\"") && page.contains("sqlstate=\"55P03\""),

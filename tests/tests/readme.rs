@@ -12,8 +12,8 @@
 //! - a `text` block that follows one of these two is its output: in a line, `...` stands
 //!   for anything; alone on a line, for any lines. Without one, the block must not fail.
 //!
-//! A block of another language is not run; the one of docs/RUN.md that schedules a job of
-//! pg_cron's has a test of its own.
+//! A block of another language is not run; those of docs/WITHOUT-WORKER.md that set up a timer
+//! have tests of their own.
 
 #![allow(clippy::indexing_slicing)]
 
@@ -303,10 +303,36 @@ fn all_sql_of_the_pages_runs() {
     });
 }
 
-/// Here the job runs once at each start of the server, so that nobody waits for a minute.
+/// The page on timers.
+const TIMERS: &str = "docs/WITHOUT-WORKER.md";
+
+/// The blocks of the page on timers that have this in them.
+fn of_timers(what: &str) -> Vec<Block> {
+    let page = std::fs::read_to_string(format!("{REPOSITORY}/{TIMERS}")).expect("the page");
+    let mut found = blocks(&page);
+    found.retain(|block| block.text.contains(what));
+    found
+}
+
+/// A database with the extension and the timer's role, as the page makes it.
+fn with_timers_role(server: Server) -> (Reader, Product) {
+    let product = Product::with_extension(&server, Version::NEWEST);
+    let database = product.database().to_owned();
+    let reader = Reader { server, database };
+    let role = of_timers("CREATE ROLE");
+    assert_eq!(role.len(), 1);
+    let (success, output) = reader.sql(&role[0].text, false);
+    assert!(success, "{output}");
+    (reader, product)
+}
+
+const STOPS: &str = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
+
+/// Here the job runs once at each start of the server, so that nobody waits for a minute;
+/// `make test-beside` does.
 #[test]
 fn the_timers_job_ticks_with_pg_cron_in_both_of_its_modes() {
-    let mut server = Server::options().start();
+    let server = Server::options_without_worker().start();
     if !server
         .installation()
         .extension_dir()
@@ -316,41 +342,73 @@ fn the_timers_job_ticks_with_pg_cron_in_both_of_its_modes() {
         eprintln!("SKIPPED: `make setup` found no pg_cron for this PostgreSQL");
         return;
     }
-    let product = Product::with_extension(&server, Version::NEWEST);
-    server.append_conf(&format!(
-        "shared_preload_libraries = 'pg_cron'\ncron.database_name = '{}'\n",
-        product.database()
-    ));
-    server.restart(StopMode::Fast);
+    let (mut reader, product) = with_timers_role(server);
+    reader
+        .server
+        .append_conf("shared_preload_libraries = 'pg_cron'\ncron.database_name = 'postgres'\n");
+    reader.server.restart(StopMode::Fast);
     product.reconnect();
-    let page = std::fs::read_to_string(format!("{REPOSITORY}/docs/RUN.md")).expect("the page");
-    let job: Vec<Block> = blocks(&page)
-        .into_iter()
-        .filter(|block| block.text.contains("cron.schedule"))
-        .collect();
+    let job = of_timers("cron.schedule_in_database");
     assert_eq!(job.len(), 1);
-    product
-        .superuser()
+    let job = job[0]
+        .text
+        .replace("'coder'", &format!("'{}'", product.database()));
+    reader
+        .server
+        .client("postgres")
         .batch_execute(&format!(
-            "CREATE EXTENSION pg_cron; {}; UPDATE cron.job SET schedule = '@reboot'",
-            job[0].text.trim().trim_end_matches(';')
+            "CREATE EXTENSION pg_cron; {job}; UPDATE cron.job SET schedule = '@reboot'",
         ))
         .expect("a job");
     let template = product.template("docker").create();
     for (round, by_workers) in [(1, "off"), (2, "on")] {
         template.workspace(&format!("dev-{round}")).create_overdue();
-        server.append_conf(&format!("cron.use_background_workers = {by_workers}\n"));
-        server.restart(StopMode::Fast);
+        reader
+            .server
+            .append_conf(&format!("cron.use_background_workers = {by_workers}\n"));
+        reader.server.restart(StopMode::Fast);
         product.reconnect();
-        let runs = "SELECT status || ' ' || coalesce(return_message, '') FROM cron.job_run_details
-                     WHERE status NOT IN ('starting', 'running') ORDER BY runid";
+        let runs = "SELECT status, username, return_message FROM cron.job_run_details
+                     WHERE status IN ('succeeded', 'failed') ORDER BY runid";
         let ended = await_some("the job ends", SOON, || {
-            let ended = texts(&mut product.superuser(), runs);
+            let ended = texts(&mut reader.server.client("postgres"), runs);
             (ended.len() == round).then_some(ended)
         });
-        let stops = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
-        assert_eq!(product.value(stops), Some(round.to_string()), "{ended:?}");
+        let (status, by) = (
+            ended[round - 1][0].as_deref(),
+            ended[round - 1][1].as_deref(),
+        );
+        assert_eq!(
+            (status, by),
+            (Some("succeeded"), Some("autobuild_timer")),
+            "{by_workers}: {ended:?}"
+        );
+        assert_eq!(product.value(STOPS), Some(round.to_string()), "{ended:?}");
     }
+}
+
+#[test]
+fn the_command_of_the_systemd_timer_is_a_tick() {
+    let (reader, product) = with_timers_role(Server::options_without_worker().start());
+    let service = of_timers("ExecStart=");
+    assert_eq!(service.len(), 1);
+    let command = service[0]
+        .text
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="))
+        .expect("a command")
+        .replace("-Xqd coder", &format!("-Xqd {}", product.database()));
+    product
+        .template("docker")
+        .create()
+        .workspace("dev")
+        .create_overdue();
+    let mut sh = reader.command("sh");
+    sh.args(["-e", "-c", &command])
+        .env("PGUSER", "autobuild_timer");
+    let (success, output) = run(sh, "");
+    assert!(success && output.contains('1'), "{output}");
+    assert_eq!(product.value(STOPS).as_deref(), Some("1"));
 }
 
 #[test]

@@ -24,6 +24,7 @@ impl Status {
         {
             problems.push(problem.clone());
         }
+        problems.extend(self.brakes.clone());
         problems.extend(self.agenda_problem.clone());
         problems.extend(self.blockers.clone());
         problems.extend(self.dump_problem.clone());

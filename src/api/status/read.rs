@@ -5,6 +5,7 @@ use crate::agenda::state::Agenda;
 use crate::api::{messages, unreadable, versions};
 use crate::instant::Instant;
 use crate::ledger::attempts::{self, Stuck};
+use crate::ledger::brakes;
 use crate::ledger::pauses::{self, Pause};
 use crate::ledger::ticks;
 use crate::product::copies::{dump_problem, not_subscribed};
@@ -46,6 +47,8 @@ pub(super) struct Status {
     pub template_problem: Option<String>,
     /// Which messages to owners can't be queued.
     pub message_problem: Option<String>,
+    /// What the brakes say that are on.
+    pub brakes: Vec<String>,
     /// Who is in a tick's way.
     pub blockers: Vec<String>,
     /// What is in the way of a dump.
@@ -75,6 +78,10 @@ impl Status {
             None => Vec::new(),
         };
         let stuck = extension.as_owner(|| attempts::count_stuck(&extension))?;
+        let brakes = brakes::on(&extension)?
+            .iter()
+            .map(|brake| format!("{} (since {})", brake.sentence(), brake.since))
+            .collect();
         let launcher_comes = match &seen {
             Some(seen) => !seen.launcher && !seen.launched && has_just_begun()?,
             None => false,
@@ -120,6 +127,7 @@ impl Status {
             message_problem,
             template_problem: unknown.and_then(|unknown| versions::problem(&unknown)),
             agenda,
+            brakes,
             blockers,
             settings,
             stuck,

@@ -1,4 +1,6 @@
-//! A tick by hand, in its caller's transaction: whole, or rolled back with it.
+//! A tick in its caller's transaction, whole or rolled back with it: by hand, which takes
+//! what is due whatever `action` and back-off say, or a timer's, which honours them, and a
+//! pause, as the worker does.
 
 use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
@@ -13,7 +15,7 @@ use crate::executor::locks;
 use crate::executor::work::Worked;
 use crate::instant::Instant;
 use crate::ledger::ticks::Source;
-use crate::ledger::{attempts as attempts_ledger, unfilled};
+use crate::ledger::{attempts as attempts_ledger, pauses, unfilled};
 use crate::product::locks::{Purpose, hold_under_snapshot};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
@@ -21,7 +23,9 @@ use crate::server::guc::with_settings;
 use crate::server::relation::{self, Mode};
 use crate::server::subtransaction::in_subtransaction;
 use crate::server::transaction::{self, LockLife};
-use crate::settings::Settings;
+use crate::settings::{Action, Settings};
+
+use super::worker::purpose;
 
 /// Pieces of a pass over all workspaces that a tick by hand goes on with: a server
 /// without the worker builds and audits its agenda so.
@@ -33,6 +37,19 @@ const PIECES_BY_HAND: usize = 5;
 /// standby, 55P03 another executor of this database is at work, 55000 the role would be a
 /// superuser, and whatever the product's tables or the role lack.
 pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
+    called(at, settings, Source::Manual)
+}
+
+/// One tick as the worker makes it, in the caller's transaction. Under a pause or `action =
+/// off` there are no rows, and a notice says why: that is meant, and a timer whose job fails
+/// each minute would wake somebody up.
+///
+/// Errors: as [`manual`].
+pub(crate) fn run(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, Error> {
+    called(at, settings, Source::Timer)
+}
+
+fn called(at: Instant, settings: &Settings, source: Source) -> Result<Vec<Attempt>, Error> {
     // Else the server would speak of the mode of a lock.
     if transaction::in_recovery() {
         return Err(Error::new(
@@ -46,7 +63,18 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
             PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_STATE,
             "a tick must run in a REPEATABLE READ transaction",
         )
-        .hint("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM autobuild_tick(); COMMIT;"));
+        .hint(match source {
+            Source::Timer => {
+                "ALTER ROLE ... IN DATABASE ... SET default_transaction_isolation = 'repeatable \
+                read' for a role of the timer's own; or BEGIN ISOLATION LEVEL REPEATABLE READ; \
+                SELECT * FROM autobuild_run(); COMMIT;"
+            }
+            _ => "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM autobuild_tick(); COMMIT;",
+        }));
+    }
+    let automatic = source.is_automatic();
+    if automatic && stands_still(settings)? {
+        return Ok(Vec::new());
     }
     let lock_timeout = settings.lock_timeout.0.to_string();
     with_settings(&[("lock_timeout", &lock_timeout)], || {
@@ -58,8 +86,13 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
             .hint("Try again; the worker holds the lock only while it builds a batch."));
         }
         // The caller's snapshot is older than any lock.
-        let product = hold_under_snapshot(&settings.product_schema, Purpose::Write)?;
-        let executor = Executor::new(settings, at, Source::Manual, product)?;
+        let purpose = if automatic {
+            purpose(settings)
+        } else {
+            Purpose::Write
+        };
+        let product = hold_under_snapshot(&settings.product_schema, purpose)?;
+        let executor = Executor::new(settings, at, source, product)?;
         let mut state = executor.begin()?;
         let decided = executor.decide_due()?;
         state.record.mode = decided.mode();
@@ -68,13 +101,19 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
         state.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
         let ids: Vec<Uuid> = due.iter().map(|due| due.facts.workspace_id).collect();
         executor.prove_by_hand(executor.versions_of(&due))?;
-        let mut attempts = Vec::new();
+        let mut attempts: Vec<Attempt> = Vec::new();
+        let mut paused = false;
         let mut room = Room::new();
         let (transitions, reminders) = due.split_at(before_reminders(&due));
         let batches = transitions.chunks(settings.batch_size);
         let batches = batches.map(|batch| (batch, false));
         let last = reminders.chunks(settings.batch_size);
-        for (batch, reminds) in batches.chain(last.map(|batch| (batch, true))) {
+        for (n, (batch, reminds)) in batches.chain(last.map(|batch| (batch, true))).enumerate() {
+            // A pause takes effect between two batches.
+            if automatic && n > 0 && stands_still(settings)? {
+                paused = true;
+                break;
+            }
             let worked = executor.work(&mut state, batch.to_vec(), &mut |id| room.turn(id));
             let Worked {
                 attempts: tried,
@@ -98,7 +137,9 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
         }
         // Without a single lock this tick would be empty at each call: that is an error.
         if let Some(error) = room.refused
-            && !attempts.iter().any(|tried| tried.outcome == Outcome::Built)
+            && !attempts
+                .iter()
+                .any(|tried| matches!(tried.outcome, Outcome::Built | Outcome::Observed))
         {
             return Err(error);
         }
@@ -109,7 +150,8 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
                 state.report.held_back
             );
         }
-        if let Some(sentence) = state.report.untold_sentence() {
+        let told = state.report.brakes.iter().cloned();
+        for sentence in told.chain(state.report.untold_sentence()) {
             pgrx::warning!("{sentence}");
         }
         let stale = executor.no_longer_due(&state, &ids);
@@ -119,7 +161,8 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
         // One batch: the locks are held until the caller commits. Who is put off is tried
         // as well, and who refuses keeps its time with the worker.
         let size = settings.batch_size.min(room.left).max(1);
-        if let Some(fills) = fills.chunks(size).next() {
+        let fills_in = !paused && (!automatic || settings.action == Action::Build);
+        if let Some(fills) = fills.chunks(size).next().filter(|_| fills_in) {
             match in_subtransaction(|| {
                 executor.fill(
                     fills,
@@ -142,6 +185,21 @@ pub(crate) fn manual(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, E
         }
         Ok(attempts)
     })
+}
+
+/// Is there a reason for a timer's tick to do nothing, or no more? A notice says which. A
+/// pause counts from its commit, whatever the caller's snapshot.
+fn stands_still(settings: &Settings) -> Result<bool, Error> {
+    let extension = Extension::current()?;
+    let pause =
+        transaction::with_latest_snapshot(|| extension.as_owner(|| pauses::find(&extension)))?;
+    if let Some(pause) = &pause {
+        let reason = pause.reason.as_deref().unwrap_or("no reason was given");
+        pgrx::notice!("nothing more is done: autobuild_pause() is in force ({reason})");
+    } else if settings.action == Action::Off {
+        pgrx::notice!("nothing is done: workspace_autobuild.action is off");
+    }
+    Ok(pause.is_some() || settings.action == Action::Off)
 }
 
 /// What the decisions rest on is not what it was: a new snapshot has to decide anew.

@@ -6,12 +6,16 @@ use crate::decision::judge::{read_due, scan};
 use crate::decision::plan::plan_all;
 use crate::decision::planned::Planned;
 use crate::decision::turn::BuildsLeft;
+use crate::executor::brakes::{braked, brakes};
 use crate::instant::Instant;
+use crate::product::count;
 use crate::product::facts::Selection;
 use crate::product::locks::hold_for_preview;
 use crate::product::starts::Wanted;
 use crate::proofs::Proofs;
+use crate::server::clock;
 use crate::server::error::Error;
+use crate::server::extension::Extension;
 use crate::settings::Settings;
 
 /// The rows and outcomes that [`manual()`](super::manual()) would give now, as the
@@ -26,14 +30,26 @@ pub(crate) fn preview(at: Instant, settings: &Settings) -> Result<Vec<Attempt>, 
     };
     let planned = plan_all(&product, settings, due, at, Proofs::Made)?;
     let mut builds_left = BuildsLeft::new(settings.max_builds_per_tick);
-    Ok(planned
-        .iter()
-        .filter_map(|Planned { due, work, .. }| match work {
-            Err(block) => Some(Attempt::blocked(due, block)),
-            Ok(None) => Some(Attempt::numbered(due, Outcome::Built)),
-            Ok(Some(_)) => builds_left
-                .take()
-                .then(|| Attempt::numbered(due, Outcome::Built)),
-        })
-        .collect())
+    let extension = Extension::get()?;
+    let mut brakes = brakes(&extension, settings, &planned, clock::now(), || {
+        count::workspaces(&product)
+    })?;
+    let mut attempts = Vec::new();
+    for Planned { due, work, .. } in &planned {
+        let kind = due.next.transition;
+        let builds = match work {
+            Err(block) => {
+                attempts.push(Attempt::blocked(due, block));
+                continue;
+            }
+            Ok(plan) => plan.is_some(),
+        };
+        if let Some(brake) = brakes.against(kind) {
+            attempts.push(braked(due, brake));
+        } else if !builds || builds_left.take() {
+            brakes.take(kind);
+            attempts.push(Attempt::numbered(due, Outcome::Built));
+        }
+    }
+    Ok(attempts)
 }

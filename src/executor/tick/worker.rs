@@ -188,6 +188,14 @@ pub(crate) fn is_busy(error: &Error) -> bool {
     error.sqlstate().is_busy() && !cancel::was_asked()
 }
 
+/// What a batch that honours `action` does with the product's tables.
+pub(super) fn purpose(settings: &Settings) -> Purpose {
+    match settings.action {
+        Action::Observe => Purpose::Read,
+        Action::Build | Action::Off => Purpose::Write,
+    }
+}
+
 impl Executor<'_> {
     /// One batch of the worker's, in one transaction: locks first, then the snapshot,
     /// then decision and writing. `alone` tells whether it came to be the one executor and
@@ -210,7 +218,7 @@ impl Executor<'_> {
             limits,
             || {
                 relation::lock_one(self.extension.executor_lock, Mode::Exclusive);
-                let product = hold(&self.settings.product_schema, self.purpose())?;
+                let product = hold(&self.settings.product_schema, purpose(self.settings))?;
                 alone.set(true);
                 let wanted = if capped { &[] } else { ids };
                 Ok((product, self.locks.take(wanted.iter().copied())))
@@ -236,14 +244,6 @@ impl Executor<'_> {
         let overtaken = self.after(worked)?;
         *state = next;
         Ok(overtaken)
-    }
-
-    /// What a batch does with the product's tables.
-    fn purpose(&self) -> Purpose {
-        match self.settings.action {
-            Action::Observe => Purpose::Read,
-            Action::Build | Action::Off => Purpose::Write,
-        }
     }
 
     /// The words of an error, and if it is one of waiting in vain, who may have held what.

@@ -1,7 +1,8 @@
-//! Beside what else is found on a server: other preloaded libraries, pg_repack, PgBouncer,
-//! the exporters of two releases. `make test-beside` runs this; it needs them.
-//! docs/BESIDE.md says what was found.
+//! Beside what else is found on a server: other preloaded libraries, pg_cron in the place of a
+//! worker, pg_repack, PgBouncer, the exporters of two releases. `make test-beside` runs this; it
+//! needs them. docs/BESIDE.md says what was found.
 
+mod cron;
 mod exporters;
 mod pooler;
 mod preloaded;

@@ -88,9 +88,18 @@ fn with_a_past(server: &Server) -> Product {
 }
 
 #[test]
-fn a_dump_has_the_pause_and_no_history_and_what_is_restored_from_it_goes_on() {
+fn a_dump_has_the_pause_the_brakes_that_are_on_and_no_history_and_what_is_restored_goes_on() {
     let server = ticking().start();
     let product = with_a_past(&server);
+    let insert = "INSERT INTO ops.autobuild_brakes (transition, braked_at, allowed, workspaces)";
+    texts(
+        &mut product.superuser(),
+        &format!(
+            "{insert} VALUES ('stop', now(), 10, 20);
+             UPDATE ops.autobuild_brakes SET released_at = now();
+             {insert} VALUES ('stop', now(), 11, 20)"
+        ),
+    );
     for format in ["custom", "plain"] {
         let format_option = format!("--format={format}");
         let dump = client_program(
@@ -139,6 +148,9 @@ fn a_dump_has_the_pause_and_no_history_and_what_is_restored_from_it_goes_on() {
             value(&mut client, "SELECT pause_reason FROM ops.autobuild_status"),
             "moving house"
         );
+        let brakes =
+            "SELECT string_agg(transition || ' ' || allowed, ', ') FROM ops.autobuild_brakes";
+        assert_eq!(value(&mut client, brakes), "stop 11");
         for table in ["ticks", "transitions", "blocked", "agenda"] {
             let rows = format!("SELECT count(*) FROM ops.autobuild_{table}");
             assert_eq!(value(&mut client, &rows), "0", "{table}");
@@ -214,7 +226,7 @@ fn whoever_owns_the_products_tables_or_may_read_all_data_dumps_the_database() {
 }
 
 #[test]
-fn a_databases_owner_restores_the_pause_and_nobody_else_writes_it() {
+fn a_databases_owner_restores_pause_brakes_and_holds_and_nobody_else_writes_them() {
     let server = ticking().start();
     let product = Product::install(&server, Version::NEWEST);
     overdue(&product.template("docker").create(), "stays");
@@ -223,6 +235,8 @@ fn a_databases_owner_restores_the_pause_and_nobody_else_writes_it() {
         .batch_execute(
             "BEGIN; CREATE EXTENSION \"workspace-autobuild\"; SELECT autobuild_pause('a copy is no master');
              SELECT autobuild_hold('all', reason => 'frozen');
+             INSERT INTO autobuild_brakes (transition, braked_at, allowed, workspaces)
+             VALUES ('stop', now(), 10, 20);
              COMMIT; CREATE ROLE clerk LOGIN",
         )
         .expect("CREATE EXTENSION");
@@ -265,6 +279,10 @@ fn a_databases_owner_restores_the_pause_and_nobody_else_writes_it() {
     );
     // The numbers go on where they were.
     assert_eq!(value(&mut copy, "SELECT autobuild_hold('all')"), "2");
+    assert_eq!(
+        value(&mut copy, "SELECT transition FROM autobuild_brakes"),
+        "stop"
+    );
     let refused = |user: &str, sql: &str| {
         let error = server
             .address()
@@ -277,6 +295,11 @@ fn a_databases_owner_restores_the_pause_and_nobody_else_writes_it() {
     let insert = "INSERT INTO autobuild_pauses (paused_at) VALUES (now())";
     assert_eq!(refused("clerk", insert), denied);
     assert_eq!(refused("product", "DELETE FROM autobuild_pauses"), denied);
+    assert_eq!(refused("product", "DELETE FROM autobuild_brakes"), denied);
+    assert_eq!(
+        refused("product", "UPDATE autobuild_brakes SET released_at = now()"),
+        denied
+    );
     assert_eq!(
         refused("product", "UPDATE autobuild_pauses SET reason = ''"),
         denied

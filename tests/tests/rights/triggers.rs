@@ -29,6 +29,8 @@ const REFUSED: &[(&str, &[&str])] = &[
             "DELETE FROM ops.autobuild_attempts",
             "UPDATE ops.autobuild_pauses SET reason = 'mine'",
             "DELETE FROM ops.autobuild_pauses",
+            "UPDATE ops.autobuild_brakes SET released_at = now()",
+            "DELETE FROM ops.autobuild_brakes",
             "LOCK TABLE ops.autobuild_executor_lock IN EXCLUSIVE MODE",
             "ALTER TABLE ops.autobuild_transitions OWNER TO product",
             "CREATE TRIGGER t BEFORE INSERT ON ops.autobuild_ticks
@@ -40,6 +42,7 @@ const REFUSED: &[(&str, &[&str])] = &[
             "DROP SCHEMA ops CASCADE",
             "SELECT ops.autobuild_pause('mine')",
             "SELECT ops.autobuild_tick()",
+            "SELECT ops.autobuild_run()",
             "SELECT ops.autobuild_grant('product')",
             "SELECT set_config('workspace_autobuild.role', 'postgres', false)",
             "SET workspace_autobuild.product_schema = 'pg_catalog'",
@@ -170,6 +173,7 @@ fn belongings(product: &Product) -> Vec<Vec<Option<String>>> {
          SELECT 'trigger', t.tgname, t.tgrelid::regclass::text, NULL
            FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
           WHERE c.relnamespace = 'ops'::regnamespace
+         UNION ALL SELECT 'brake', transition, released_by, NULL FROM ops.autobuild_brakes
          UNION ALL SELECT 'pause', reason, paused_by, NULL FROM ops.autobuild_pauses
          ORDER BY 1, 2",
     )

@@ -301,7 +301,7 @@ fn who_asks_for_other_metrics_does_not_pay_for_this_one() {
         .filter_map(|line| line.split_once("WHERE m.metric ").map(|(_, rest)| rest))
         .filter_map(|rest| rest.split(" GROUP").next())
         .collect();
-    assert_eq!(conditions.len(), 6, "{conditions:?}");
+    assert_eq!(conditions.len(), 7, "{conditions:?}");
     for condition in conditions {
         assert!(!pays(&format!("WHERE m.metric {condition}")), "{condition}");
     }

@@ -26,7 +26,7 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
                        FROM pg_settings WHERE name LIKE 'workspace\\_autobuild.%'";
     assert_eq!(
         texts(&mut client, sentences),
-        [[Some("26".to_owned()), Some("26".to_owned())]]
+        [[Some("28".to_owned()), Some("28".to_owned())]]
     );
     let ranges = texts(
         &mut client,
@@ -50,7 +50,9 @@ fn every_setting_has_its_unit_its_range_and_its_sentence() {
             "lock_timeout superuser ms 2000 0..2147483647",
             "log_level superuser - log {debug5,debug1,info,notice,warning,log}",
             "max_builds_per_tick superuser - 0 0..2147483647",
+            "max_deletes_share superuser - 0.05 0..1",
             "max_start_delay superuser s 0 0..2147483647",
+            "max_transitions_share superuser - 0 0..1",
             "missed_starts superuser - drop {drop,make_up}",
             "notification_inbox superuser - on -",
             "notification_method superuser - smtp {smtp,webhook,none}",
