@@ -38,7 +38,7 @@ fn name(text: &str) -> &str {
 }
 
 /// The SQL functions that everyone may execute: they read as their caller.
-const FOR_EVERYONE: [&str; 12] = [
+const FOR_EVERYONE: [&str; 13] = [
     "autobuild_explain",
     "autobuild_forecast",
     "autobuild_hold_times",
@@ -47,6 +47,7 @@ const FOR_EVERYONE: [&str; 12] = [
     "autobuild_next_transition",
     "autobuild_preview",
     "autobuild_ready",
+    "autobuild_report",
     "autobuild_schedule_next",
     "autobuild_upcoming",
     "autobuild_version_check",

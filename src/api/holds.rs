@@ -12,8 +12,8 @@ use pgrx::{PgSqlErrorCode, default, extension_sql_file, name, pg_extern, search_
 use uuid::Uuid;
 
 use crate::columns::{templates, users, workspaces};
-use crate::decision::holds::when;
-use crate::holds::{Hold, Scope, Transitions, When, calendar};
+use crate::decision::holds::{unreadable, when};
+use crate::holds::{Hold, Scope, Transitions, When, calendar, check_reason};
 use crate::ledger::holds::{self, NewHold};
 use crate::product::licence;
 use crate::product::locks::hold_for_preview;
@@ -40,17 +40,17 @@ fn autobuild_hold(
     reason: default!(Option<String>, "NULL"),
     recurrence: default!(Option<String>, "NULL"),
 ) -> i64 {
-    let starts_at = starts_at.map(|at| argument("starts_at", at).or_raise());
     let now = clock::transaction_start();
-    let starts_at = match starts_at.unwrap_or(now) {
-        // Ticks are cut down to the minute: what holds from now on holds at the tick of this one.
-        at if at == now && recurrence.is_none() => now.truncate_to_minute(),
-        at => at,
-    };
+    let starts_at = starts_at.map_or(now, |at| argument("starts_at", at).or_raise());
     let ends_at = ends_at.map(|at| argument("ends_at", at).or_raise());
     When::read(starts_at, ends_at, recurrence.as_deref(), &ServerZones)
         .map_err(|error| refused(&error, TIMES))
         .or_raise();
+    // Ticks are cut down to the minute: what holds from now on holds at the tick of this one.
+    let starts_at = match starts_at {
+        at if at == now && recurrence.is_none() => now.truncate_to_minute(),
+        at => at,
+    };
     let hold = NewHold {
         starts_at,
         ends_at,
@@ -126,13 +126,30 @@ fn autobuild_hold_times(
     TableIterator::once((hold.holds_at(at), hold.next_change(at).map(timestamptz)))
 }
 
-/// What to do about times, scopes, transitions and calendars that are refused.
+/// What to do about reasons, times, scopes, transitions and calendars that are refused.
+const REASON: &str = "Give a shorter one, of a few words: everybody who is held is told of it.";
 const TIMES: &str = "Give an end after the start; a recurrence is a rule such as \
                      FREQ=WEEKLY;BYDAY=SA,SU, after TZID=Europe/Berlin; if it is not in UTC.";
 const SCOPE: &str = "Give 'all' without an id, or 'organization', 'template', 'owner' or \
                      'workspace' with one.";
 const TRANSITIONS: &str = "Give some of start, stop, delete, dormant, or NULL for all.";
 const CALENDAR: &str = "Nothing was held. Mend the calendar, or leave out what can't be read.";
+
+/// What is wrong with kept holds, for `autobuild_status`.
+pub(super) fn problem(extension: &Extension) -> Result<Option<String>, Error> {
+    let unreadable = unreadable(extension)?;
+    Ok(unreadable.first().map(|first| {
+        let others = match unreadable.len() - 1 {
+            0 => String::new(),
+            others => format!(", and of {others} others"),
+        };
+        format!(
+            "the recurrence of hold {}{others} can't be read any more, so that it holds without an \
+             end: {}; SELECT autobuild_release({}), and make it anew",
+            first.hold_id, first.error, first.hold_id
+        )
+    }))
+}
 
 fn refused(error: &impl fmt::Display, hint: &str) -> Error {
     let code = PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE;
@@ -155,11 +172,54 @@ fn make(
         Transitions::read(names.iter().map(String::as_str))
             .map_err(|error| refused(&error, TRANSITIONS))?;
     }
+    for reason in new.iter().filter_map(|hold| hold.reason.as_deref()) {
+        check_reason(reason).map_err(|error| refused(&error, REASON))?;
+    }
     let extension = Extension::current()?;
     must_be_known(scope)?;
+    must_have_room(&extension, new)?;
     let by = role_name(current_user());
     let names = names.map(|names| names.join(","));
     holds::make(&extension, scope, names.as_deref(), new, by.as_deref())
+}
+
+/// More holds than this, released and ended ones included, are not kept: each tick reads them.
+const MOST_HOLDS: i64 = 20_000;
+/// More with a rule, which each tick works out, are not kept.
+const MOST_RECURRING: i64 = 2_000;
+
+/// Errors: 54000 there are as many holds as may be.
+fn must_have_room(extension: &Extension, new: &[NewHold]) -> Result<(), Error> {
+    let kept = holds::count(extension)?;
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let recurring = new.iter().filter(|hold| hold.recurrence.is_some()).count();
+    let too_many = [
+        ("holds", kept.all, number(new.len()), MOST_HOLDS),
+        (
+            "holds that recur",
+            kept.recurring,
+            number(recurring),
+            MOST_RECURRING,
+        ),
+    ];
+    let too_many = too_many
+        .into_iter()
+        .find(|(_, kept, new, most)| kept.saturating_add(*new) > *most);
+    let Some((what, all, new, most)) = too_many else {
+        return Ok(());
+    };
+    let message = format!(
+        "{all} {what} are kept ({} of all holds are released), and with {new} more there would \
+         be more than the {most} that may be",
+        kept.released
+    );
+    let code = PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+    Err(Error::new(code, message).hint(
+        "Hold more with one: a template or an organization instead of its workspaces, a \
+         recurrence instead of its days. Released and ended holds are kept for 30 days; a \
+         superuser makes room at once with DELETE FROM autobuild_holds_made WHERE released_at < \
+         now() - interval '8 days'.",
+    ))
 }
 
 /// Errors: P0002 the product's tables have no such id.

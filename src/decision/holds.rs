@@ -4,15 +4,18 @@
 //! Released ones count as well: they say which starts were missed under them, so that those
 //! are not all due at once. From the tick on they hold nothing, for whichever time it is made.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use uuid::Uuid;
 
-use crate::holds::{Hold, Holds, Scope, Transitions, When, WithHolds};
+use crate::holds::{Hold, HoldError, Holds, Scope, Transitions, When, WithHolds};
 use crate::instant::{Instant, Micros};
 use crate::lifecycle::policy::{MissedStarts, Policy};
-use crate::schedule::ScheduleCache;
+use crate::schedule::{ScheduleCache, ZoneSource};
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Row, for_each_row};
+use crate::server::query::{Access, Arg, Row, exists, for_each_row};
 use crate::server::zones::{ServerZone, ServerZones};
 
 use super::schedules::with_schedules;
@@ -32,7 +35,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn read(row: &Row<'_>) -> Result<Kept, Error> {
+    fn read(row: &Row<'_>, tick: Instant) -> Result<Kept, Error> {
         Ok(Kept {
             hold_id: Row::required(row.bigint(0)?, "hold_id")?,
             scope: row.text(1)?.unwrap_or_default(),
@@ -42,24 +45,30 @@ impl Kept {
             recurrence: row.text(5)?,
             transitions: row.text(6)?,
             reason: row.text(7)?,
-            released_at: row.time(8)?,
+            // From the tick on it holds nothing.
+            released_at: row.time(8)?.map(|at| at.min(tick)),
         })
+    }
+
+    fn when(&self) -> Result<When<ServerZone>, HoldError> {
+        let recurrence = self.recurrence.as_deref();
+        When::read(self.starts_at, self.ends_at, recurrence, &ServerZones)
     }
 
     /// Whatever can't be read any more (its zone is gone since it was made, or the row is not
     /// ours) holds more than it did, never less.
-    fn hold(&self, tick: Instant) -> Hold<ServerZone> {
+    fn hold(&self) -> Hold<ServerZone> {
         let scope = Scope::read(&self.scope, self.scope_id).unwrap_or(Scope::All);
         let names = self.transitions.as_deref();
         let transitions = names.map_or(Ok(Transitions::ALL), |names| {
             Transitions::read(names.split(','))
         });
-        let when = when(self.starts_at, self.ends_at, self.recurrence.as_deref());
+        let when = self.when().unwrap_or(When::Once(self.starts_at, None));
         let reason = self.reason.as_deref();
         let transitions = transitions.unwrap_or(Transitions::ALL);
         let hold = Hold::new(self.hold_id, scope, transitions, reason, when);
         match self.released_at {
-            Some(at) => hold.released(at.min(tick)),
+            Some(at) => hold.released(at),
             None => hold,
         }
     }
@@ -75,27 +84,41 @@ pub(crate) fn when(
 }
 
 /// All of them, as a snapshot has them.
-pub(crate) struct KeptHolds {
+#[derive(Clone)]
+pub(crate) struct KeptHolds(Rc<Compiled>);
+
+struct Compiled {
     kept: Vec<Kept>,
     holds: Holds<ServerZone>,
 }
 
 impl PartialEq for KeptHolds {
     fn eq(&self, other: &KeptHolds) -> bool {
-        self.kept == other.kept
+        self.0.kept == other.0.kept
     }
+}
+
+thread_local! {
+    /// Those that this process read last: the next batch, or preview, mostly finds the same.
+    static LAST: RefCell<Option<KeptHolds>> = const { RefCell::new(None) };
 }
 
 /// Reads them for a tick under the active snapshot, whoever asks. A catalog of another version
 /// than the library's has none.
 pub(crate) fn read(tick: Instant) -> Result<KeptHolds, Error> {
     let extension = Extension::find()?.filter(Extension::is_current);
-    let kept = extension.map_or_else(|| Ok(Vec::new()), |extension| rows(&extension))?;
-    let holds = Holds::new(kept.iter().map(|kept| kept.hold(tick)).collect());
-    Ok(KeptHolds { kept, holds })
+    let kept = extension.map_or_else(|| Ok(Vec::new()), |extension| rows(&extension, tick))?;
+    let last = LAST.with_borrow(Clone::clone);
+    if let Some(last) = last.filter(|last| last.0.kept == kept && last.is_of_these_zones()) {
+        return Ok(last);
+    }
+    let holds = Holds::new(kept.iter().map(Kept::hold).collect());
+    let holds = KeptHolds(Rc::new(Compiled { kept, holds }));
+    LAST.set(Some(holds.clone()));
+    Ok(holds)
 }
 
-fn rows(extension: &Extension) -> Result<Vec<Kept>, Error> {
+fn rows(extension: &Extension, tick: Instant) -> Result<Vec<Kept>, Error> {
     let mut kept = Vec::new();
     extension.as_owner(|| {
         for_each_row(
@@ -108,7 +131,7 @@ fn rows(extension: &Extension) -> Result<Vec<Kept>, Error> {
             Access::Read,
             vec![],
             |row| {
-                kept.push(Kept::read(row)?);
+                kept.push(Kept::read(row, tick)?);
                 Ok(())
             },
         )
@@ -122,25 +145,78 @@ fn rows(extension: &Extension) -> Result<Vec<Kept>, Error> {
 pub(crate) fn print(extension: &Extension, policy: &Policy) -> Result<String, Error> {
     let made_up =
         policy.missed_starts == MissedStarts::MakeUp && policy.max_start_delay > Micros(0);
-    let mut kept = rows(extension)?;
-    kept.retain(|hold| made_up || hold.released_at.is_some());
-    let kept = kept.iter().map(|hold| (hold.hold_id, hold.released_at));
-    Ok(format!("{:?}", kept.collect::<Vec<_>>()))
+    let which = if made_up {
+        ""
+    } else {
+        "WHERE h.released_at IS NOT NULL"
+    };
+    let mut kept = Vec::new();
+    extension.as_owner(|| {
+        for_each_row(
+            &format!(
+                "SELECT h.hold_id, h.released_at FROM {} h {which}
+                  ORDER BY h.hold_id USING OPERATOR(pg_catalog.<)",
+                extension.table("autobuild_holds_made")
+            ),
+            Access::Read,
+            vec![],
+            |row| {
+                kept.push((Row::required(row.bigint(0)?, "hold_id")?, row.time(1)?));
+                Ok(())
+            },
+        )
+    })?;
+    Ok(format!("{kept:?}"))
 }
 
 /// Was any hold released after a tick? What the agenda has is as of now.
 pub(crate) fn released_after(extension: &Extension, tick: Instant) -> Result<bool, Error> {
-    let kept = rows(extension)?;
-    Ok(kept.iter().any(|hold| hold.released_at > Some(tick)))
+    let sql = format!(
+        "SELECT true FROM {} h WHERE h.released_at OPERATOR(pg_catalog.>) $1 LIMIT 1",
+        extension.table("autobuild_holds_made")
+    );
+    extension.as_owner(|| exists(&sql, vec![Arg::Time(Some(tick))]))
+}
+
+/// The number of a hold whose rule can't be read any more, and why.
+pub(crate) struct Unreadable {
+    pub hold_id: i64,
+    pub error: HoldError,
+}
+
+/// Holds whose rule can't be read any more, and that are not released. A catalog of another
+/// version than the library's has none.
+pub(crate) fn unreadable(extension: &Extension) -> Result<Vec<Unreadable>, Error> {
+    if !extension.is_current() {
+        return Ok(Vec::new());
+    }
+    let mut unreadable = Vec::new();
+    for kept in rows(extension, Instant::MAX)? {
+        let read = kept.when().map(|_| ());
+        if let Err(error) = read
+            && kept.released_at.is_none()
+        {
+            let hold_id = kept.hold_id;
+            unreadable.push(Unreadable { hold_id, error });
+        }
+    }
+    Ok(unreadable)
 }
 
 impl KeptHolds {
+    /// Are the zones still as they were when the rules were read, and all rules readable?
+    fn is_of_these_zones(&self) -> bool {
+        let mut zones = self.0.holds.zones();
+        let recur = self.0.kept.iter().filter(|kept| kept.recurrence.is_some());
+        self.0.holds.recurring() == recur.count() && zones.all(|zone| ServerZones.is_current(zone))
+    }
+
     /// Runs something with this process's compiled schedules and these holds.
     pub(crate) fn with_schedules<R>(
         &self,
         work: impl FnOnce(&WithHolds<'_, ScheduleCache<ServerZones>, ServerZone>) -> R,
     ) -> R {
-        let holds = &self.holds;
+        let holds = &self.0.holds;
         with_schedules(|schedules| work(&WithHolds { schedules, holds }))
     }
 }

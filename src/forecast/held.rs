@@ -113,13 +113,14 @@ impl<'a, Z: Zone> HeldAhead<'a, Z> {
             let next = match self.holds.held(facts, transitions, at) {
                 Some(held) => {
                     let from = tick_at_or_after(at);
-                    let to = held.until.map_or(Instant::MAX, tick_at_or_after);
+                    // What is held for longer than is looked at once is looked at again there.
+                    let to = held.at_least.map_or(Instant::MAX, tick_at_or_after);
                     match stretches.last_mut() {
                         Some(last) if last.1 >= from => last.1 = last.1.max(to),
                         _ if from < to => stretches.push((from, to)),
                         _ => {}
                     }
-                    held.until
+                    held.at_least
                 }
                 None => {
                     let holds = self.holds.of(facts, transitions);

@@ -1,5 +1,6 @@
 //! One hold, and all of them together.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,15 +9,12 @@ use crate::lifecycle::facts::Facts;
 use crate::schedule::{Zone, ZoneSource};
 
 use super::error::{HoldError, Problem};
+use super::line::{Line, Run, Span, Until, joined, later};
 use super::recurrence::Recurrence;
 use super::scope::{Scope, Transitions};
 
-/// How many times that follow upon each other without a gap are followed. What is held for
-/// longer counts as held without an end.
-const MOST_JOINED: usize = 1000;
-
-/// Up to when something is held; `None` where no end is known.
-pub type Until = Option<Instant>;
+/// A longer reason is not kept.
+pub(super) const LONGEST_REASON: usize = 1000;
 
 /// A hold.
 #[derive(Clone, Debug)]
@@ -42,6 +40,15 @@ pub enum When<Z> {
     Again(Box<Recurrence<Z>>),
 }
 
+/// Is a reason short enough? Previews and `explain` repeat it for each workspace that is held.
+pub fn check_reason(reason: &str) -> Result<(), HoldError> {
+    if reason.len() > LONGEST_REASON {
+        let problem = Problem::TooLong(LONGEST_REASON);
+        return Err(HoldError::new("reason", "", problem));
+    }
+    Ok(())
+}
+
 impl<Z: Zone> When<Z> {
     /// Reads the times and the recurrence of a hold.
     pub fn read<S: ZoneSource<Zone = Z>>(
@@ -61,15 +68,19 @@ impl<Z: Zone> When<Z> {
         }
     }
 
-    /// Does it hold at an instant, and if so up to when? What follows without a gap is not
-    /// looked at.
-    fn covering(&self, at: Instant) -> Option<Until> {
+    /// The times in which it holds that lie between two instants, also in part.
+    fn spans(&self, from: Instant, to: Instant, mut each: impl FnMut(Instant, Until)) {
         match self {
             When::Once(starts_at, ends_at) => {
-                let within = *starts_at <= at && ends_at.is_none_or(|end| at < end);
-                within.then_some(*ends_at)
+                if *starts_at < to && ends_at.is_none_or(|end| from < end) {
+                    each(*starts_at, *ends_at);
+                }
             }
-            When::Again(recurrence) => recurrence.covering(at).map(Some),
+            When::Again(recurrence) => {
+                for (start, end) in recurrence.between(from, to) {
+                    each(start, Some(end));
+                }
+            }
         }
     }
 
@@ -113,24 +124,35 @@ impl<Z: Zone> Hold<Z> {
 
     /// Does it hold at an instant?
     pub fn holds_at(&self, at: Instant) -> bool {
-        self.covering(at).is_some()
+        self.run(at).is_some()
     }
 
-    /// Does it hold at an instant, and if so up to when? What follows without a gap is not
-    /// looked at.
-    fn covering(&self, at: Instant) -> Option<Until> {
-        if self.released_at.is_some_and(|released| released <= at) {
-            return None;
-        }
-        let until = self.when.covering(at)?;
-        Some(until.into_iter().chain(self.released_at).min())
+    /// The times in which it holds that lie between two instants, also in part, as those of the
+    /// hold at a place.
+    fn spans(&self, from: Instant, to: Instant, place: usize, spans: &mut Vec<Span>) {
+        self.when.spans(from, to, |from, until| {
+            let until = until.into_iter().chain(self.released_at).min();
+            if until.is_none_or(|until| from < until) {
+                spans.push(Span { from, until, place });
+            }
+        });
+    }
+
+    /// Does it hold at an instant, and if so up to when?
+    fn run(&self, at: Instant) -> Option<Run> {
+        let spans = |from: Instant, to: Instant| {
+            let mut spans = Vec::new();
+            self.spans(from, to, 0, &mut spans);
+            spans
+        };
+        Line::default().at(at, &spans).map(|(_, run)| run)
     }
 
     /// When it next begins or ends to hold, after an instant; `None` if never, or not within
     /// a hundred years.
     pub fn next_change(&self, at: Instant) -> Option<Instant> {
-        match joined(at, |at| self.covering(at)) {
-            Some(until) => until,
+        match self.run(at) {
+            Some(run) => run.until,
             None => {
                 let released = |start: &Instant| self.released_at.is_none_or(|at| *start < at);
                 self.when.start_after(at).filter(released)
@@ -143,16 +165,26 @@ impl<Z: Zone> Hold<Z> {
 #[derive(Clone, Debug)]
 pub struct Holds<Z> {
     holds: Vec<Hold<Z>>,
-    by_scope: HashMap<Scope, Vec<usize>>,
+    by_scope: HashMap<Scope, OfScope>,
+}
+
+/// The holds of a scope.
+#[derive(Clone, Debug, Default)]
+struct OfScope {
+    places: Vec<usize>,
+    /// What those of them come to that hold any of some transitions.
+    lines: RefCell<HashMap<Transitions, Line>>,
 }
 
 /// What holds a workspace.
 #[derive(Clone, Copy, Debug)]
 pub struct HeldBy<'a, Z> {
-    /// The hold that now lasts longest; of several the first.
+    /// The hold that now lasts longest, as far as was looked; of several the first.
     pub hold: &'a Hold<Z>,
     /// When the workspace is no longer held, by this hold or any other.
     pub until: Until,
+    /// It is held up to then at least; `None`: it is held for ever.
+    pub at_least: Until,
 }
 
 impl<Z: Zone> Holds<Z> {
@@ -161,24 +193,37 @@ impl<Z: Zone> Holds<Z> {
         self.holds.is_empty()
     }
 
+    /// How many recur by a rule.
+    pub fn recurring(&self) -> usize {
+        self.recurrences().count()
+    }
+
+    /// The zones that rules are in.
+    pub fn zones(&self) -> impl Iterator<Item = &Z> {
+        self.recurrences().filter_map(Recurrence::zone)
+    }
+
+    fn recurrences(&self) -> impl Iterator<Item = &Recurrence<Z>> {
+        self.holds.iter().filter_map(|hold| match &hold.when {
+            When::Once(..) => None,
+            When::Again(recurrence) => Some(&**recurrence),
+        })
+    }
+
     /// These.
     pub fn new(holds: Vec<Hold<Z>>) -> Holds<Z> {
-        let mut by_scope: HashMap<Scope, Vec<usize>> = HashMap::new();
+        let mut by_scope: HashMap<Scope, OfScope> = HashMap::new();
         for (place, hold) in holds.iter().enumerate() {
-            by_scope.entry(hold.scope).or_default().push(place);
+            by_scope.entry(hold.scope).or_default().places.push(place);
         }
         Holds { holds, by_scope }
     }
 
     /// The holds that cover a workspace and hold any of these transitions.
     pub fn of(&self, facts: &Facts, transitions: Transitions) -> impl Iterator<Item = &Hold<Z>> {
-        let mut places: Vec<usize> = Scope::of(facts)
-            .filter_map(|scope| self.by_scope.get(&scope))
-            .flatten()
-            .copied()
-            .collect();
-        places.sort_unstable();
-        let holds = places.into_iter().filter_map(|place| self.holds.get(place));
+        let all = Scope::of(facts).filter_map(|scope| self.by_scope.get(&scope));
+        let places = all.flat_map(|of_scope| of_scope.places.iter());
+        let holds = places.filter_map(|place| self.holds.get(*place));
         holds.filter(move |hold| hold.transitions.meet(transitions))
     }
 
@@ -189,23 +234,64 @@ impl<Z: Zone> Holds<Z> {
         transitions: Transitions,
         at: Instant,
     ) -> Option<HeldBy<'_, Z>> {
-        let mut first: Option<(&Hold<Z>, Until)> = None;
-        for hold in self.of(facts, transitions) {
-            if let Some(until) = hold.covering(at)
-                && first.is_none_or(|(_, first)| later(until, first))
-            {
-                first = Some((hold, until));
+        let all = Scope::of(facts);
+        let of_scopes: Vec<&OfScope> = all.filter_map(|scope| self.by_scope.get(&scope)).collect();
+        let mut longest: Option<Span> = None;
+        let mut run: Option<Run> = None;
+        for (span, of_scope) in of_scopes
+            .iter()
+            .filter_map(|of_scope| self.of_scope(of_scope, transitions, at))
+        {
+            if longest.is_none_or(|longest| {
+                later(span.until, longest.until)
+                    || span.until == longest.until && span.place < longest.place
+            }) {
+                longest = Some(span);
+            }
+            if run.is_none_or(|run| later(of_scope.at_least, run.at_least)) {
+                run = Some(of_scope);
             }
         }
-        let (hold, _) = first?;
-        let until = joined(at, |at| {
-            let holds = self.of(facts, transitions);
-            let ends = holds.filter_map(|hold| hold.covering(at));
-            ends.reduce(|one, other| if later(other, one) { other } else { one })
-        });
+        let run = if of_scopes.len() > 1 {
+            joined(run?, |at| {
+                let runs = of_scopes
+                    .iter()
+                    .filter_map(|of_scope| self.of_scope(of_scope, transitions, at));
+                runs.map(|(_, run)| run).reduce(|one, other| {
+                    if later(other.at_least, one.at_least) {
+                        other
+                    } else {
+                        one
+                    }
+                })
+            })
+        } else {
+            run?
+        };
         Some(HeldBy {
-            hold,
-            until: until.flatten(),
+            hold: self.holds.get(longest?.place)?,
+            until: run.until,
+            at_least: run.at_least,
+        })
+    }
+
+    /// What the holds of one scope say.
+    fn of_scope(
+        &self,
+        of_scope: &OfScope,
+        transitions: Transitions,
+        at: Instant,
+    ) -> Option<(Span, Run)> {
+        let mut lines = of_scope.lines.borrow_mut();
+        lines.entry(transitions).or_default().at(at, &|from, to| {
+            let mut spans = Vec::new();
+            for &place in &of_scope.places {
+                let hold = self.holds.get(place);
+                if let Some(hold) = hold.filter(|hold| hold.transitions.meet(transitions)) {
+                    hold.spans(from, to, place, &mut spans);
+                }
+            }
+            spans
         })
     }
 
@@ -214,24 +300,4 @@ impl<Z: Zone> Holds<Z> {
         let changes = self.holds.iter().filter_map(|hold| hold.next_change(at));
         changes.min()
     }
-}
-
-/// Does an end lie after another? No end is after all.
-fn later(one: Until, other: Until) -> bool {
-    other.is_some_and(|other| one.is_none_or(|one| one > other))
-}
-
-/// Up to when something holds that holds at an instant, with all that follows without a gap.
-fn joined(at: Instant, covering: impl Fn(Instant) -> Option<Until>) -> Option<Until> {
-    let mut until = covering(at)?;
-    for _ in 0..MOST_JOINED {
-        let Some(end) = until else {
-            return Some(None);
-        };
-        match covering(end) {
-            Some(next) => until = next,
-            None => return Some(Some(end)),
-        }
-    }
-    Some(None)
 }

@@ -14,6 +14,7 @@ mod dates;
 mod days;
 mod error;
 mod hold;
+mod line;
 mod parts;
 mod pattern;
 mod recurrence;
@@ -25,7 +26,8 @@ mod with;
 mod tests;
 
 pub use error::{HoldError, Problem};
-pub use hold::{HeldBy, Hold, Holds, Until, When};
+pub use hold::{HeldBy, Hold, Holds, When, check_reason};
+pub use line::Until;
 pub use recurrence::Recurrence;
 pub use scope::{Scope, Transitions};
 pub(crate) use wall::instant_of;

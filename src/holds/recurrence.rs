@@ -3,9 +3,6 @@
 //! What is asked is asked around a time, so it costs the same for an old rule as for a new
 //! one (see `pattern`). No zone is trusted to have its wall times in order.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-
 use crate::instant::{Instant, SECOND};
 use crate::schedule::{Zone, ZoneSource, find_zone};
 
@@ -38,20 +35,7 @@ pub struct Recurrence<Z> {
     /// Unix seconds, where the rule ends with an instant.
     until: Option<i64>,
     exceptions: Vec<Time>,
-    /// The last answers of `covering`.
-    known: RefCell<VecDeque<Known>>,
 }
-
-/// An answer of [`Recurrence::covering`], and from when to when it is this one.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    from: Instant,
-    to: Instant,
-    answer: Option<Instant>,
-}
-
-/// So many answers are kept: what is asked at one tick, of many workspaces, lies within weeks.
-const MOST_KNOWN: usize = 64;
 
 impl<Z: Zone> Recurrence<Z> {
     /// Reads a rule, e.g. `TZID=Europe/Berlin;FREQ=WEEKLY;BYDAY=SA,SU`. Lines `EXDATE:...`
@@ -113,7 +97,6 @@ impl<Z: Zone> Recurrence<Z> {
                 _ => None,
             },
             exceptions,
-            known: RefCell::default(),
         };
         let before = starts_at.saturating_add_micros(-1);
         if recurrence.start_after(before).is_none() {
@@ -122,30 +105,39 @@ impl<Z: Zone> Recurrence<Z> {
         Ok(recurrence)
     }
 
+    /// The zone that it is in, but for UTC.
+    pub(super) fn zone(&self) -> Option<&Z> {
+        self.zone.as_ref()
+    }
+
     /// If an occurrence covers an instant: when the one that lasts longest ends.
     pub fn covering(&self, at: Instant) -> Option<Instant> {
-        let is_known = |known: &&Known| (known.from..known.to).contains(&at);
-        if let Some(known) = self.known.borrow().iter().find(is_known) {
-            return known.answer;
-        }
         // All last equally long, so the one that began last ends last.
-        let last = self.last_start(at);
-        let last = last.map(|start| (start, self.end(start)));
-        let last = last.filter(|(_, end)| *end > at);
-        let answer = last.map(|(_, end)| end);
-        let next = self.start_after(at);
-        let to = next.into_iter().chain(answer).min();
-        let known = Known {
-            from: last.map_or(at, |(start, _)| start),
-            to: to.unwrap_or(Instant::MAX),
-            answer,
-        };
-        let mut kept = self.known.borrow_mut();
-        // What an earlier answer says of a part of that time.
-        kept.retain(|kept| kept.to != known.to);
-        kept.push_front(known);
-        kept.truncate(MOST_KNOWN);
-        answer
+        let end = self.last_start(at).map(|start| self.end(start));
+        end.filter(|end| *end > at)
+    }
+
+    /// The times between two instants, also in part, in which occurrences cover it; those that
+    /// follow upon each other without a gap are one.
+    pub(super) fn between(&self, from: Instant, to: Instant) -> Vec<(Instant, Instant)> {
+        let (first, last) = (from.unix_seconds() - FURTHEST, to.unix_seconds() + FURTHEST);
+        let within = self.pattern.onward(first, last);
+        let within = within
+            .filter_map(|wall| self.start_of(wall))
+            .filter(|start| *start > from && *start < to);
+        // Of those that begin before both the last one ends last.
+        let mut starts: Vec<Instant> = self.last_start(from).into_iter().chain(within).collect();
+        starts.sort_unstable();
+        let mut times: Vec<(Instant, Instant)> = Vec::new();
+        for start in starts {
+            let end = self.end(start);
+            match times.last_mut() {
+                Some((_, last)) if start <= *last => *last = end,
+                _ if end > from => times.push((start, end)),
+                _ => {}
+            }
+        }
+        times
     }
 
     fn end(&self, start: Instant) -> Instant {

@@ -79,7 +79,7 @@ impl Scope {
 }
 
 /// Some of the transitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Transitions(u8);
 
 /// What a hold may hold.

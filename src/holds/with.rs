@@ -39,6 +39,7 @@ impl<S: Schedules, Z: Zone> Schedules for WithHolds<'_, S, Z> {
             hold_id: held.hold.hold_id,
             reason: held.hold.reason.clone(),
             until: held.until,
+            at_least: held.at_least,
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::holds::Scope;
 use crate::instant::Instant;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::query::{Access, Arg, execute, exists, for_each_row};
+use crate::server::query::{Access, Arg, execute, exists, fetch_one, for_each_row};
 
 /// A hold that is to be made.
 #[derive(Clone, Debug)]
@@ -60,13 +60,45 @@ pub(crate) fn make(
     Ok(numbers)
 }
 
+/// How many holds are kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Count {
+    pub all: i64,
+    pub recurring: i64,
+    pub released: i64,
+}
+
+/// Counts them.
+pub(crate) fn count(extension: &Extension) -> Result<Count, Error> {
+    let counted = extension.as_owner(|| {
+        fetch_one(
+            &format!(
+                "SELECT pg_catalog.count(*), pg_catalog.count(recurrence),
+                        pg_catalog.count(released_at) FROM {}",
+                extension.table("autobuild_holds_made")
+            ),
+            vec![],
+            |row| {
+                Ok(Count {
+                    all: row.bigint(0)?.unwrap_or_default(),
+                    recurring: row.bigint(1)?.unwrap_or_default(),
+                    released: row.bigint(2)?.unwrap_or_default(),
+                })
+            },
+        )
+    })?;
+    Ok(counted.unwrap_or_default())
+}
+
 /// Releases a hold from an instant on. False: there is none, or none any more.
 pub(crate) fn release(extension: &Extension, hold_id: i64, at: Instant) -> Result<bool, Error> {
     let released = extension.as_owner(|| {
         execute(
             &format!(
                 "UPDATE {} SET released_at = $2
-                  WHERE hold_id OPERATOR(pg_catalog.=) $1 AND released_at IS NULL",
+                  WHERE hold_id OPERATOR(pg_catalog.=) $1 AND released_at IS NULL
+                    AND (recurrence IS NOT NULL OR ends_at IS NULL
+                         OR ends_at OPERATOR(pg_catalog.>) $2)",
                 extension.table("autobuild_holds_made")
             ),
             vec![Arg::BigInt(Some(hold_id)), Arg::Time(Some(at))],

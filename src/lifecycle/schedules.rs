@@ -46,6 +46,9 @@ pub struct Held {
     /// Up to when, by this hold or others that follow it without a gap; `None` where no end
     /// is known.
     pub until: Option<Instant>,
+    /// It is held up to then at least: the end, or as far as one was looked for. `None` where
+    /// it never ends.
+    pub at_least: Option<Instant>,
 }
 
 /// The runs of one schedule.

@@ -239,8 +239,8 @@ fn look_again_at<S: Schedules>(
         .filter_map(|rule| rule.look_again_at(candidate, schedules))
         .chain(given_way.flatten())
         .chain(match outcome {
-            // Where no time was found, the end of the hold may show one.
-            Err(Skip::Held { at, hold, .. }) => at.or(hold.until),
+            // Where no time was found, the end of the hold may show one, or its going on.
+            Err(Skip::Held { at, hold, .. }) => at.or(hold.at_least),
             _ => None,
         })
         .min()

@@ -31,6 +31,7 @@ impl Status {
         problems.extend(self.collation_problem.clone());
         problems.extend(self.licence_problem.clone());
         problems.extend(self.schedule_problems.clone());
+        problems.extend(self.hold_problem.clone());
         problems.extend(self.template_problem.clone());
         problems.extend(self.message_problem.clone());
         (!problems.is_empty()).then(|| problems.join("; "))

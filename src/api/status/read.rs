@@ -2,7 +2,7 @@
 
 use crate::agenda;
 use crate::agenda::state::Agenda;
-use crate::api::{messages, unreadable, versions};
+use crate::api::{holds, messages, unreadable, versions};
 use crate::instant::Instant;
 use crate::ledger::attempts::{self, Stuck};
 use crate::ledger::brakes;
@@ -49,6 +49,8 @@ pub(super) struct Status {
     pub message_problem: Option<String>,
     /// What the brakes say that are on.
     pub brakes: Vec<String>,
+    /// Which holds have a rule that can't be read any more.
+    pub hold_problem: Option<String>,
     /// Who is in a tick's way.
     pub blockers: Vec<String>,
     /// What is in the way of a dump.
@@ -125,6 +127,7 @@ impl Status {
                 unreadable.into_iter().chain(lacking).collect()
             }),
             message_problem,
+            hold_problem: holds::problem(&extension)?,
             template_problem: unknown.and_then(|unknown| versions::problem(&unknown)),
             agenda,
             brakes,

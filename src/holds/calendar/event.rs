@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::holds::error::Problem;
+use crate::holds::hold::LONGEST_REASON;
 use crate::holds::recurrence::Recurrence;
-use crate::instant::Instant;
+use crate::holds::wall::DAY;
+use crate::instant::{Instant, SECOND};
 use crate::schedule::ZoneSource;
 
 use super::error::{CalendarError, Fault};
@@ -20,7 +22,7 @@ pub struct Found {
     pub starts_at: Instant,
     /// When that ends.
     pub ends_at: Instant,
-    /// The event's summary, if it has one.
+    /// The event's summary, if it has one, cut to the length of a reason.
     pub summary: Option<String>,
     /// The rule by which it comes again, with its exceptions.
     pub recurrence: Option<String>,
@@ -93,6 +95,11 @@ impl Event {
         Some(uid.value.as_str())
     }
 
+    /// The line by which it comes again.
+    pub(super) fn rule(&self) -> Option<&Line> {
+        self.rule.as_ref()
+    }
+
     /// Leaves out an occurrence.
     pub(super) fn except(&mut self, line: Line) {
         self.exceptions.push(line);
@@ -120,7 +127,8 @@ impl Event {
         if is_cancelled || ends == starts {
             return Ok(Vec::new());
         }
-        let summary = self.summary.as_ref().map(|summary| text(&summary.value));
+        let summary = self.summary.as_ref();
+        let summary = summary.map(|summary| cut(text(&summary.value)));
         let found = |from: i64, recurrence| {
             let out_of_time = || line.fault(Fault::NotATime);
             let instant = |unix| Instant::from_unix_seconds(unix).ok_or_else(out_of_time);
@@ -150,7 +158,10 @@ impl Event {
                 if !listed.is_empty() {
                     recurrence.push_str(&format!("\nEXDATE:{}", listed.join(",")));
                 }
-                let hold = found(starts, Some(recurrence))?;
+                let mut hold = found(starts, Some(recurrence))?;
+                if start.is_date() {
+                    hold.ends_at = whole_days(hold.starts_at, hold.ends_at);
+                }
                 let text = hold.recurrence.as_deref().unwrap_or_default();
                 match Recurrence::read(text, hold.starts_at, hold.ends_at, zones) {
                     Ok(_) => holds.push(hold),
@@ -204,6 +215,21 @@ impl Event {
         let kept = Instant::from_unix_seconds(ends).map(|_| ends);
         kept.ok_or_else(|| line.fault(Fault::NotATime))
     }
+}
+
+/// Each occurrence lasts as long as the first: had that one 23 hours, as its clock was moved, all
+/// others would lack their last.
+fn whole_days(starts_at: Instant, ends_at: Instant) -> Instant {
+    let lasts = ends_at.micros().saturating_sub(starts_at.micros());
+    let day = DAY * SECOND;
+    let days = lasts.saturating_add(day / 2).div_euclid(day).max(1);
+    starts_at.saturating_add_micros(days.saturating_mul(day))
+}
+
+/// A summary, not longer than a hold's reason may be.
+fn cut(mut summary: String) -> String {
+    summary.truncate(summary.floor_char_boundary(LONGEST_REASON));
+    summary
 }
 
 /// All values of some lines.

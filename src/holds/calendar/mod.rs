@@ -32,6 +32,9 @@ const LONGEST: usize = 4 << 20;
 /// More events are not read, and more holds not made, of one text.
 const MOST_HOLDS: usize = 10_000;
 
+/// More events that recur are not read: each of their rules is worked out first.
+const MOST_RECURRING: usize = 2_000;
+
 /// The holds that a calendar's events make, in order. Dates, and times without a zone, are in
 /// `zone`, else in the one that the calendar names in `X-WR-TIMEZONE`, else in UTC.
 pub fn read<S: ZoneSource>(
@@ -47,6 +50,7 @@ pub fn read<S: ZoneSource>(
         Clock::of(zone, zones).ok_or_else(fault)?;
     }
     let mut holds = Vec::new();
+    let mut recurring = 0;
     for calendar in calendars(text)? {
         let floating = || {
             let named = calendar.zone.as_ref();
@@ -59,6 +63,12 @@ pub fn read<S: ZoneSource>(
             Clock::of(name, zones).ok_or_else(fault)
         };
         for event in &calendar.events {
+            if let Some(rule) = event.rule() {
+                recurring += 1;
+                if recurring > MOST_RECURRING {
+                    return Err(rule.fault(Fault::TooMany(MOST_RECURRING)));
+                }
+            }
             holds.extend(event.holds(&floating, zones)?);
             if holds.len() > MOST_HOLDS {
                 let fault = Fault::TooMany(MOST_HOLDS);

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::holds::check_reason;
 use crate::schedule::Bundled;
 
 /// A calendar of events whose lines are given.
@@ -40,6 +41,43 @@ fn of(events: &[&str]) -> Vec<Row> {
 
 fn refused(text: &str) -> String {
     read(text, None, &Bundled).expect_err(text).to_string()
+}
+
+#[test]
+fn a_day_that_recurs_is_whole_also_if_a_clock_is_moved_on_the_first() {
+    // 23 hours, and 25.
+    let moved = [
+        "DTSTART;VALUE=DATE:20260329\nRRULE:FREQ=WEEKLY",
+        "DTSTART;VALUE=DATE:20261025\nDTEND;VALUE=DATE:20261027\nRRULE:FREQ=WEEKLY",
+        "DTSTART;VALUE=DATE:20260329",
+    ];
+    let rule = "TZID=Europe/Berlin;FREQ=WEEKLY";
+    assert_eq!(
+        rows(&calendar("", &moved), Some("Europe/Berlin")),
+        [
+            again("2026-03-28T23:00:00Z", "2026-03-29T23:00:00Z", rule),
+            again("2026-10-24T22:00:00Z", "2026-10-26T22:00:00Z", rule),
+            once("2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"),
+        ]
+    );
+}
+
+#[test]
+fn more_events_that_recur_than_a_tick_can_work_out_are_refused() {
+    let daily = "DTSTART;VALUE=DATE:20260101\nRRULE:FREQ=DAILY";
+    let many = calendar("", &vec![daily; 2_001]);
+    let refused = refused(&many);
+    assert!(refused.ends_with("more than the 2000 events and holds that one calendar may have"));
+    assert!(refused.starts_with("line 8005:"), "{refused}");
+}
+
+#[test]
+fn a_summary_is_cut_to_the_length_that_a_reason_may_have() {
+    let long = format!("DTSTART;VALUE=DATE:20260101\nSUMMARY:x{}", "ä".repeat(600));
+    let holds = read(&calendar("", &[&long]), None, &Bundled).unwrap();
+    let summary = holds[0].summary.clone().unwrap();
+    assert_eq!(summary.len(), 999);
+    assert!(check_reason(&summary).is_ok());
 }
 
 #[test]

@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::brute::{Made, in_zone};
-use crate::holds::Recurrence;
 use crate::holds::parts::Parts;
 use crate::holds::pattern::Pattern;
+use crate::holds::{Hold, Holds, Recurrence, Scope, Transitions, When};
 use crate::instant::{Instant, MINUTE, SECOND};
-use crate::schedule::{Bundled, Zone, ZoneSource};
+use crate::lifecycle::facts::{BuildTransition, Facts};
+use crate::schedule::{Bundled, TzifZone, Zone, ZoneSource};
 
 /// How far the plain way goes, in days.
 const DAYS: u64 = 600;
@@ -312,6 +313,153 @@ proptest! {
                     prop_assert!(message.len() < 700);
                     prop_assert!(!message.chars().any(char::is_control));
                 }
+            }
+        }
+    }
+}
+
+/// Once or by one of a few rules, of all or of the example's owner, for some transitions.
+fn hold(place: i64) -> impl Strategy<Value = (Hold<TzifZone>, Recorded)> {
+    let rules = [
+        None,
+        None,
+        None,
+        Some("FREQ=DAILY"),
+        Some("TZID=Europe/Berlin;FREQ=HOURLY;INTERVAL=5"),
+        Some("FREQ=MINUTELY;INTERVAL=7;COUNT=300"),
+        Some("TZID=Asia/Beirut;FREQ=WEEKLY;BYDAY=SU,MO"),
+    ];
+    let length = prop_oneof![
+        Just(None),
+        (1..40i64).prop_map(Some),
+        (1..3000i64).prop_map(Some)
+    ];
+    let released = prop::option::weighted(0.2, 0..20_000i64);
+    let transitions = select(vec![
+        vec!["start"],
+        vec!["stop", "dormant"],
+        vec!["start", "delete"],
+    ]);
+    let of_all = any::<bool>();
+    (
+        0..20_000i64,
+        length,
+        select(rules.to_vec()),
+        released,
+        transitions,
+        of_all,
+    )
+        .prop_map(
+            move |(minute, length, rule, released, transitions, of_all)| {
+                let length = if rule.is_some() {
+                    length.or(Some(60))
+                } else {
+                    length
+                };
+                let at = |minute: i64| march().saturating_add_micros(minute * MINUTE);
+                let (from, to) = (at(minute), length.map(|length| at(minute + length)));
+                let released = released.map(at);
+                let read = || When::read(from, to, rule, &Bundled).unwrap();
+                let (facts, transitions) = (
+                    Facts::example(BuildTransition::Stop, march()),
+                    Transitions::read(transitions).unwrap(),
+                );
+                let scope = if of_all {
+                    Scope::All
+                } else {
+                    Scope::Owner(facts.owner_id)
+                };
+                let hold = Hold::new(place, scope, transitions, None, read());
+                let hold = match released {
+                    Some(at) => hold.released(at),
+                    None => hold,
+                };
+                let recorded = Recorded {
+                    when: read(),
+                    released,
+                    transitions,
+                };
+                (hold, recorded)
+            },
+        )
+}
+
+/// What the plain way needs of a hold.
+#[derive(Clone, Debug)]
+struct Recorded {
+    when: When<TzifZone>,
+    released: Option<Instant>,
+    transitions: Transitions,
+}
+
+impl Recorded {
+    /// If it covers an instant: up to when, without what follows.
+    fn covering(&self, at: Instant) -> Option<Option<Instant>> {
+        let until = match &self.when {
+            When::Once(from, to) => (*from <= at && to.is_none_or(|to| at < to)).then_some(*to),
+            When::Again(recurrence) => recurrence.covering(at).map(Some),
+        }?;
+        match self.released {
+            Some(released) if released <= at => None,
+            Some(released) => Some(Some(until.map_or(released, |until| until.min(released)))),
+            None => Some(until),
+        }
+    }
+}
+
+/// Before a night in which clocks are moved, in Berlin and in Beirut.
+fn march() -> Instant {
+    super::at("2026-03-26 00:00")
+}
+
+fn holds() -> impl Strategy<Value = Vec<(Hold<TzifZone>, Recorded)>> {
+    (hold(0), hold(1), hold(2), hold(3), 1..5usize).prop_map(|(a, b, c, d, count)| {
+        let mut holds = vec![a, b, c, d];
+        holds.truncate(count);
+        holds
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn holds_together_say_what_each_says_by_itself(
+        holds in holds(),
+        asked in prop::collection::vec((-100..21_000i64, 0..3usize, -1..2i64), 1..30),
+    ) {
+        let (holds, recorded): (Vec<_>, Vec<_>) = holds.into_iter().unzip();
+        let together = Holds::new(holds);
+        let facts = Facts::example(BuildTransition::Stop, march());
+        for (minute, which, micro) in asked {
+            let at = march().saturating_add_micros(minute * MINUTE + micro);
+            let wanted = [vec!["start"], vec!["stop"], vec!["stop", "dormant"]];
+            let wanted = Transitions::read(wanted[which].clone()).unwrap();
+            let those = || recorded.iter().zip(0..).filter(|(one, _)| one.transitions.meet(wanted));
+            let last = |at: Instant| {
+                those()
+                    .filter_map(|(one, place)| Some((one.covering(at)?, place)))
+                    .max_by_key(|(until, place)| (until.unwrap_or(Instant::MAX), -place))
+            };
+            let held = together.held(&facts, wanted, at);
+            let Some((mut until, _)) = last(at) else {
+                prop_assert!(held.is_none(), "{:?} at {}", recorded, at);
+                continue;
+            };
+            let held = held.unwrap();
+            let mut covers = those().filter(|(one, _)| one.covering(at).is_some());
+            prop_assert!(covers.any(|(_, place)| place == held.hold.hold_id));
+            let far = at.saturating_add_micros(900 * MINUTE);
+            while let Some(end) = until.filter(|end| *end < far) {
+                match last(end) {
+                    Some((next, _)) => until = next,
+                    None => break,
+                }
+            }
+            // What goes on for very long is not followed in all its steps.
+            match until {
+                Some(end) if end < far => prop_assert_eq!(held.until, Some(end), "{:?} at {}", recorded, at),
+                _ => prop_assert!(held.at_least.is_none_or(|end| end >= far), "{:?} at {}", recorded, at),
             }
         }
     }

@@ -25,8 +25,8 @@ use crate::lifecycle::transition::{BuildReason, Transition};
 use super::ActingRule;
 use super::rule::{About, Rule, Setting};
 
-/// How many holds that runs are in are looked beyond at a time. A schedule may have none but
-/// runs that are held, and each of them costs.
+/// How many holds that runs are in are looked beyond, from the latest build on and from the last
+/// run before the tick on. A schedule may have none but runs that are held, and each of them costs.
 const MOST_HELD: usize = 12;
 
 pub(super) struct Autostart;
@@ -223,7 +223,16 @@ fn unless_missed<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules
         .map_err(|error| Skip::ScheduleInvalid { error })?;
     let mut after = search_from(candidate);
     let mut said: Option<Held> = None;
-    for _ in 0..MOST_HELD {
+    for looked in 0..2 * MOST_HELD {
+        if looked == MOST_HELD {
+            if said.is_some() {
+                break;
+            }
+            // All these holds have ended, and many more may have: on with the last run before
+            // the tick, beyond which they have not.
+            let last = schedule.bound(candidate.tick, candidate.blocked_days());
+            after = last.map_or(after, |last| after.max(last.saturating_add_micros(-1)));
+        }
         let run = match (first_allowed(candidate, &schedule, after), said.clone()) {
             (Ok(run), _) => run,
             (Err(_), Some(hold)) => return Err(held(next, None, hold)),

@@ -328,3 +328,27 @@ fn explain_says_of_a_reminder_what_holds_the_stop() {
         hold.observed
     );
 }
+
+#[test]
+fn however_many_holds_have_ended_the_next_run_counts() {
+    // Each run of the last forty hours was in a hold of its own.
+    let next = run_after(0);
+    let hour = |hours: i64| next.saturating_add_micros(hours * HOUR);
+    let around = |at: Instant| {
+        let minutes = |minutes: i64| at.saturating_add_micros(minutes * 60_000_000);
+        all_held(minutes(-5), Some(minutes(5)))
+    };
+    let holds: Vec<PlainHold> = (1..=40).map(|ago| around(hour(-ago))).collect();
+    let mut facts = hourly();
+    facts.latest().created_at = hour(-41);
+    let judged = |minutes: i64| {
+        let tick = next.saturating_add_micros(minutes * 60_000_000);
+        judged(&facts, &ALL_RULES, tick, &holds).outcome.unwrap()
+    };
+    assert_eq!((judged(-10).at, judged(-10).due), (next, false));
+    // Late ones as well.
+    for minutes in [0, 1, 59] {
+        let judged = judged(minutes);
+        assert_eq!((judged.at, judged.due), (next, true), "{minutes}");
+    }
+}

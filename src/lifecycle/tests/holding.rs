@@ -74,6 +74,7 @@ impl Schedules for Holding {
             hold_id: i64::try_from(first).unwrap(),
             reason: Some("test".into()),
             until,
+            at_least: until,
         })
     }
 }

@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub)]
 
+mod beside;
 mod compared;
 mod history;
 mod ready;

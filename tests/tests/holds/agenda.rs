@@ -76,3 +76,30 @@ fn the_end_of_a_hold_is_in_the_agenda() {
     );
     assert_eq!(upcoming, entries);
 }
+
+#[test]
+fn what_is_held_for_longer_than_is_looked_comes_up_in_the_agenda_all_the_same() {
+    let product = install(Version::NEWEST);
+    let template = product.template("docker").create();
+    let operator = product.operator();
+    hold(
+        &operator,
+        "'all', NULL, now() - interval '1 hour', now() + interval '23 hours',
+         recurrence => 'FREQ=DAILY;COUNT=1000'",
+    );
+    let running = template
+        .workspace("running")
+        .create_started(STOPPED, Value::sql("now() - interval '1 hour'"));
+    let next = operator.next(&running, "now");
+    assert_eq!(next.next_transition_at, None);
+    operator.execute("SELECT autobuild_attach()");
+    build(&operator);
+    let looks = operator.rows(
+        "SELECT a.workspace_id, a.due_at BETWEEN now() + interval '1 year' AND now() + interval '1000 days'
+           FROM autobuild_agenda a",
+    );
+    assert_eq!(
+        looks,
+        [[Some(running.id.to_string()), Some("t".to_owned())]]
+    );
+}

@@ -109,6 +109,26 @@ fn a_released_hold_lets_stops_be_made_at_once_and_starts_that_were_missed_stay_s
 }
 
 #[test]
+fn a_hold_that_has_ended_is_none_to_release_any_more() {
+    let product = install(Version::NEWEST);
+    let operator = product.operator();
+    let released = |arguments: &str| {
+        let number = hold(&operator, arguments);
+        operator.rows(&format!("SELECT autobuild_release({number})"))
+    };
+    let was = |was: &str| [[Some(was.to_owned())]];
+    let ended = "now() - interval '2 hours', now() - interval '1 hour'";
+    assert_eq!(released(&format!("'all', NULL, {ended}")), was("f"));
+    let again = format!("'all', NULL, {ended}, recurrence => 'FREQ=DAILY'");
+    assert_eq!(released(&again), was("t"));
+    let coming = "'all', NULL, now() + interval '1 hour', now() + interval '2 hours'";
+    assert_eq!(released(coming), was("t"));
+    // It stays listed as long as it says which starts were missed.
+    let listed = operator.rows("SELECT count(*) FROM autobuild_holds");
+    assert_eq!(listed, was("1"));
+}
+
+#[test]
 fn a_hold_is_forgotten_thirty_days_after_its_end_and_not_before() {
     let product = install(Version::NEWEST);
     let operator = product.operator();
@@ -160,4 +180,18 @@ fn a_rule_that_can_not_be_read_any_more_holds_from_its_start_on() {
         "SELECT holds_now, next_change_at FROM autobuild_holds",
     );
     assert_eq!(listed, [[Some("t".to_owned()), None]]);
+    let problem = || {
+        let problem = operator.rows("SELECT problem FROM autobuild_status");
+        problem[0][0].clone().unwrap_or_default()
+    };
+    let told = problem();
+    for part in [
+        "recurrence of hold 1",
+        "Mars/Olympus",
+        "autobuild_release(1)",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+    operator.execute("SELECT autobuild_release(1)");
+    assert!(!problem().contains("Mars/Olympus"));
 }

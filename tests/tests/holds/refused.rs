@@ -1,7 +1,7 @@
 //! What is refused, and to whom.
 
 use workspace_autobuild_tests::Version;
-use workspace_autobuild_tests::autobuild::{counted, install, refusal, refused};
+use workspace_autobuild_tests::autobuild::{counted, install, on_each_version, refusal, refused};
 
 const NOBODY: &str = "00000000-0000-0000-0000-00000000dead";
 
@@ -55,6 +55,18 @@ fn what_makes_no_hold_is_refused_with_what_to_do() {
         (by("FREQ=SOMETIMES"), "22023", "SOMETIMES"),
         (by("FREQ=SECONDLY"), "22023", "SECONDLY"),
         (by("TZID=Mars/Olympus;FREQ=DAILY"), "22023", "Mars/Olympus"),
+        // From now on is from this minute's tick on, and still an end has to come.
+        ("'all', ends_at => now()".to_owned(), "22023", "ends_at"),
+        (
+            "'all', NULL, now(), now() - interval '1 microsecond'".to_owned(),
+            "22023",
+            "ends_at",
+        ),
+        (
+            "'all', reason => repeat('x', 1001)".to_owned(),
+            "22023",
+            "reason is longer than 1000 bytes",
+        ),
         (
             by("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"),
             "22023",
@@ -86,6 +98,11 @@ fn a_calendar_is_taken_whole_or_refused_with_its_line() {
         ),
         ("'everybody'".to_owned(), "22023", "everybody"),
         (format!("'owner', '{NOBODY}'"), "P0002", NOBODY),
+        (
+            "'all', reason => repeat('x', 1001)".to_owned(),
+            "22023",
+            "reason",
+        ),
     ] {
         let sql = format!("SELECT autobuild_hold_calendar('{ics}', {arguments})");
         refused(&mut session, &sql, sqlstate, seen);
@@ -97,6 +114,60 @@ fn a_calendar_is_taken_whole_or_refused_with_its_line() {
         "ics",
     );
     counted(&mut session, "SELECT FROM autobuild_holds_made", "0");
+}
+
+#[test]
+fn an_id_is_known_by_the_products_tables_of_every_version_or_refused() {
+    on_each_version(|product, _| {
+        // Without any workspace.
+        let template = product.template("docker").create();
+        let mut session = product.superuser();
+        let known = [
+            ("template", template.id),
+            ("organization", product.organization().id),
+        ];
+        for (scope, id) in known {
+            let sql = format!("SELECT autobuild_hold('{scope}', '{id}')");
+            session.batch_execute(&sql).expect(scope);
+        }
+        for scope in ["organization", "template", "owner", "workspace"] {
+            let sql = format!("SELECT autobuild_hold('{scope}', '{NOBODY}')");
+            let seen = format!("{scope} {NOBODY} does not exist");
+            refused(&mut session, &sql, "P0002", &seen);
+        }
+        counted(&mut session, "SELECT FROM autobuild_holds_made", "2");
+    });
+}
+
+#[test]
+fn more_holds_than_a_tick_can_read_are_refused_with_how_to_make_room() {
+    let product = install(Version::NEWEST);
+    let mut session = product.superuser();
+    session
+        .batch_execute(
+            "INSERT INTO autobuild_holds_made (scope, starts_at, ends_at, created_at, released_at)
+             SELECT 'all', now(), now() + interval '1 day', now(), CASE WHEN n <= 3 THEN now() END
+               FROM generate_series(1, 19999) n",
+        )
+        .expect("holds");
+    let calendar = "SELECT autobuild_hold_calendar(E'BEGIN:VCALENDAR\n\
+         BEGIN:VEVENT\nDTSTART;VALUE=DATE:20240501\nEND:VEVENT\n\
+         BEGIN:VEVENT\nDTSTART;VALUE=DATE:20240502\nEND:VEVENT\nEND:VCALENDAR', 'all')";
+    refused(
+        &mut session,
+        calendar,
+        "54000",
+        "3 of all holds are released",
+    );
+    session
+        .batch_execute("SELECT autobuild_hold('all')")
+        .expect("the last one");
+    refused(
+        &mut session,
+        "SELECT autobuild_hold('all')",
+        "54000",
+        "20000",
+    );
 }
 
 #[test]

@@ -133,6 +133,8 @@ fn an_attached_standby_answers_and_builds_its_agenda_after_its_promotion() {
         ),
         "SELECT count(*) > 0 FROM autobuild_metrics".to_owned(),
         "SELECT * FROM autobuild_rules".to_owned(),
+        "SELECT * FROM autobuild_agreement_summary(now() - interval '1 day')".to_owned(),
+        "SELECT * FROM autobuild_ready() WHERE item <> 'preload'".to_owned(),
     ] {
         let answers = texts(&mut follower, &preview);
         assert_ne!(answers.len(), 0, "{preview}");

@@ -141,6 +141,12 @@ fn the_status_names_the_zones_that_the_server_lacks_until_it_has_them() {
     let sentence = "time zones that schedules name have no file on the server: US/Central (America/Chicago stands in)";
     assert_eq!(told.matches(sentence).count(), 1, "{told}");
     assert!(told.contains("package tzdata"), "{told}");
+    let zones = "SELECT detail FROM autobuild_ready() WHERE item = 'zones' AND NOT ok";
+    let detail = value(&mut root, zones).unwrap_or_default();
+    assert!(
+        told.contains(&detail),
+        "the checklist says the same: {detail}"
+    );
     // The package is installed: no restart, not even a new session.
     files.write("US/Central", data("US/Central"));
     let told = problem(&mut root);
