@@ -24,6 +24,8 @@ fn is_what_ticks_do(version: Version, count: u32, days: usize) {
     many(&product, count, STEP as u32);
     let operator = product.operator();
     operator.all_rules();
+    // All of the unused go within minutes of each other.
+    operator.set("max_deletes_share", "0");
     operator.execute(&format!(
         "SELECT autobuild_hold('template', id, timestamptz '{SINCE}' + interval '50 hours',
                                timestamptz '{SINCE}' + interval '75 hours', '{{stop}}')
