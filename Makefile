@@ -14,6 +14,7 @@ help:
 	@echo "make test-beside  beside pg_cron, pgaudit, pg_stat_statements, auto_explain, pg_repack, PgBouncer, exporters"
 	@echo "make test-asserted   build and test on a PostgreSQL with assertions, from Debian's source"
 	@echo "make test-sanitized  a storm and every SQL function under valgrind; a quarter of an hour or more"
+	@echo "make test-forecast  a forecast of a month of 2,000 workspaces against the ticks themselves (FORECAST_WORKSPACES, FORECAST_DAYS)"
 	@echo "make fuzz       fuzz the pure parts (FUZZ_SECONDS for each target, default 60)"
 	@echo "make soak       10,000 ticks on 20,000 workspaces that live (SOAK_TICKS, SOAK_WORKSPACES)"
 	@echo "make bench      measure (BENCH_SIZES, default \"10000 100000\"); results in target/bench.json"
@@ -77,6 +78,9 @@ test-sanitized: setup
 
 soak: setup
 	@scripts/soak.sh
+
+test-forecast: setup
+	@scripts/forecast.sh
 
 fuzz:
 	@scripts/fuzz.sh

@@ -388,6 +388,29 @@ COMMENT ON FUNCTION @extschema@.autobuild_list_waiting() IS
 REVOKE ALL ON FUNCTION @extschema@.autobuild_list_waiting() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION @extschema@.autobuild_list_waiting() TO pg_monitor;
 
+-- Forecasts: new.
+
+CREATE FUNCTION @extschema@.autobuild_forecast(
+    since timestamp with time zone,
+    until timestamp with time zone,
+    bucket interval DEFAULT '1 hour',
+    by TEXT DEFAULT 'all'
+) RETURNS TABLE (
+    bucket_start timestamp with time zone,
+    group_id uuid,
+    starts INT,
+    stops INT,
+    deletes INT,
+    dormant INT,
+    running_most INT
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'autobuild_forecast_wrapper';
+COMMENT ON FUNCTION @extschema@.autobuild_forecast(timestamptz, timestamptz, interval, text) IS
+    'How many starts, stops, deletes and dormancy marks ticks will make from since to until, and the most workspaces that run at once, in each bucket; by all, template or organization. Played forward from how workspaces are now, or as if they were so at since where that is in the past; builds succeed at once, and nobody uses anything.';
+
 -- Schedules that can't be read: new.
 
 CREATE FUNCTION @extschema@.autobuild_list_unreadable() RETURNS TABLE (
@@ -930,6 +953,7 @@ COMMENT ON FUNCTION @extschema@.autobuild_resume() IS
 ALTER FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) ROWS 1 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) ROWS 10 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) ROWS 500 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_forecast(timestamptz, timestamptz, interval, text) ROWS 1000 COST 10000000;
 ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_run(timestamptz) ROWS 50 COST 1000000;

@@ -297,6 +297,35 @@ AS 'MODULE_PATHNAME', 'autobuild_explain_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
+CREATE  FUNCTION "autobuild_forecast"(
+	"since" timestamp with time zone, /* TimestampWithTimeZone */
+	"until" timestamp with time zone, /* TimestampWithTimeZone */
+	"bucket" interval DEFAULT '1 hour', /* Interval */
+	"by" TEXT DEFAULT 'all' /* & str */
+) RETURNS TABLE (
+	"bucket_start" timestamp with time zone,  /* TimestampWithTimeZone */
+	"group_id" uuid,  /* Option < pgrx :: Uuid > */
+	"starts" INT,  /* i32 */
+	"stops" INT,  /* i32 */
+	"deletes" INT,  /* i32 */
+	"dormant" INT,  /* i32 */
+	"running_most" INT  /* i32 */
+)
+STRICT STABLE PARALLEL RESTRICTED
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'autobuild_forecast_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- requires:
+--   autobuild_forecast
+
+COMMENT ON FUNCTION @extschema@.autobuild_forecast(timestamptz, timestamptz, interval, text) IS
+    'How many starts, stops, deletes and dormancy marks ticks will make from since to until, and the most workspaces that run at once, in each bucket; by all, template or organization. Played forward from how workspaces are now, or as if they were so at since where that is in the past; builds succeed at once, and nobody uses anything.';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 CREATE  FUNCTION "autobuild_grant"(
 	"role" TEXT /* & str */
 ) RETURNS SETOF TEXT /* String */
@@ -1125,6 +1154,7 @@ COMMENT ON FUNCTION @extschema@.autobuild_schedule_check(text) IS
 ALTER FUNCTION @extschema@.autobuild_next_transition(uuid, timestamptz) ROWS 1 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_explain(uuid, timestamptz) ROWS 10 COST 10000;
 ALTER FUNCTION @extschema@.autobuild_upcoming(interval, timestamptz, integer, uuid, uuid, uuid) ROWS 500 COST 1000000;
+ALTER FUNCTION @extschema@.autobuild_forecast(timestamptz, timestamptz, interval, text) ROWS 1000 COST 10000000;
 ALTER FUNCTION @extschema@.autobuild_preview(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_tick(timestamptz) ROWS 50 COST 1000000;
 ALTER FUNCTION @extschema@.autobuild_run(timestamptz) ROWS 50 COST 1000000;

@@ -248,6 +248,7 @@ columns! {
             watched: Some(Watched::Changed),
         };
         DELETING_AT = "deleting_at": Time, Update, optional { watched: Some(Watched::Changed) };
+        TTL = "ttl": Integer, Show, optional;
         AUTOMATIC_UPDATES = "automatic_updates": Enum, Read, optional;
         NEXT_START_AT = "next_start_at": Time, Update, optional {
             watched: Some(Watched::SoonerOrNull),
@@ -260,6 +261,7 @@ columns! {
         NAME = "name": Text, Read, optional { needed_for: NeededFor::Messages };
         EMAIL = "email": Text, Read, optional { needed_for: NeededFor::Messages };
         STATUS = "status": Enum, Read, required { watched: Some(Watched::Changed) };
+        QUIET_HOURS_SCHEDULE = "quiet_hours_schedule": Text, Show, optional;
         GITHUB_COM_USER_ID = "github_com_user_id": Integer, Sign, optional;
     }
 
@@ -271,6 +273,13 @@ columns! {
         ACTIVE_VERSION_ID = "active_version_id": Uuid, Read, required;
         ALLOW_USER_AUTOSTART = "allow_user_autostart": Bool, Read, required {
             watched: Some(Watched::Changed),
+        };
+        ALLOW_USER_AUTOSTOP = "allow_user_autostop": Bool, Show, optional;
+        DEFAULT_TTL = "default_ttl": Integer, Show, optional;
+        AUTOSTOP_REQUIREMENT_DAYS_OF_WEEK = "autostop_requirement_days_of_week": Integer, Show,
+            optional { first_name: Some("restart_requirement_days_of_week") };
+        AUTOSTOP_REQUIREMENT_WEEKS = "autostop_requirement_weeks": Integer, Show, optional {
+            first_name: Some("restart_requirement_weeks"),
         };
         FAILURE_TTL = "failure_ttl": Integer, Read, optional { watched: Some(Watched::Changed) };
         TIME_TIL_DORMANT = "time_til_dormant": Integer, Read, optional {

@@ -4,14 +4,16 @@
 //! The pure half knows nothing of PostgreSQL and compiles without it
 //! (`--no-default-features`): [`schedule`] says what a weekly cron text means,
 //! [`lifecycle`] turns facts about a workspace into a verdict, [`holds`] says when some are
-//! left alone, [`new_build`] what a build writes and what speaks against it, [`template`] what a
-//! template's source has to do with it, [`messages`] what the owner is told, [`page`] how it is
-//! all looked at in a browser.
+//! left alone, [`forecast`] what ticks will do, [`new_build`] what a build writes and what speaks
+//! against it, [`template`] what a template's source has to do with it, [`messages`] what the
+//! owner is told, [`page`] how it is all looked at in a browser.
 
 #[forbid(unsafe_code)]
 pub mod columns;
 #[forbid(unsafe_code)]
 pub mod decision;
+#[forbid(unsafe_code)]
+pub mod forecast;
 #[forbid(unsafe_code)]
 pub mod holds;
 #[forbid(unsafe_code)]

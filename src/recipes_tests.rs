@@ -38,8 +38,9 @@ fn name(text: &str) -> &str {
 }
 
 /// The SQL functions that everyone may execute: they read as their caller.
-const FOR_EVERYONE: [&str; 12] = [
+const FOR_EVERYONE: [&str; 13] = [
     "autobuild_explain",
+    "autobuild_forecast",
     "autobuild_hold_times",
     "autobuild_list_rules",
     "autobuild_list_unreadable",

@@ -25,7 +25,8 @@ const TEMPLATES: u32 = 10;
 /// Workspaces of one user.
 const PER_USER: u32 = 10;
 
-const ZONES: [&str; 24] = [
+/// Zones all over the world.
+pub(crate) const ZONES: [&str; 24] = [
     "Africa/Johannesburg",
     "Africa/Lagos",
     "America/Bogota",

@@ -11,6 +11,7 @@
 mod capture;
 mod data;
 mod floor;
+mod forecast;
 mod latency;
 mod measure;
 mod messages;
@@ -145,6 +146,9 @@ fn main() -> ExitCode {
         }
         if config.wants("preview") {
             preview::run(&config, &bench, &mut report);
+        }
+        if config.wants("forecast") {
+            forecast::run(&config, &bench, &mut report);
         }
         if config.wants("storm") {
             tick::due(&config, &bench, &mut report);

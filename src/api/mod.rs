@@ -4,6 +4,7 @@
 pub(crate) mod agenda;
 mod agreement;
 pub(crate) mod control;
+mod forecast;
 mod holds;
 #[cfg(feature = "pg_test")]
 #[allow(unsafe_code, clippy::unwrap_used)]

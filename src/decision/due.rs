@@ -30,9 +30,7 @@ impl Due {
 
     /// How long after a dormancy mark the workspace is to be deleted, where the mark says so.
     pub fn deleted_after(&self, signs: &Signs, policy: &Policy) -> Option<Micros> {
-        let ttl = self.facts.template.as_ref()?.time_til_dormant_autodelete.0;
-        // Nanoseconds, which the product cuts to milliseconds.
-        (policy.licensed && signs.deletion && ttl > 0).then_some(Micros(ttl / 1_000_000 * 1_000))
+        policy.deleted_after(self.facts.template.as_ref()?, signs)
     }
 }
 

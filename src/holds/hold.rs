@@ -219,6 +219,14 @@ impl<Z: Zone> Holds<Z> {
         Holds { holds, by_scope }
     }
 
+    /// The holds that cover a workspace and hold any of these transitions.
+    pub fn of(&self, facts: &Facts, transitions: Transitions) -> impl Iterator<Item = &Hold<Z>> {
+        let all = Scope::of(facts).filter_map(|scope| self.by_scope.get(&scope));
+        let places = all.flat_map(|of_scope| of_scope.places.iter());
+        let holds = places.filter_map(|place| self.holds.get(*place));
+        holds.filter(move |hold| hold.transitions.meet(transitions))
+    }
+
     /// Is a workspace held for any of these transitions at an instant, and up to when?
     pub fn held(
         &self,

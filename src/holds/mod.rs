@@ -30,4 +30,5 @@ pub use hold::{HeldBy, Hold, Holds, When, check_reason};
 pub use line::Until;
 pub use recurrence::Recurrence;
 pub use scope::{Scope, Transitions};
+pub(crate) use wall::instant_of;
 pub use with::WithHolds;

@@ -19,7 +19,7 @@ pub(super) fn wall_at<Z: Zone>(unix: i64, zone: Option<&Z>) -> i64 {
 
 /// The first instant at which the clock shows a wall time. One that it never shows is read
 /// with the offset before the gap.
-pub(super) fn instant_of<Z: Zone>(wall: i64, zone: Option<&Z>) -> i64 {
+pub(crate) fn instant_of<Z: Zone>(wall: i64, zone: Option<&Z>) -> i64 {
     let mut span = span_at(wall - FURTHEST, zone);
     for _ in 0..MAX_SPANS {
         let shown = wall - offset(span);

@@ -11,6 +11,7 @@
 //! A reminder of a deadline is no transition, but a rule says when it is made, and a verdict
 //! has it beside what happens next.
 
+pub mod allowed;
 pub mod bound;
 mod candidate;
 pub mod explain;
@@ -25,6 +26,7 @@ pub mod rules;
 pub mod schedules;
 pub mod signs;
 pub mod skip;
+pub mod steady;
 pub mod transition;
 pub mod unreadable;
 pub mod verdict;

@@ -28,7 +28,7 @@ pub struct Next {
 
 impl Next {
     /// The first instant at which it is due.
-    pub(super) fn due_from(&self) -> Instant {
+    pub fn due_from(&self) -> Instant {
         self.at.saturating_add_micros(i64::from(self.strict))
     }
 }

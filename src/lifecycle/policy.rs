@@ -4,7 +4,9 @@ use uuid::Uuid;
 
 use crate::instant::{MINUTE, Micros};
 
+use super::facts::Template;
 use super::rules::{ActingRule, RuleSet};
+use super::signs::Signs;
 
 /// The settings that the rules look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,5 +92,12 @@ impl Policy {
         } else {
             None
         }
+    }
+
+    /// How long after a dormancy mark a workspace is to be deleted, where the mark says so.
+    pub fn deleted_after(&self, template: &Template, signs: &Signs) -> Option<Micros> {
+        let ttl = template.time_til_dormant_autodelete.0;
+        // Nanoseconds, which the product cuts to milliseconds.
+        (self.licensed && signs.deletion && ttl > 0).then_some(Micros(ttl / 1_000_000 * 1_000))
     }
 }

@@ -36,6 +36,8 @@ pub(crate) enum Selection {
     Candidates(Policy, Among),
     /// So many of these, in the order of ids, after this id.
     CandidatesAfter(Policy, Uuid, i64),
+    /// Every one that is not deleted.
+    Every,
     /// Every one that is not deleted and has one of these schedules, as if it had no build.
     Scheduled(Vec<String>),
 }
@@ -153,6 +155,7 @@ pub(crate) fn read(
             ),
             vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
         ),
+        Selection::Every => (every_workspace(product, ""), "true".to_owned(), vec![]),
         Selection::Scheduled(texts) => {
             builds = "false";
             (

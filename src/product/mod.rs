@@ -21,5 +21,6 @@ pub(crate) mod schema;
 mod select;
 pub(crate) mod sources;
 pub(crate) mod starts;
+pub(crate) mod terms;
 pub(crate) mod waiting;
 pub(crate) mod write;

@@ -214,6 +214,13 @@ impl<Z: Zone> Schedule<Z> {
         }
     }
 
+    /// Up to when the clock of the schedule's zone is not moved, from an instant on; `None` for
+    /// ever. Until then what the schedule does in a week is what it does in the next.
+    pub fn clock_stays_until(&self, at: Instant) -> Option<Instant> {
+        let until = self.span_at(at.unix_seconds()).until?;
+        Instant::from_unix_seconds(until)
+    }
+
     /// The zone's name; `UTC` where the text names none.
     pub fn timezone(&self) -> &str {
         self.zone.as_ref().map_or("UTC", |(name, _)| name)

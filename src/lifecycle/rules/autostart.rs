@@ -12,7 +12,8 @@
 //! counts, does not depend on it.
 
 use crate::instant::{HOUR, Instant, MINUTE, Micros};
-use crate::lifecycle::candidate::{Candidate, EVERY_DAY};
+use crate::lifecycle::allowed;
+use crate::lifecycle::candidate::Candidate;
 use crate::lifecycle::facts::BuildTransition;
 use crate::lifecycle::held::{held, unless_held};
 use crate::lifecycle::outcome::{Next, Outcome};
@@ -23,9 +24,6 @@ use crate::lifecycle::transition::{BuildReason, Transition};
 
 use super::ActingRule;
 use super::rule::{About, Rule, Setting};
-
-/// How far from its beginning a refused run is still searched on from.
-const SEARCH: i128 = 7 * 24 * HOUR as i128 * 1000;
 
 /// How many holds that runs are in are looked beyond, from the latest build on and from the last
 /// run before the tick on. A schedule may have none but runs that are held, and each of them costs.
@@ -360,37 +358,14 @@ fn too_late(candidate: &Candidate<'_>) -> Instant {
     late.saturating_sub(candidate.spread())
 }
 
-/// The first run later than `after` on a weekday that the template doesn't block, in
-/// the schedule's own zone. Before `next_start_at` came, only the very first run counted.
+/// The first run later than `after` that counts.
 fn first_allowed<R: Runs>(
     candidate: &Candidate<'_>,
     schedule: &R,
     after: Instant,
 ) -> Result<Instant, Skip> {
     let blocked = candidate.blocked_days();
-    let mut run = schedule
-        .next_after(after)
-        .ok_or(Skip::ScheduleNeverRuns { after })?;
-    if blocked == 0 {
-        return Ok(run);
-    }
-    if blocked == EVERY_DAY {
-        return Err(Skip::AllDaysBlocked);
-    }
-    loop {
-        let weekday = schedule.weekday(run);
-        if blocked & (1 << weekday.num_days_from_monday()) == 0 {
-            return Ok(run);
-        }
-        if !candidate.signs.next_start_at {
-            return Err(Skip::RunBlocked { run, weekday });
-        }
-        let none = Skip::NoAllowedRun { after, last: run };
-        if run.nanos_since(after) >= SEARCH {
-            return Err(none);
-        }
-        run = schedule.after_run(run).ok_or(none)?;
-    }
+    allowed::first_allowed(schedule, blocked, candidate.signs, after)
 }
 
 /// The names of the weekdays in a set whose bit 0 is Monday.

@@ -1,0 +1,2 @@
+COMMENT ON FUNCTION @extschema@.autobuild_forecast(timestamptz, timestamptz, interval, text) IS
+    'How many starts, stops, deletes and dormancy marks ticks will make from since to until, and the most workspaces that run at once, in each bucket; by all, template or organization. Played forward from how workspaces are now, or as if they were so at since where that is in the past; builds succeed at once, and nobody uses anything.';
