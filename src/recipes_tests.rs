@@ -94,7 +94,7 @@ fn the_reference_lists_every_setting() {
         .lines()
         .filter_map(|line| line.strip_prefix('|')?.split('|').next())
         .collect();
-    let settings = text("src/settings.rs");
+    let settings = text("src/settings/register.rs");
     let mut count = 0;
     for setting in settings.split("c\"workspace_autobuild.").skip(1).map(name) {
         count += 1;

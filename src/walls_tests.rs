@@ -63,7 +63,7 @@ const OF_THE_SERVER: &[&str] = &[
 /// Where `unsafe` may stand.
 const UNSAFE: &[&str] = &[
     "server/",
-    "settings.rs",
+    "settings/",
     "worker/",
     "agenda/capture/",
     "api/schedules.rs",
