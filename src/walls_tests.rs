@@ -52,7 +52,9 @@ const PURE: &[&str] = &[
     "decision/turn.rs",
     "ledger/back_off.rs",
     "worker/roster.rs",
+    "worker/slot.rs",
     "worker/state.rs",
+    "worker/text.rs",
 ];
 
 /// Rooms that need the server, whole.

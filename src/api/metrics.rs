@@ -19,7 +19,7 @@ use crate::server::extension::Extension;
 use crate::server::subtransaction::in_subtransaction;
 use crate::server::transaction::in_recovery;
 use crate::settings;
-use crate::worker::state::{BUCKETS_MS, Counters, Slot, TickResult};
+use crate::worker::slot::{BUCKETS_MS, Counters, Slot, TickResult};
 
 use super::status::seen::seen;
 use super::waiting::waiting;

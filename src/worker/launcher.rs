@@ -15,8 +15,9 @@ use super::databases;
 use super::process;
 use super::region::{self, Region};
 use super::roster::{Database, Ending, Errand, Knock, Presence, Roster};
+use super::slot::Health;
 use super::spawn::{MORE_SLOTS, Orders, Worker};
-use super::state::{Health, SLOTS};
+use super::state::SLOTS;
 
 /// Tick workers at a time, of all databases together.
 pub(crate) const MAX_WORKERS: usize = 4;

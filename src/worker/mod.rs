@@ -6,7 +6,9 @@
 //! disturbs no other.
 
 pub mod roster;
+pub mod slot;
 pub mod state;
+pub mod text;
 
 #[cfg(feature = "pgrx")]
 pub(crate) mod configured;

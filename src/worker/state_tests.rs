@@ -1,6 +1,11 @@
 use std::alloc::{Layout, alloc_zeroed};
 
+use uuid::Uuid;
+
 use super::*;
+use crate::decision::report::{LEFT_OUT, TickReport};
+use crate::sqlstate::SqlState;
+use crate::worker::slot::*;
 
 fn sqlstate(text: &str) -> SqlState {
     SqlState::parse(text).unwrap()

@@ -31,8 +31,8 @@ use crate::settings::{self, Action, Settings};
 use super::process;
 use super::region::{self, Region};
 use super::roster::{Database, Ending, Errand};
+use super::slot::{Health, Phase, Slot};
 use super::spawn::Orders;
-use super::state::{Health, Phase, Slot};
 
 /// Where this process reports.
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use crate::server::clock;
 use crate::server::error::Error;
 use crate::server::query::{Access, Arg, Row, for_each_row};
 use crate::settings::Settings;
-use crate::worker::state::{Health, Slot};
+use crate::worker::slot::{Health, Slot};
 
 /// A workspace whose lock somebody keeps for so long is told of: longer than a round of
 /// the product's executor takes.

@@ -7,7 +7,7 @@ use crate::server::extension::database_name;
 use crate::server::{clock, guc};
 use crate::worker::launcher::MAX_WORKERS;
 use crate::worker::roster::Database;
-use crate::worker::state::{Health, Slot};
+use crate::worker::slot::{Health, Slot};
 use crate::worker::{process, region, spawn};
 
 use super::read::Status;

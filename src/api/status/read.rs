@@ -21,7 +21,7 @@ use crate::server::query::{Access, fetch_one};
 use crate::server::zones;
 use crate::settings::Settings;
 use crate::worker::configured::workers_settings;
-use crate::worker::state::{LastTick, Slot};
+use crate::worker::slot::{LastTick, Slot};
 
 use super::seen::{LATE, Seen, seen};
 use super::{blockers, collation};

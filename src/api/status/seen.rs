@@ -3,7 +3,7 @@
 use crate::instant::SECOND;
 use crate::server::error::Error;
 use crate::worker::roster::Database;
-use crate::worker::state::Slot;
+use crate::worker::slot::Slot;
 use crate::worker::{process, region};
 
 /// A tick that is so late says why; and so long a launcher may take to appear.

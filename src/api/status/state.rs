@@ -3,7 +3,7 @@
 use crate::api::control;
 use crate::server::transaction::in_recovery;
 use crate::settings::Action;
-use crate::worker::state::{Health, Phase};
+use crate::worker::slot::{Health, Phase};
 
 use super::read::Status;
 
