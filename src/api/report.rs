@@ -89,8 +89,8 @@ fn status(extension: &Extension) -> Result<Status, Error> {
     ];
     let sql = format!(
         "SELECT s.problem, s.worker_state, s.action, s.mode, {}, s.last_tick_ms || ' ms',
-                s.last_tick_due, s.last_tick_built,
-                CASE WHEN s.lag > interval '0' THEN s.lag END
+                s.last_tick_due::text, s.last_tick_built::text,
+                CASE WHEN s.lag > interval '0' THEN s.lag::text END
            FROM {} s",
         shown("s.last_tick_at"),
         extension.table("autobuild_status")
