@@ -6,7 +6,7 @@ use postgres::Client;
 use scraper::{Html, Selector};
 use workspace_autobuild_tests::Version;
 use workspace_autobuild_tests::autobuild::{HOURLY, STOPPED, install, on_each_version, refused};
-use workspace_autobuild_tests::product::{Fields, Template, value};
+use workspace_autobuild_tests::product::{Template, value};
 
 const NOON: &str = "2024-02-01 12:00:00+00";
 
