@@ -13,7 +13,8 @@ use crate::server::extension::Extension;
 use crate::settings::Settings;
 
 /// The brakes as they are for these. Where nothing can be written nothing is asked, and all
-/// workspaces are counted only where some kind comes to more than are always made.
+/// workspaces are counted only where some kind comes to more than are always made. A catalog of
+/// another version, with which previews alone have to do, has no brakes.
 pub(super) fn brakes(
     extension: &Extension,
     settings: &Settings,
@@ -27,7 +28,7 @@ pub(super) fn brakes(
         let ready = planned.iter().filter(of_kind).count();
         (kind, i64::try_from(ready).unwrap_or(i64::MAX))
     });
-    if ready.iter().all(|(_, ready)| *ready == 0) {
+    if ready.iter().all(|(_, ready)| *ready == 0) || !extension.is_current() {
         return Ok(Brakes::default());
     }
     let on = ledger::on(extension)?;

@@ -46,8 +46,9 @@ pub(crate) fn on(extension: &Extension) -> Result<Vec<Brake>, Error> {
 }
 
 /// How many of each of these kinds were made within the hour before `now`, and since their brake
-/// was released last; 0 is left out. What history says of times to come, as when the clock was
-/// set back, does not count.
+/// was released last; 0 is left out. What is said of times to come, as when the clock was set
+/// back, does not count: neither what was made then nor a release, after which nothing would
+/// count until that time.
 pub(crate) fn made(
     extension: &Extension,
     kinds: &[Transition],
@@ -58,7 +59,7 @@ pub(crate) fn made(
         "SELECT t.transition, pg_catalog.count(*)
            FROM {transitions} t
            LEFT JOIN (SELECT b.transition, pg_catalog.max(b.released_at) AS at
-                        FROM {brakes} b GROUP BY b.transition) r
+                        FROM {brakes} b WHERE b.released_at <= $2 GROUP BY b.transition) r
              ON r.transition = t.transition
           WHERE t.decided_at > $1 AND t.decided_at <= $2
             AND t.outcome = 'built' AND t.transition = ANY ($3)

@@ -36,9 +36,11 @@ pub fn start_bound<S: Schedules>(
     }
     let bound = schedules.schedule(schedule).ok()?.bound(tick, blocked)?;
     // Where lateness is limited, runs count that are later than the limit before the tick,
-    // from the workspace's place in the spread on. A run that is made up for at the end of a hold is late from there on, whenever it was.
+    // from the workspace's place in the spread on. A run that is made up for at the end of a hold,
+    // or whose place is put off to it, is late from there on, whenever it was.
     let limit = policy.max_start_delay;
-    let made_up = schedules.has_holds() && policy.missed_starts == MissedStarts::MakeUp;
+    let puts_off = policy.missed_starts == MissedStarts::MakeUp || policy.spread_starts > Micros(0);
+    let made_up = schedules.has_holds() && puts_off;
     let by = tick
         .saturating_sub(limit)
         .saturating_sub(policy.widest_spread());

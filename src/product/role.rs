@@ -51,9 +51,13 @@ pub(crate) fn executor_role(product: &Product, settings: &Settings) -> Result<pg
 
 /// The statements that give the executor a role.
 pub(crate) fn mending_statements(role: &str) -> String {
+    // Another database of the server may have made it.
+    let create = match role_by_name(role) {
+        Some(_) => String::new(),
+        None => format!("CREATE ROLE {}; ", quoted(role)),
+    };
     format!(
-        "CREATE ROLE {role}; SELECT autobuild_grant('{role_text}'); ALTER DATABASE {database} SET workspace_autobuild.role = '{role_text}';",
-        role = quoted(role),
+        "{create}SELECT autobuild_grant('{role_text}'); ALTER DATABASE {database} SET workspace_autobuild.role = '{role_text}';",
         role_text = role.replace('\'', "''"),
         database = quoted(&current_database()),
     )

@@ -153,6 +153,14 @@ pub(crate) fn names_database(name: &str) -> bool {
     }
 }
 
+/// The value of `databases` that names this database beside those that it names.
+pub(crate) fn databases_with(name: &str) -> String {
+    let named = text(&DATABASES);
+    let named = named.trim().trim_end_matches(',');
+    let separator = if named.is_empty() { "" } else { ", " };
+    format!("{named}{separator}\"{}\"", name.replace('"', "\"\""))
+}
+
 fn text(setting: &'static GucSetting<Option<CString>>) -> String {
     setting
         .get()

@@ -11,10 +11,10 @@ use crate::product::role::{
 };
 use crate::product::schema::Product;
 use crate::server::error::Error;
-use crate::server::extension::Extension;
+use crate::server::extension::{Extension, database};
 use crate::server::identity::{role_by_name, role_name};
 use crate::server::query::{Arg, fetch_all};
-use crate::settings::{Action, Settings};
+use crate::settings::{self, Action, Settings};
 use crate::worker::region;
 
 use super::item::{Item, set};
@@ -41,7 +41,10 @@ pub(super) fn preload(extension: &Extension, settings: &Settings) -> Result<Item
     Ok(if !names_this_database() {
         no_ticks(
             "this database is not named in workspace_autobuild.databases",
-            "ALTER SYSTEM RESET workspace_autobuild.databases; SELECT pg_reload_conf();".to_owned(),
+            format!(
+                "ALTER SYSTEM SET workspace_autobuild.databases = '{}'; SELECT pg_reload_conf();",
+                settings::databases_with(&database()).replace('\'', "''")
+            ),
         )
     } else if settings.action == Action::Off {
         no_ticks(

@@ -14,7 +14,7 @@
 use crate::instant::{HOUR, Instant, MINUTE, Micros};
 use crate::lifecycle::allowed;
 use crate::lifecycle::candidate::Candidate;
-use crate::lifecycle::facts::BuildTransition;
+use crate::lifecycle::facts::{BuildTransition, Facts};
 use crate::lifecycle::held::{held, unless_held};
 use crate::lifecycle::outcome::{Next, Outcome};
 use crate::lifecycle::policy::MissedStarts;
@@ -72,7 +72,11 @@ impl Rule for Autostart {
             "{}; the first run of its schedule {} after {}",
             candidate.since_build("The workspace is stopped"),
             quote(candidate.schedule().unwrap_or_default()),
-            search_from(candidate),
+            if run > search_from(candidate) {
+                search_from(candidate)
+            } else {
+                candidate.latest.created_at
+            },
         );
         let blocked = blocked_names(candidate.blocked_days());
         if !blocked.is_empty() {
@@ -152,27 +156,42 @@ impl Rule for Autostart {
                     && !candidate.failed
                     && !candidate.in_progress
                     && candidate.owner_may_start()
-                    && !waits_for_its_start(candidate, schedules)
             }
         };
         if !looked_at {
             return None;
         }
         let schedule = schedules.schedule(candidate.schedule()?).ok()?;
-        first_allowed(candidate, &schedule, candidate.tick).ok()
+        let fill = first_allowed(candidate, &schedule, candidate.tick).ok()?;
+        let made_with = outcome.as_ref().is_ok_and(|next| next.due);
+        (made_with || !waits_for_its_start(candidate, schedules, fill)).then_some(fill)
     }
 }
 
-/// Is a run reached that counts, and by which it is started only later? A later
-/// `next_start_at` would lose that start.
-fn waits_for_its_start<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> bool {
+/// Is a run reached that counts, and by which it is started only later? This value of
+/// `next_start_at`, which is later than that run, would lose that start.
+fn waits_for_its_start<S: Schedules>(
+    candidate: &Candidate<'_>,
+    schedules: &S,
+    fill: Instant,
+) -> bool {
     if !next_run(candidate, schedules).is_ok_and(|run| run <= candidate.tick) {
         return false;
     }
-    match ActingRule::Autostart.evaluate(candidate, schedules) {
-        Ok(next) => next.at.saturating_sub(candidate.spread()) <= candidate.tick,
-        Err(skip) => matches!(skip, Skip::Held { .. }),
-    }
+    let next = match ActingRule::Autostart.evaluate(candidate, schedules) {
+        Ok(next) => next,
+        Err(skip) => return matches!(skip, Skip::Held { .. }),
+    };
+    let facts = Facts {
+        next_start_at: Some(fill),
+        ..candidate.facts.clone()
+    };
+    let filled = Candidate {
+        facts: &facts,
+        ..*candidate
+    };
+    let then = ActingRule::Autostart.evaluate(&filled, schedules);
+    !then.is_ok_and(|then| then.at == next.at)
 }
 
 /// A start by a run, or what counts as one, at the workspace's place after it. One that has
@@ -221,7 +240,7 @@ fn unless_missed<S: Schedules>(next: &Next, candidate: &Candidate<'_>, schedules
     let schedule = schedules
         .schedule(text)
         .map_err(|error| Skip::ScheduleInvalid { error })?;
-    let mut after = search_from(candidate);
+    let mut after = counts_from(candidate, &schedule, schedules);
     let mut said: Option<Held> = None;
     for looked in 0..2 * MOST_HELD {
         if looked == MOST_HELD {
@@ -334,7 +353,34 @@ fn next_run<S: Schedules>(candidate: &Candidate<'_>, schedules: &S) -> Result<In
     let schedule = schedules
         .schedule(text)
         .map_err(|error| Skip::ScheduleInvalid { error })?;
-    first_allowed(candidate, &schedule, search_from(candidate))
+    let after = counts_from(candidate, &schedule, schedules);
+    first_allowed(candidate, &schedule, after)
+}
+
+/// As [`search_from`], but for the last run up to there that is in no hold, where its place in
+/// the spread is in one: such a start is late from its place after the hold on.
+fn counts_from<S: Schedules>(
+    candidate: &Candidate<'_>,
+    schedule: &impl Runs,
+    schedules: &S,
+) -> Instant {
+    let from = search_from(candidate);
+    let put_off = || {
+        let before = |at: Instant| schedule.bound(at, candidate.blocked_days());
+        let runs = std::iter::successors(before(from), |run| before(run.saturating_add_micros(-1)));
+        let last = runs
+            .take(2 * MOST_HELD)
+            .take_while(|run| *run > candidate.latest.created_at)
+            .find(|run| hold_at(candidate, schedules, *run).is_none())?;
+        hold_at(candidate, schedules, start_from(candidate, last).at)?;
+        let at = spread_from(candidate, schedules, last).at;
+        let late = at.saturating_add(candidate.policy.max_start_delay);
+        (late > candidate.tick).then(|| last.saturating_add_micros(-1))
+    };
+    let may_be = candidate.spread() > Micros(0)
+        && from > candidate.latest.created_at
+        && schedules.has_holds();
+    may_be.then(put_off).flatten().unwrap_or(from)
 }
 
 /// Runs up to this instant don't count: those before the latest build, and with a limit

@@ -156,6 +156,74 @@ fn next_start_at_stays_empty_while_a_start_waits_for_the_end_of_a_hold() {
     assert_eq!(fill(30), Some(later(60, 0)), "with the build");
 }
 
+/// A hold that begins between the run and the workspace's place after it.
+fn from_five_to_thirty() -> Holding {
+    Holding(vec![all_held(later(5, 0), Some(later(30, 0)))])
+}
+
+#[test]
+fn a_start_whose_place_is_in_a_hold_is_not_lost_by_filling_in_the_next_run() {
+    for missed_starts in [MissedStarts::MakeUp, MissedStarts::Drop] {
+        let mut facts = at_seven();
+        facts.next_start_at = None;
+        let policy = Policy {
+            missed_starts,
+            ..over(10)
+        };
+        let fill = |minutes| {
+            let holding = from_five_to_thirty();
+            verdict(&facts, &TODAY, &policy, later(minutes, 0), &holding).fill_next_start_at
+        };
+        assert_eq!(fill(-1), Some(later(0, 0)), "the run that comes");
+        for minutes in [0, 4, 5, 7, 29, 30, 36] {
+            assert_eq!(fill(minutes), None, "{minutes}");
+        }
+        assert_eq!(fill(37), Some(later(60, 0)), "with the build");
+    }
+}
+
+#[test]
+fn a_limit_on_lateness_counts_from_the_end_of_the_hold_that_puts_the_place_off() {
+    for missed_starts in [MissedStarts::MakeUp, MissedStarts::Drop] {
+        let policy = Policy {
+            missed_starts,
+            max_start_delay: Micros(5 * MINUTE),
+            ..over(10)
+        };
+        let at = |minutes| {
+            let holding = from_five_to_thirty();
+            let made = verdict(&at_seven(), &TODAY, &policy, later(minutes, 0), &holding);
+            made.outcome.map(|next| (next.at, next.due))
+        };
+        for minutes in [0, 4, 5, 7, 12, 13, 29, 30, 36] {
+            assert_eq!(at(minutes), Ok((later(37, 0), false)), "{minutes}");
+        }
+        for minutes in [37, 41] {
+            assert_eq!(at(minutes), Ok((later(37, 0), true)), "{minutes}");
+        }
+        assert_eq!(at(42), Ok((later(67, 0), false)));
+    }
+}
+
+#[test]
+fn so_it_does_where_later_runs_are_in_that_hold() {
+    let policy = Policy {
+        max_start_delay: Micros(5 * MINUTE),
+        ..over(10)
+    };
+    // Runs at 0, 60, 120; the hold ends at 130.
+    let holding = Holding(vec![all_held(later(5, 0), Some(later(130, 0)))]);
+    let at = |minutes| {
+        let made = verdict(&at_seven(), &TODAY, &policy, later(minutes, 0), &holding);
+        made.outcome.map(|next| (next.at, next.due))
+    };
+    for minutes in [0, 12, 59, 60, 90, 129, 136] {
+        assert_eq!(at(minutes), Ok((later(137, 0), false)), "{minutes}");
+    }
+    assert_eq!(at(141), Ok((later(137, 0), true)));
+    assert_eq!(at(142), Ok((later(187, 0), false)));
+}
+
 #[test]
 fn explain_says_that_it_was_spread() {
     let steps = explain(&at_seven(), &TODAY, &over(10), tick(), &Weekly);

@@ -141,8 +141,8 @@ fn a_library_that_is_not_preloaded_and_its_statement() {
 }
 
 #[test]
-fn ticks_that_are_paused_off_or_for_other_databases_are_not_ready() {
-    let (server, product) = observing();
+fn ticks_that_are_paused_or_off_are_not_ready() {
+    let (_server, product) = observing();
     let mut client = product.superuser();
     execute(&mut client, "SELECT autobuild_pause('a test')");
     is_mended(&product, "preload", "paused");
@@ -152,11 +152,54 @@ fn ticks_that_are_paused_off_or_for_other_databases_are_not_ready() {
         &format!("ALTER DATABASE {database} SET workspace_autobuild.action = 'off'"),
     );
     is_mended(&product, "preload", "action is off");
-    server.set("workspace_autobuild.databases", "other");
-    let mut shown = || of(&mut client, "preload", "detail").unwrap_or_default();
-    await_until("the setting is read", SOON, || {
-        shown().contains("not named in workspace_autobuild.databases")
-    });
+}
+
+#[test]
+fn a_database_that_is_not_named_is_named_beside_the_others_wherever_they_are_named() {
+    // In the server's own file, which ALTER SYSTEM RESET leaves as it is.
+    let others = "other, \"an other\"";
+    let server = hourly()
+        .set("workspace_autobuild.databases", others)
+        .set("workspace_autobuild.action", "observe")
+        .start();
+    let product = Product::with_extension(&server, Version::NEWEST);
+    let mut client = product.superuser();
+    let mut shown = |what: &str| of(&mut client, "preload", what).unwrap_or_default();
+    let detail = shown("detail");
+    assert!(
+        detail.contains("not named in workspace_autobuild.databases"),
+        "{detail}"
+    );
+    // As psql sends them: ALTER SYSTEM stands alone.
+    for statement in shown("statement").split_inclusive("; ") {
+        execute(&mut product.superuser(), statement);
+    }
+    await_until("it is mended", SOON, || shown("ok") == "true");
+    let names = value(&mut client, "SHOW workspace_autobuild.databases");
+    let named = format!("{others}, \"{}\"", product.database());
+    assert_eq!(names, Some(named));
+}
+
+#[test]
+fn a_role_that_another_database_of_the_server_has_already_is_given_its_rights_here() {
+    let server = hourly()
+        .set("workspace_autobuild.action", "observe")
+        .start();
+    for name in ["first", "second"] {
+        let product = Product::with_extension(&server, Version::NEWEST);
+        let mut client = product.superuser();
+        execute(
+            &mut client,
+            "DO $$ BEGIN EXECUTE format(
+                 'ALTER DATABASE %I SET workspace_autobuild.role = postgres', current_database());
+             END $$",
+        );
+        let detail = of(&mut product.superuser(), "role", "detail").unwrap_or_default();
+        assert!(detail.contains("superuser"), "{name}: {detail}");
+        is_mended(&product, "role", "superuser");
+        let mut client = product.superuser();
+        assert_eq!(of(&mut client, "rights", "ok").as_deref(), Some("true"));
+    }
 }
 
 #[test]

@@ -106,6 +106,23 @@ fn what_was_made_within_the_hour_counts_however_many_ticks_it_took() {
 }
 
 #[test]
+fn a_release_in_times_to_come_as_before_the_clock_was_set_back_begins_no_count_anew() {
+    let product = install(Version::NEWEST);
+    let operator = operator(&product, "0.01");
+    many(&product, "stop", 10);
+    assert_eq!(ended(&foretold(&operator), "stop", "built"), 10);
+    operator.execute(
+        "INSERT INTO autobuild_brakes (transition, braked_at, allowed, workspaces, released_at)
+         VALUES ('stop', now() + interval '1 year', 10, 10, now() + interval '1 year 1 min')",
+    );
+    many(&product, "stop", 3);
+    let attempts = foretold(&operator);
+    assert_eq!(ended(&attempts, "stop", "built"), 0);
+    assert_eq!(ended(&attempts, "stop", BRAKED), 3);
+    assert_eq!(on(&mut operator.session()), ["stop"]);
+}
+
+#[test]
 fn only_deletions_have_a_brake_by_default_and_none_where_both_shares_are_zero() {
     let product = install(Version::NEWEST);
     for kind in KINDS {

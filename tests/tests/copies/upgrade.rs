@@ -6,10 +6,12 @@ use std::process::Command;
 
 use tempfile::TempDir;
 use workspace_autobuild_tests::autobuild::{Refusal, refusal};
-use workspace_autobuild_tests::product::texts;
+use workspace_autobuild_tests::product::{Fields, MINUTE, Value, execute, texts};
 use workspace_autobuild_tests::server::installation::Installation;
 use workspace_autobuild_tests::server::ticking;
-use workspace_autobuild_tests::{Product, Server, StopMode, Version, await_until, invariants};
+use workspace_autobuild_tests::{
+    Product, Server, StopMode, Transition, Version, await_until, invariants,
+};
 
 use super::{SOON, STOPS, await_value, overdue, value};
 
@@ -180,6 +182,34 @@ fn an_upgraded_catalog_is_that_of_a_fresh_install_and_the_past_is_kept() {
             );
         }
     }
+}
+
+#[test]
+fn before_the_update_previews_answer_also_where_a_kind_has_a_brake_by_then() {
+    let product = Product::install(Server::shared(), Version::NEWEST);
+    install_old(&product, "ops", false);
+    let ago = |minutes: u32| Value::sql(format!("now() - interval '{minutes} min'"));
+    product
+        .template("docker")
+        .set("time_til_dormant_autodelete", MINUTE)
+        .create()
+        .workspaces(12, Transition::Stop)
+        .set("dormant_at", ago(120))
+        .set("deleting_at", ago(60))
+        .create();
+    let mut client = product.superuser();
+    execute(&mut client, "SET workspace_autobuild.rules = 'delete'");
+    let foretold = texts(
+        &mut client,
+        "SELECT transition, outcome, count(*)::text FROM ops.autobuild_preview() GROUP BY 1, 2",
+    );
+    assert_eq!(
+        foretold,
+        [["delete", "built", "12"].map(|text| Some(text.to_owned()))]
+    );
+    let next = "SELECT skip_reason FROM workspaces w, ops.autobuild_next_transition(w.id)
+                 GROUP BY 1";
+    assert_eq!(texts(&mut client, next), [[None]]);
 }
 
 #[test]

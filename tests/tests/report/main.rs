@@ -80,6 +80,32 @@ fn the_page_counts_what_comes_as_upcoming_lists_it_and_shows_names_as_they_are()
 }
 
 #[test]
+fn who_may_read_all_sees_every_section_and_the_state_as_autobuild_status_has_it() {
+    on_each_version(|product, operator| {
+        scene(&product.template("docker").create());
+        operator.tick(NOON);
+        let mut session = product.superuser();
+        let html = page(&mut session, NOON);
+        assert_eq!(texts(&html, ".left-out"), [""; 0], "{}", product.version());
+        let state = section(&html, "State");
+        let mut shown = |column: &str| {
+            let sql = format!("SELECT {column} FROM autobuild_status");
+            value(&mut session, &sql).expect("a value")
+        };
+        assert!(state.contains(&shown("problem")), "{state}");
+        for (name, column) in [
+            ("state", "worker_state"),
+            ("action", "action"),
+            ("due then", "last_tick_due::text"),
+            ("built then", "last_tick_built::text"),
+        ] {
+            let said = format!("{name}{}", shown(column));
+            assert!(state.contains(&said), "{said}: {state}");
+        }
+    });
+}
+
+#[test]
 fn the_page_says_who_is_blocked_what_is_held_and_what_ticks_cost() {
     let product = install(Version::NEWEST);
     let template = product.template("docker").create();
