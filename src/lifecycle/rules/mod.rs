@@ -16,6 +16,7 @@ pub(super) mod each;
 mod failed;
 mod remind;
 mod rule;
+mod runs;
 
 /// Hands the list to another macro. Each rule has its name, which is that of its file too,
 /// then its type, and whether it acts unless the setting says otherwise.
