@@ -89,6 +89,18 @@ impl Instant {
         Instant(self.0 - self.0.rem_euclid(MINUTE))
     }
 
+    /// The first whole UTC minute at or after it.
+    ///
+    /// ```
+    /// # use workspace_autobuild::instant::Instant;
+    /// let just_after = Instant::from_micros(1).expect("PostgreSQL keeps it");
+    /// assert_eq!(just_after.ceil_to_minute().to_string(), "2000-01-01T00:01:00Z");
+    /// assert_eq!(just_after.truncate_to_minute().ceil_to_minute().to_string(), "2000-01-01T00:00:00Z");
+    /// ```
+    pub fn ceil_to_minute(self) -> Instant {
+        self.saturating_add_micros(MINUTE - 1).truncate_to_minute()
+    }
+
     /// This instant moved by microseconds, kept within what PostgreSQL can hold.
     ///
     /// ```

@@ -6,12 +6,12 @@ use pgrx::prelude::*;
 
 use crate::decision::holds;
 use crate::forecast::{By, Group, LONGEST, Rules, Window, Workspace, forecast, groups};
-use crate::instant::{HOUR, Instant, Micros};
+use crate::instant::{Instant, Micros};
 use crate::product::facts::{self, Selection};
 use crate::product::locks::hold_for_preview;
 use crate::product::schema::Product;
 use crate::product::{licence, terms};
-use crate::server::clock::{argument, timestamptz, transaction_start};
+use crate::server::clock::{argument, interval_micros, timestamptz, transaction_start};
 use crate::server::error::{Error, OrRaise, check_for_interrupts};
 use crate::server::query::sql_uuid;
 use crate::server::zones::ServerZones;
@@ -26,7 +26,6 @@ fn refused(message: String) -> Error {
 
 /// A bucket's length, with a day of 24 hours.
 fn length(bucket: &Interval) -> Result<Micros, Error> {
-    const DAY: i128 = 24 * HOUR as i128;
     if bucket.months() != 0 {
         return Err(
             refused("\"bucket\" must not have months or years".to_owned()).hint(
@@ -35,7 +34,7 @@ fn length(bucket: &Interval) -> Result<Micros, Error> {
             ),
         );
     }
-    let micros = i128::from(bucket.days()) * DAY + i128::from(bucket.micros());
+    let micros = interval_micros(bucket);
     if micros <= 0 {
         return Err(refused("\"bucket\" must be longer than nothing".to_owned())
             .hint("Give an interval such as '1 hour'."));

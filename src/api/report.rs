@@ -109,7 +109,6 @@ fn status(extension: &Extension) -> Result<Status, Error> {
 }
 
 fn coming(extension: &Extension, at: Instant) -> Result<Coming, Error> {
-    const TRANSITIONS: [&str; KINDS.len()] = ["start", "stop", "delete", "dormant", "remind"];
     let hour = |label| Hour {
         label,
         ..Hour::default()
@@ -132,7 +131,7 @@ fn coming(extension: &Extension, at: Instant) -> Result<Coming, Error> {
     let args = vec![Arg::Time(Some(at)), Arg::Text(Some(&horizon))];
     for_each_row(&sql, Access::Read, args, |row| {
         let transition = row.text(1)?.unwrap_or_default();
-        let kind = TRANSITIONS.iter().position(|kind| *kind == transition);
+        let kind = KINDS.iter().position(|(_, kind)| *kind == transition);
         // What is overdue is made first.
         let place = usize::try_from(row.bigint(5)?.unwrap_or(0))
             .unwrap_or(0)
@@ -171,7 +170,7 @@ fn blocked(extension: &Extension) -> Result<Table, Error> {
         ..Table::default()
     };
     let sql = format!(
-        "SELECT '', '', b.transition,
+        "SELECT b.workspace_id::text, NULL, b.transition,
                 pg_catalog.concat_ws(': ', coalesce(b.code, b.sqlstate), b.message),
                 {}, b.attempts::text, {}, b.workspace_id
            FROM {} b ORDER BY b.since, b.workspace_id",
@@ -193,12 +192,10 @@ fn blocked(extension: &Extension) -> Result<Table, Error> {
     })?;
     let named = named.unwrap_or_default();
     for (row, id) in table.rows.iter_mut().zip(ids) {
-        let (workspace, owner, _) = named.get(&id).cloned().unwrap_or_default();
-        let cells = [
-            workspace.unwrap_or_else(|| id.to_string()),
-            owner.unwrap_or_default(),
-        ];
-        row.splice(0..2, cells);
+        if let Some((Some(workspace), owner, _)) = named.get(&id) {
+            let owner = owner.clone().unwrap_or_default();
+            row.splice(0..2, [workspace.clone(), owner]);
+        }
     }
     Ok(table)
 }
@@ -334,13 +331,17 @@ fn autobuild_report(at: default!(TimestampWithTimeZone, "pg_catalog.now()")) -> 
 fn report(at: Instant) -> Result<String, Error> {
     let extension = Extension::get()?;
     let extension = &extension;
+    let sql = format!(
+        "SELECT {}, pg_catalog.current_setting('TimeZone')",
+        shown("$1")
+    );
+    let args = vec![Arg::Time(Some(at))];
+    let times = fetch_one(&sql, args, |row| Ok((row.text(0)?, row.text(1)?)))?;
+    let (shown_at, zone) = times.unwrap_or_default();
     let page = Page {
         database: database(),
-        at: one_text(&format!("SELECT {}", shown("$1")), at)?,
-        zone: one_text(
-            "SELECT pg_catalog.current_setting('TimeZone') FROM (SELECT $1) a",
-            at,
-        )?,
+        at: shown_at.unwrap_or_default(),
+        zone: zone.unwrap_or_default(),
         reader: role_name(current_user()).unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION"),
         status: section(|| status(extension))?,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::agenda;
 use crate::decision::holds::{self, KeptHolds};
 use crate::decision::judge::{coming, judge};
-use crate::instant::{HOUR, Instant};
+use crate::instant::Instant;
 use crate::lifecycle::facts::Facts;
 use crate::lifecycle::outcome::{Next, Outcome};
 use crate::lifecycle::rules::ActingRule;
@@ -23,7 +23,7 @@ use crate::product::facts::{self, Among, Selection};
 use crate::product::licence;
 use crate::product::locks::hold_for_preview;
 use crate::product::schema::Product;
-use crate::server::clock::{argument, timestamptz};
+use crate::server::clock::{argument, interval_micros, timestamptz};
 use crate::server::error::{Error, OrRaise};
 use crate::server::query::sql_uuid;
 use crate::settings::Settings;
@@ -37,13 +37,9 @@ const LARGEST_PAGE: i64 = 10_000;
 /// So many entries are looked at for those of one template, before it is asked for by itself.
 const LOOKED_AT: usize = 10_000;
 
-/// An interval in microseconds, with a month of 30 days and a day of 24 hours. Errors:
-/// 22023 it is negative.
+/// A horizon in microseconds. Errors: 22023 it is negative.
 fn horizon_micros(horizon: &Interval) -> Result<i64, Error> {
-    const DAY: i128 = 24 * HOUR as i128;
-    let micros = i128::from(horizon.months()) * 30 * DAY
-        + i128::from(horizon.days()) * DAY
-        + i128::from(horizon.micros());
+    let micros = interval_micros(horizon);
     if micros < 0 {
         return Err(Error::new(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,

@@ -63,7 +63,7 @@ impl Kept {
         let transitions = names.map_or(Ok(Transitions::ALL), |names| {
             Transitions::read(names.split(','))
         });
-        let when = self.when().unwrap_or(When::Once(self.starts_at, None));
+        let when = when(self.starts_at, self.ends_at, self.recurrence.as_deref());
         let reason = self.reason.as_deref();
         let transitions = transitions.unwrap_or(Transitions::ALL);
         let hold = Hold::new(self.hold_id, scope, transitions, reason, when);

@@ -11,7 +11,7 @@ use crate::schedule::Schedule;
 use super::counts::Counts;
 use super::deadline::Deadlines;
 use super::held::HeldTicks;
-use super::window::{WEEK, next_tick, tick_at_or_after};
+use super::window::{WEEK, next_tick};
 use super::zones::Offsets;
 
 /// Where a workspace is in its cycle.
@@ -76,7 +76,7 @@ impl Cycle<'_> {
             let next = match at {
                 At::Stopped(built) => self.start_after(built),
                 At::Running(_, deadline) => deadline.map(|deadline| {
-                    let stop = earliest.max(tick_at_or_after(deadline));
+                    let stop = earliest.max(deadline.ceil_to_minute());
                     self.stops_held.free(stop)
                 }),
             };

@@ -11,8 +11,6 @@ use crate::lifecycle::facts::Facts;
 use crate::lifecycle::transition::Transition;
 use crate::schedule::Zone;
 
-use super::window::tick_at_or_after;
-
 /// More stretches of held ticks than these are not kept.
 const MOST_KEPT: usize = 100_000;
 
@@ -112,9 +110,9 @@ impl<'a, Z: Zone> HeldAhead<'a, Z> {
         while at < self.to {
             let next = match self.holds.held(facts, transitions, at) {
                 Some(held) => {
-                    let from = tick_at_or_after(at);
+                    let from = at.ceil_to_minute();
                     // What is held for longer than is looked at once is looked at again there.
-                    let to = held.at_least.map_or(Instant::MAX, tick_at_or_after);
+                    let to = held.at_least.map_or(Instant::MAX, Instant::ceil_to_minute);
                     match stretches.last_mut() {
                         Some(last) if last.1 >= from => last.1 = last.1.max(to),
                         _ if from < to => stretches.push((from, to)),

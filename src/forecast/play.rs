@@ -23,7 +23,7 @@ use super::counts::{Counted, Counts};
 use super::cycle::{At, Cycle};
 use super::deadline::Deadlines;
 use super::held::HeldAhead;
-use super::window::{Window, next_tick, tick_at_or_after};
+use super::window::{Window, next_tick};
 use super::workspace::{By, Workspace, runs};
 use super::zones::{Offsets, ZonesAhead};
 
@@ -151,7 +151,7 @@ impl<'a, S: Schedules, Z: ZoneSource, H: Zone> Player<'a, S, Z, H> {
         if runs(facts) {
             counts.runs();
         }
-        let mut tick = tick_at_or_after(self.window.begin);
+        let mut tick = self.window.begin.ceil_to_minute();
         while tick < self.window.until {
             if in_one_go {
                 tick = self.walk(facts, &life, tick, counts).unwrap_or(tick);
@@ -170,7 +170,7 @@ impl<'a, S: Schedules, Z: ZoneSource, H: Zone> Player<'a, S, Z, H> {
                 facts.next_start_at = Some(at);
             }
             match next_look(&verdict) {
-                Some(at) => tick = next_tick(tick).max(tick_at_or_after(at)),
+                Some(at) => tick = next_tick(tick).max(at.ceil_to_minute()),
                 None => return,
             }
         }
@@ -253,7 +253,7 @@ impl<'a, S: Schedules, Z: ZoneSource, H: Zone> Player<'a, S, Z, H> {
             return None;
         }
         let marks_held = self.held.ticks(facts, Transition::Dormant)?;
-        let other = steady.until.map(|at| marks_held.free(tick_at_or_after(at)));
+        let other = steady.until.map(|at| marks_held.free(at.ceil_to_minute()));
         let to = other.map_or(self.window.until, |at| at.min(self.window.until));
         if to <= tick {
             return None;

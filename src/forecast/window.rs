@@ -41,7 +41,7 @@ impl Window {
 
     /// The first tick that is counted.
     pub(super) fn first_counted(&self) -> Instant {
-        tick_at_or_after(self.since)
+        self.since.ceil_to_minute()
     }
 
     /// How many ticks may be counted.
@@ -49,11 +49,6 @@ impl Window {
         let length = self.until.micros() - self.first_counted().micros();
         usize::try_from(length.max(0) / MINUTE + 1).unwrap_or(usize::MAX)
     }
-}
-
-/// The first full minute at or after an instant.
-pub(super) fn tick_at_or_after(at: Instant) -> Instant {
-    at.saturating_add_micros(MINUTE - 1).truncate_to_minute()
 }
 
 /// The tick after a tick.

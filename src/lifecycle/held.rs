@@ -1,6 +1,6 @@
 //! What a hold makes of what a rule comes to.
 
-use crate::instant::{Instant, MINUTE};
+use crate::instant::Instant;
 
 use super::candidate::Candidate;
 use super::outcome::{Next, Outcome};
@@ -23,7 +23,7 @@ pub(super) fn unless_held<S: Schedules>(
     let made = if next.due {
         candidate.tick
     } else {
-        tick_at_or_after(next.due_from())
+        next.due_from().ceil_to_minute()
     };
     match held_at(made) {
         None => Ok(next),
@@ -35,7 +35,7 @@ pub(super) fn unless_held<S: Schedules>(
 fn free_from(until: Option<Instant>, held_at: impl Fn(Instant) -> Option<Held>) -> Option<Instant> {
     let mut at = until?;
     for _ in 0..MOST_JOINED {
-        match held_at(tick_at_or_after(at)) {
+        match held_at(at.ceil_to_minute()) {
             None => return Some(at),
             Some(hold) => at = hold.until?,
         }
@@ -62,9 +62,4 @@ fn transitions(next: &Next) -> Vec<Transition> {
         transitions.push(Transition::Dormant);
     }
     transitions
-}
-
-/// The first full minute at or after an instant.
-fn tick_at_or_after(at: Instant) -> Instant {
-    at.saturating_add_micros(MINUTE - 1).truncate_to_minute()
 }

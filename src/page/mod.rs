@@ -73,7 +73,7 @@ pub struct Hour {
     pub counts: [u64; KINDS.len()],
 }
 
-/// What is counted: the name in the legend, and the class that gives its colour.
+/// What is counted: the name in the legend, and the transition, whose class gives its colour.
 pub const KINDS: [(&str, &str); 5] = [
     ("starts", "start"),
     ("stops", "stop"),

@@ -7,14 +7,13 @@
 use crate::columns::{licenses, templates, workspaces};
 use crate::server::clock;
 use crate::server::error::Error;
-use crate::server::extension::database;
 use crate::server::identity::{acting_as, role_name};
 use crate::server::query::{Arg, exists};
 use crate::server::relation::{self, Mode};
 use crate::settings::{self, LicensedRules, Settings};
 
 use super::role::{executor_role, missing_rights};
-use super::schema::{Product, quoted};
+use super::schema::{Product, alter_database, quoted};
 
 /// What the table says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,10 +82,7 @@ pub(crate) fn problem(product: &Product, settings: &Settings) -> Result<Option<S
 /// The statement that mends such a problem: `auto` follows the table, and where the role can't
 /// read it, it is granted.
 pub(crate) fn mending_statement(product: &Product, settings: &Settings) -> String {
-    let set = |value: &str| {
-        let database = quoted(&database());
-        format!("ALTER DATABASE {database} SET workspace_autobuild.licensed_rules = '{value}';")
-    };
+    let set = |value: &str| alter_database("licensed_rules", value);
     let role = executor_role(product, settings).ok().and_then(role_name);
     match (settings.licensed_rules, role) {
         (LicensedRules::Auto, Some(role)) if product.has(licenses::EXP) => format!(

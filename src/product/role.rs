@@ -5,12 +5,12 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::columns::{COLUMNS, NeededFor, Use};
 use crate::server::error::Error;
 use crate::server::identity::{is_superuser, role_by_name, role_name};
-use crate::server::query::{Access, Arg, exists, fetch_all, for_each_row};
+use crate::server::query::{Arg, exists, fetch_all};
 use crate::settings::Settings;
 
 use super::inputs::has_legacy_values;
 use super::messages::{audits, tells};
-use super::schema::{Product, quoted};
+use super::schema::{Product, alter_database, quoted};
 
 /// The executor's role: the setting's, or the owner of the product's `workspaces`.
 ///
@@ -57,27 +57,10 @@ pub(crate) fn mending_statements(role: &str) -> String {
         None => format!("CREATE ROLE {}; ", quoted(role)),
     };
     format!(
-        "{create}SELECT autobuild_grant('{role_text}'); ALTER DATABASE {database} SET workspace_autobuild.role = '{role_text}';",
-        role_text = role.replace('\'', "''"),
-        database = quoted(&current_database()),
+        "{create}SELECT autobuild_grant('{}'); {}",
+        role.replace('\'', "''"),
+        alter_database("role", role),
     )
-}
-
-fn current_database() -> String {
-    let mut name = String::new();
-    let read = for_each_row(
-        "SELECT pg_catalog.current_database()::pg_catalog.text",
-        Access::Read,
-        vec![],
-        |row| {
-            name = row.text(0)?.unwrap_or_default();
-            Ok(())
-        },
-    );
-    match read {
-        Ok(_) => name,
-        Err(_) => "current_database".to_owned(),
-    }
 }
 
 /// What rights are for.

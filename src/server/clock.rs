@@ -1,9 +1,9 @@
 //! The clock, and the border between the server's timestamps and [`Instant`].
 
-use pgrx::datum::TimestampWithTimeZone;
+use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use crate::instant::Instant;
+use crate::instant::{HOUR, Instant};
 
 use super::error::Error;
 
@@ -48,6 +48,14 @@ pub(crate) fn argument(name: &str, at: TimestampWithTimeZone) -> Result<Instant,
         )
         .hint("Give a time such as now().")
     })
+}
+
+/// An interval in microseconds, with a month of 30 days and a day of 24 hours.
+pub(crate) fn interval_micros(interval: &Interval) -> i128 {
+    const DAY: i128 = 24 * HOUR as i128;
+    i128::from(interval.months()) * 30 * DAY
+        + i128::from(interval.days()) * DAY
+        + i128::from(interval.micros())
 }
 
 /// An instant as SQL's `timestamptz`.

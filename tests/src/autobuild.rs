@@ -6,14 +6,16 @@
 
 use std::cell::{RefCell, RefMut};
 use std::fmt;
+use std::sync::mpsc::{Receiver, channel};
 
-use postgres::{Client, Error};
+use postgres::{Client, Config, Error, NoTls};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::product::{Product, Template, Value, Workspace, execute, quote_literal, texts};
+use crate::server::SUPERUSER;
 use crate::{Server, Transition, Version};
 
 /// The schemas on which every rule is looked at; what is cheap is looked at on all ten.
@@ -257,6 +259,34 @@ pub fn next_transition(client: &mut Client, workspace: Uuid, at: &str) -> NextTr
     let mut rows = records(client, &sql);
     assert_eq!(rows.len(), 1, "not one row: {sql}");
     rows.remove(0)
+}
+
+/// A session of a superuser in which each statement is planned anew, and what tells of each plan
+/// while `debug_print_plan` is on. The product's foreign keys, which look up a row each by
+/// statements of the server's, are not looked at.
+pub fn planning(product: &Product) -> (Client, Receiver<()>) {
+    let (told, plans) = channel();
+    let address = product.address();
+    let mut session = Config::new()
+        .host_path(&address.socket_dir)
+        .port(address.port)
+        .user(SUPERUSER)
+        .dbname(product.database())
+        .notice_callback(move |notice| {
+            if notice.message() == "plan:" {
+                // The test has ended when nobody counts any more.
+                let _ = told.send(());
+            }
+        })
+        .connect(NoTls)
+        .expect("a session");
+    execute(
+        &mut session,
+        "SET session_replication_role = replica;
+         SET plan_cache_mode = force_custom_plan;
+         SET client_min_messages = log",
+    );
+    (session, plans)
 }
 
 /// Each workspace has just so many builds, and each build is whole: with its job, which

@@ -1,8 +1,5 @@
 //! A row of the checklist.
 
-use crate::product::schema::quoted;
-use crate::server::extension::database;
-
 /// A row.
 pub(super) struct Item {
     /// What it is about.
@@ -49,13 +46,4 @@ impl Item {
             statement: None,
         }
     }
-}
-
-/// The statement that sets one of the extension's settings for this database.
-pub(super) fn set(setting: &str, value: &str) -> String {
-    format!(
-        "ALTER DATABASE {} SET workspace_autobuild.{setting} = '{}';",
-        quoted(&database()),
-        value.replace('\'', "''")
-    )
 }

@@ -12,7 +12,7 @@ use crate::lifecycle::rules::{ActingRule, RuleSet};
 use crate::product::facts;
 use crate::product::licence;
 use crate::product::locks::are_free;
-use crate::product::schema::{Product, quoted};
+use crate::product::schema::{Product, alter_database, quoted};
 use crate::server::error::Error;
 use crate::server::identity::{current_user, role_name};
 use crate::server::query::exists;
@@ -20,7 +20,7 @@ use crate::server::subtransaction::in_subtransaction;
 use crate::server::{clock, zones};
 use crate::settings::{Action, Settings};
 
-use super::item::{Item, set};
+use super::item::Item;
 
 const NOT_READ: &str = "the product's tables can't be read now: see the rows role and rights, or a \
                         session has locked them";
@@ -75,7 +75,7 @@ fn rules(product: &Product, settings: &Settings) -> Result<Item, Error> {
         format!(
             "the product's executor acts on rules that are not in workspace_autobuild.rules: {missing}"
         ),
-        set("rules", &wanted.to_string()),
+        alter_database("rules", &wanted.to_string()),
     ))
 }
 
@@ -192,7 +192,7 @@ pub(super) fn agreement(product: &Product, settings: &Settings) -> Result<Item, 
     Ok(if summary.all_agree() {
         Item::fine(ITEM, detail)
     } else if !observed && settings.action != Action::Observe {
-        Item::lacking(ITEM, detail, set("action", "observe"))
+        Item::lacking(ITEM, detail, alter_database("action", "observe"))
     } else if !observed && summary.only_product == 0 {
         Item::lacking(ITEM, format!("{detail}; let both run for some days"), None)
     } else {

@@ -9,7 +9,7 @@ use crate::product::copies::not_subscribed;
 use crate::product::role::{
     executor_role, lacks_rights_to_tell, mending_statements, missing_rights,
 };
-use crate::product::schema::Product;
+use crate::product::schema::{Product, alter_database};
 use crate::server::error::Error;
 use crate::server::extension::{Extension, database};
 use crate::server::identity::{role_by_name, role_name};
@@ -17,7 +17,7 @@ use crate::server::query::{Arg, fetch_all};
 use crate::settings::{self, Action, Settings};
 use crate::worker::region;
 
-use super::item::{Item, set};
+use super::item::Item;
 
 type Found = Result<Rc<Product>, Error>;
 
@@ -49,7 +49,7 @@ pub(super) fn preload(extension: &Extension, settings: &Settings) -> Result<Item
     } else if settings.action == Action::Off {
         no_ticks(
             "workspace_autobuild.action is off",
-            set("action", "observe"),
+            alter_database("action", "observe"),
         )
     } else if extension.as_owner(|| pauses::find(extension))?.is_some() {
         no_ticks("they are paused", "SELECT autobuild_resume();".to_owned())
@@ -122,7 +122,7 @@ pub(super) fn schema(extension: &Extension, found: &Found) -> Result<Item, Error
         Err(error) => {
             let elsewhere = schemas_with_the_tables()?;
             let statement = match elsewhere.as_slice() {
-                [schema] => Some(set("product_schema", schema)),
+                [schema] => Some(alter_database("product_schema", schema)),
                 _ => None,
             };
             let mut detail = error.message.clone();

@@ -9,4 +9,4 @@ mod check;
 mod find;
 mod product;
 
-pub(crate) use product::{Product, Table, quoted};
+pub(crate) use product::{Product, Table, alter_database, quoted};

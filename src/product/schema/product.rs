@@ -7,6 +7,7 @@ use pgrx::pg_sys;
 use crate::columns::{Column, Kind};
 use crate::lifecycle::needs::Part;
 use crate::lifecycle::signs::Signs;
+use crate::server::extension::database;
 
 /// The product's schema.
 #[derive(Clone, Debug)]
@@ -154,4 +155,13 @@ pub(super) fn has_part(columns: &Columns, reasons: &[String], part: Part) -> boo
 /// A name quoted for SQL.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The statement that sets one of the extension's settings for this database.
+pub(crate) fn alter_database(setting: &str, value: &str) -> String {
+    format!(
+        "ALTER DATABASE {} SET workspace_autobuild.{setting} = '{}';",
+        quoted(&database()),
+        value.replace('\'', "''")
+    )
 }

@@ -17,9 +17,10 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::Client;
 use serde_json::json;
-use workspace_autobuild_tests::product::{Fields, HOUR, MINUTE, Template, Value, parameter};
+use workspace_autobuild_tests::product::{
+    Fields, HOUR, MINUTE, Template, Value, execute, parameter,
+};
 use workspace_autobuild_tests::{Product, Provisioner, Server, Transition, Version};
 
 const WORKSPACES: u32 = 2_000;
@@ -88,12 +89,7 @@ fn day() {
         .create();
     let mut client = product.superuser();
     let mut provisioner = Provisioner::of(&product);
-    let run = |client: &mut Client, sql: &str| {
-        client
-            .batch_execute(sql)
-            .unwrap_or_else(|e| panic!("{sql}: {e}"));
-    };
-    run(
+    execute(
         &mut client,
         "CREATE TEMPORARY TABLE made AS SELECT * FROM autobuild_preview() LIMIT 0",
     );
@@ -101,7 +97,7 @@ fn day() {
     for minute in 0..BEFORE + MINUTES {
         let at = format!("timestamptz '{BEGIN}' + interval '{minute} minutes'");
         // The product's own rows say when they were made: at that minute.
-        run(
+        execute(
             &mut client,
             &format!(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ;
@@ -218,17 +214,12 @@ fn page() {
         .create();
     let mut client = product.superuser();
     let mut provisioner = Provisioner::of(&product);
-    let run = |client: &mut Client, sql: &str| {
-        client
-            .batch_execute(sql)
-            .unwrap_or_else(|e| panic!("{sql}: {e}"));
-    };
     for quarter in 1..=QUARTERS {
         let at = format!(
             "timestamptz '{BEGIN}' + interval '{} minutes'",
             15 * quarter
         );
-        run(
+        execute(
             &mut client,
             &format!(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ;
@@ -241,7 +232,7 @@ fn page() {
         provisioner.at(Value::sql(format!("({at})"))).work();
     }
     let now = format!("timestamptz '{BEGIN}' + interval '1 day'");
-    run(
+    execute(
         &mut client,
         &format!(
             "SET TimeZone = 'UTC';

@@ -1,10 +1,7 @@
 //! What brakes cost: nothing where nothing is due.
 
-use std::sync::mpsc;
-
-use postgres::{Config, NoTls};
+use workspace_autobuild_tests::autobuild::planning;
 use workspace_autobuild_tests::product::execute;
-use workspace_autobuild_tests::server::SUPERUSER;
 use workspace_autobuild_tests::{Product, Server, Version};
 
 use super::many;
@@ -12,27 +9,11 @@ use super::many;
 /// How many statements a tick makes with this share: each is planned anew, and the server tells
 /// of each plan. The tick is undone.
 fn statements(product: &Product, share: &str) -> usize {
-    let (told, plans) = mpsc::channel();
-    let mut session = Config::new()
-        .host_path(&product.address().socket_dir)
-        .port(product.address().port)
-        .user(SUPERUSER)
-        .dbname(product.database())
-        .notice_callback(move |notice| {
-            if notice.message() == "plan:" {
-                // The test has ended when nobody counts any more.
-                let _ = told.send(());
-            }
-        })
-        .connect(NoTls)
-        .expect("a session");
+    let (mut session, plans) = planning(product);
     execute(
         &mut session,
         &format!(
             "SET workspace_autobuild.max_transitions_share = {share};
-             SET session_replication_role = replica;
-             SET plan_cache_mode = force_custom_plan;
-             SET client_min_messages = log;
              BEGIN ISOLATION LEVEL REPEATABLE READ;
              SET debug_print_plan = on;
              SELECT count(*) FROM autobuild_tick();

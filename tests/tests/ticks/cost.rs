@@ -1,14 +1,10 @@
 //! What a tick costs: nothing on disk when there is nothing to do, and a number of
 //! statements that does not grow with the workspaces.
 
-use std::sync::mpsc;
-
-use postgres::NoTls;
 use workspace_autobuild_tests::autobuild::{
-    NINE, TODAY_AT_EIGHT, TODAY_AT_NINE, YESTERDAY, preview, tick,
+    NINE, TODAY_AT_EIGHT, TODAY_AT_NINE, YESTERDAY, planning, preview, tick,
 };
-use workspace_autobuild_tests::product::{Fields, HOUR, Value, parameter, texts};
-use workspace_autobuild_tests::server::SUPERUSER;
+use workspace_autobuild_tests::product::{Fields, HOUR, Value, execute, parameter, texts};
 use workspace_autobuild_tests::{Product, Server, Transition, Version};
 
 #[test]
@@ -96,30 +92,8 @@ fn statements(server: &Server, version: Version, count: u32) -> usize {
         .created_at(YESTERDAY)
         .create();
 
-    let (told, plans) = mpsc::channel();
-    let address = product.address();
-    let mut session = postgres::Config::new()
-        .host_path(&address.socket_dir)
-        .port(address.port)
-        .user(SUPERUSER)
-        .dbname(product.database())
-        .notice_callback(move |notice| {
-            if notice.message() == "plan:" {
-                // The test has ended when nobody counts any more.
-                let _ = told.send(());
-            }
-        })
-        .connect(NoTls)
-        .expect("a session");
-    session
-        .batch_execute(
-            // The product's foreign keys look up a row each, by statements of the server's.
-            "SET session_replication_role = replica;
-             SET plan_cache_mode = force_custom_plan;
-             SET client_min_messages = log;
-             SET debug_print_plan = on",
-        )
-        .expect("settings");
+    let (mut session, plans) = planning(&product);
+    execute(&mut session, "SET debug_print_plan = on");
     let attempts = tick(&mut session, TODAY_AT_NINE);
     assert_eq!(attempts.len(), 3 * count as usize, "{version}");
     assert!(
