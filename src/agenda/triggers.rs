@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use crate::columns::{provisioner_jobs, workspace_builds};
 use crate::product::schema::Product;
 use crate::server::error::Error;
-use crate::server::query::{Access, Arg, for_each_row};
+use crate::server::query::{Access, Arg, exists, for_each_row};
+use crate::server::transaction::with_latest_catalog;
 
 use super::capture::CAPTURED;
 
@@ -69,4 +71,29 @@ impl Triggers {
             .collect();
         Ok(triggers)
     }
+}
+
+/// Are builds and their jobs kept as they are inserted? Not with a trigger of somebody else's, or
+/// a rule, on one of these tables.
+pub(crate) fn keep_new_builds(product: &Product) -> Result<bool, Error> {
+    let builds = product.table(workspace_builds::TABLE);
+    let jobs = product.table(provisioner_jobs::TABLE);
+    // Of now, as the server fires them.
+    let changed = with_latest_catalog(|| {
+        exists(
+            "SELECT FROM pg_catalog.pg_class c
+              WHERE c.oid IN ($1::pg_catalog.regclass, $2::pg_catalog.regclass)
+                AND (c.relhasrules
+                     OR EXISTS (SELECT FROM pg_catalog.pg_trigger t
+                                 WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+                                   AND t.tgname NOT IN ($3, $4)))",
+            vec![
+                Arg::Text(Some(&builds)),
+                Arg::Text(Some(&jobs)),
+                Arg::Text(Some(ROW_TRIGGER)),
+                Arg::Text(Some(TRUNCATE_TRIGGER)),
+            ],
+        )
+    })?;
+    Ok(!changed)
 }

@@ -175,7 +175,7 @@ fn by_agenda(
         return Ok(false);
     }
     let add = |found: &mut Found, ids: Vec<Uuid>| {
-        facts::read(product, Selection::These(ids), |facts| {
+        facts::read(product, Selection::TheseAmong(ids, found.among), |facts| {
             let verdict = judge(product, &settings.policy, holds, &facts, tick);
             found.add(&facts, &verdict);
             Ok(())

@@ -2,6 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::instant::Instant;
+use crate::lifecycle::facts::{Facts, Job, LatestBuild};
 use crate::new_build::inputs::{Block, PreviousSource, PreviousValue, ValueSource};
 use crate::new_build::plan::Plan;
 
@@ -32,6 +34,30 @@ impl Planned {
             work,
             same_parameters,
         }
+    }
+
+    /// The facts of the workspace once its build is written at `now` and nothing else was changed,
+    /// but for the build's id. `None` where no build is written, or not a build alone.
+    pub fn facts_once_built(&self, now: Instant) -> Option<Facts> {
+        let (due, plan) = (&self.due, self.work.as_ref().ok()?.as_ref()?);
+        if due.next.mark_dormant || due.fill_next_start_at.is_some() {
+            return None;
+        }
+        let latest = due.facts.latest.as_ref()?;
+        let built = LatestBuild {
+            build_number: latest.build_number.saturating_add(1),
+            transition: due.next.transition.of_build()?,
+            created_at: now,
+            deadline: None,
+            notified_deadline: None,
+            template_version_id: plan.template_version_id,
+            job: Some(Job::PENDING),
+            ..latest.clone()
+        };
+        Some(Facts {
+            latest: Some(built),
+            ..due.facts.clone()
+        })
     }
 
     /// A number that changes with what would be written: while it stays, so does a failure.

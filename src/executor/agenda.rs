@@ -6,14 +6,19 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::agenda::marks::{self, Burden};
 use crate::agenda::pass::{NextPiece, Pass, Taken};
 use crate::agenda::state::{self, Agenda, State};
-use crate::agenda::{attach, entries};
+use crate::agenda::triggers::keep_new_builds;
+use crate::agenda::{attach, due_by, entries};
+use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::due::Decided;
+use crate::decision::holds;
+use crate::decision::planned::Planned;
 use crate::instant::Instant;
 use crate::ledger::ticks::Source;
 use crate::product::facts::Selection;
@@ -21,7 +26,7 @@ use crate::product::locks::{Purpose, hold};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
-use crate::server::guc::set_for_transaction;
+use crate::server::guc::{set_for_transaction, statement_timeout};
 use crate::server::query::Access;
 use crate::server::relation::{self, Mode};
 use crate::server::{cancel, clock, transaction};
@@ -29,6 +34,9 @@ use crate::settings::Settings;
 
 use super::context::Executor;
 use super::timed::timed;
+
+/// How long a tick by hand builds the agenda at a time.
+const BUILDING: Duration = Duration::from_secs(30);
 
 /// Runs something in a transaction of the worker's, as the one executor of this database,
 /// with the product's tables locked to be read.
@@ -155,18 +163,52 @@ pub(crate) fn relieve() -> Result<bool, Error> {
 }
 
 impl Executor<'_> {
-    /// What is due at a tick by hand, in the one transaction that it has: by a look at every
-    /// workspace, or at those that the agenda has as due.
+    /// What is due at a tick by hand, in the one transaction that it has: those that the agenda
+    /// has as due, which is built first where it isn't; or by a look at every workspace.
     pub(super) fn decide_due(&self) -> Result<Decided, Error> {
-        if matches!(self.agenda, Agenda::Ready(_)) {
-            for piece in 0.. {
-                match self.take_marks(piece)? {
-                    Taken::Some { more: true, .. } => {}
-                    Taken::Some { .. } | Taken::Lost => break,
+        match self.agenda {
+            Agenda::Ready(_) => {
+                for piece in 0.. {
+                    match self.take_marks(piece)? {
+                        Taken::Some { more: true, .. } => {}
+                        Taken::Some { .. } | Taken::Lost => break,
+                    }
                 }
             }
+            Agenda::Building(_) if self.source.is_a_call() => self.build_at_once()?,
+            Agenda::Detached if self.source.is_a_call() => {
+                if let Some(decided) = self.decide_as_others()? {
+                    return Ok(decided);
+                }
+            }
+            _ => {}
         }
         self.decide_now()
+    }
+
+    /// Goes on with the pass that builds the agenda, up to its end if that is near enough: else
+    /// the next tick by hand goes on.
+    fn build_at_once(&self) -> Result<(), Error> {
+        let longest = match statement_timeout() {
+            0 => BUILDING,
+            limit => BUILDING.min(Duration::from_millis(u64::from(limit.unsigned_abs() / 4))),
+        };
+        let begun = std::time::Instant::now();
+        while self.pass_on()? == NextPiece::GoOn && begun.elapsed() < longest {}
+        Ok(())
+    }
+
+    /// What is due at a tick by hand that must not write to the agenda, since it is for a time
+    /// to come: read as a preview does, which takes no mark and moves no entry.
+    fn decide_as_others(&self) -> Result<Option<Decided>, Error> {
+        let (product, tick) = (&self.product, self.tick);
+        let ids = self.reading(|| due_by(product, self.settings, tick, tick))?;
+        let Some(ids) = ids else {
+            return Ok(None);
+        };
+        let mut decided = self.decide(Selection::These(ids))?;
+        decided.by_agenda = true;
+        Ok(Some(decided))
     }
 
     /// Takes the next piece of the marks. More than so many pieces cost more than a pass:
@@ -202,9 +244,7 @@ impl Executor<'_> {
     /// What is due, once the marks are taken. Entries of those that are not due after all
     /// are moved.
     fn decide_now(&self) -> Result<Decided, Error> {
-        let ready = matches!(self.agenda, Agenda::Ready(_))
-            && matches!(self.agenda_now()?, Agenda::Ready(_));
-        if !ready {
+        if !self.agenda_serves()? {
             return self.scan();
         }
         let ids = entries::due(&self.extension, self.tick, Access::ReadOwn)?;
@@ -227,6 +267,54 @@ impl Executor<'_> {
         }
         decided.by_agenda = true;
         Ok(decided)
+    }
+
+    /// The entries that these workspaces get once their builds are written at `now`, as far as
+    /// this is known without reading them again: of a build that is written as it was meant to,
+    /// and of nothing else with it. Of the others the builds leave marks; so do all where the
+    /// agenda is not ready.
+    pub(super) fn settled(
+        &self,
+        planned: &[&Planned],
+        now: Instant,
+    ) -> Result<HashMap<Uuid, Option<Instant>>, Error> {
+        let known =
+            !planned.is_empty() && self.agenda_serves()? && keep_new_builds(&self.product)?;
+        if !known {
+            return Ok(HashMap::new());
+        }
+        let (product, policy, tick) = (&self.product, &self.settings.policy, self.tick);
+        let holds = holds::read(tick)?;
+        Ok(planned
+            .iter()
+            .filter_map(|planned| {
+                let facts = planned.facts_once_built(now)?;
+                let entry = entries::entry(product, policy, &holds, &facts, tick);
+                // What is due stays marked.
+                let settled = entry.is_none_or(|at| at > tick);
+                settled.then_some((facts.workspace_id, entry))
+            })
+            .collect())
+    }
+
+    /// Sets these entries, of those that were built.
+    pub(super) fn settle(
+        &self,
+        settled: &HashMap<Uuid, Option<Instant>>,
+        attempts: &[Attempt],
+    ) -> Result<(), Error> {
+        let wanted: HashMap<Uuid, Option<Instant>> = attempts
+            .iter()
+            .filter(|attempt| attempt.outcome == Outcome::Built)
+            .filter_map(|attempt| settled.get_key_value(&attempt.workspace_id))
+            .map(|(id, entry)| (*id, *entry))
+            .collect();
+        // They are there: each was due.
+        let there = wanted.keys().map(|id| (*id, self.tick)).collect();
+        if entries::set(&self.extension, &there, &wanted, self.tick)? > 0 {
+            state::touch(&self.extension)?;
+        }
+        Ok(())
     }
 
     fn pass(&self) -> Pass<'_> {
@@ -262,6 +350,12 @@ impl Executor<'_> {
             Agenda::Ready(state) | Agenda::Building(state) => state.passed,
             _ => 0,
         })
+    }
+
+    /// May this tick use the agenda, and is it complete?
+    fn agenda_serves(&self) -> Result<bool, Error> {
+        Ok(!matches!(self.agenda, Agenda::Detached)
+            && matches!(self.agenda_now()?, Agenda::Ready(_)))
     }
 
     fn agenda_now(&self) -> Result<Agenda, Error> {

@@ -133,7 +133,11 @@ impl<'a> Executor<'a> {
         self.reading(|| scan(&self.product, &self.settings.policy, wanted, self.tick))
     }
 
-    fn reading(&self, read: impl FnOnce() -> Result<Decided, Error>) -> Result<Decided, Error> {
+    /// Reads as the executor's role.
+    pub(super) fn reading<R>(
+        &self,
+        read: impl FnOnce() -> Result<R, Error>,
+    ) -> Result<R, Error> {
         not_subscribed(&self.product)?;
         let read = in_subtransaction(|| acting_as(self.role, read));
         read.map_err(|error| self.name_missing_right(error))

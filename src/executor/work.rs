@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
+use crate::agenda::capture::without_marks;
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::brakes::{Brake, Brakes};
 use crate::decision::due::{Due, Fill};
@@ -164,11 +165,14 @@ impl Executor<'_> {
         overtaken: &mut Vec<Uuid>,
     ) -> Result<Written, Error> {
         let before = report.clone();
+        let settled = self.settled(ready, writer.now)?;
         loop {
             let mut changed = Vec::new();
             report.clone_from(&before);
             let written = in_subtransaction(|| {
-                let written = writer.write(ready)?;
+                let quiet = settled.keys().copied().collect();
+                let written = without_marks(quiet, || writer.write(ready))?;
+                self.settle(&settled, &written.attempts)?;
                 report.told += i64::try_from(written.told).unwrap_or(0);
                 let (telling, attempts) = (&writer.telling, &written.attempts);
                 self.tell(report, telling, ready, attempts, writer.now)?;

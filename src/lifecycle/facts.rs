@@ -198,3 +198,12 @@ pub struct Job {
     /// `provisioner_jobs.error` is not empty.
     pub failed: bool,
 }
+
+impl Job {
+    /// That of a build that was just written.
+    pub const PENDING: Job = Job {
+        completed_at: None,
+        canceled_at: None,
+        failed: false,
+    };
+}

@@ -1,5 +1,7 @@
 //! What is done to a workspace, and the reason that is written with it.
 
+use super::facts::BuildTransition;
+
 /// What a rule does to a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transition {
@@ -36,12 +38,19 @@ impl Transition {
         }
     }
 
+    /// The build that it is, if it is one.
+    pub fn of_build(self) -> Option<BuildTransition> {
+        match self {
+            Transition::Start => Some(BuildTransition::Start),
+            Transition::Stop => Some(BuildTransition::Stop),
+            Transition::Delete => Some(BuildTransition::Delete),
+            Transition::Dormant | Transition::Remind => None,
+        }
+    }
+
     /// Is it a build?
     pub fn is_a_build(self) -> bool {
-        match self {
-            Transition::Start | Transition::Stop | Transition::Delete => true,
-            Transition::Dormant | Transition::Remind => false,
-        }
+        self.of_build().is_some()
     }
 }
 

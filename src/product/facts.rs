@@ -12,6 +12,7 @@ use crate::columns::{
 use crate::instant::{Instant, Nanos};
 use crate::lifecycle::facts::{BuildTransition, Facts, Job, LatestBuild, OwnerStatus, Template};
 use crate::lifecycle::policy::Policy;
+use crate::lifecycle::rules::ActingRule;
 use crate::server::error::Error;
 use crate::server::guc::{NOT_PARALLEL, with_settings};
 use crate::server::query::{Access, Arg, Row, for_each_row, uuids};
@@ -28,13 +29,16 @@ pub(crate) enum Selection {
     One(Uuid),
     /// These, whatever their state.
     These(Vec<Uuid>),
+    /// Those of these that are among some, whatever their state.
+    TheseAmong(Vec<Uuid>, Among),
     /// These, as if a build of theirs were not there.
     Without(Vec<(Uuid, Option<Uuid>)>),
     /// Every one that a rule might act on at the tick, by what schedules come to then.
     DueAt(Policy, Instant, Wanted, Starts, Among),
     /// Every one that a rule might ever act on as things stand.
     Candidates(Policy, Among),
-    /// So many of these, in the order of ids, after this id.
+    /// So many of these, in the order of ids, after this id; a job that can only put things off
+    /// is as if it had ended well as soon as its build was made.
     CandidatesAfter(Policy, Uuid, i64),
     /// Every one that is not deleted.
     Every,
@@ -62,8 +66,8 @@ impl Among {
             && self.template.is_none_or(|id| Some(id) == template)
     }
 
-    /// What is asked of a workspace `x` for it; its values come after these.
-    fn condition(&self, args: &mut Vec<Arg<'_>>) -> String {
+    /// What is asked of a workspace for it, under this alias; its values come after these.
+    fn condition(&self, alias: &str, args: &mut Vec<Arg<'_>>) -> String {
         let mut condition = String::new();
         for (column, id) in [
             (workspaces::ID, self.workspace),
@@ -72,7 +76,7 @@ impl Among {
         ] {
             if let Some(id) = id {
                 args.push(Arg::Uuid(id));
-                condition.push_str(&format!(" AND x.{} = ${}", column.name, args.len()));
+                condition.push_str(&format!(" AND {alias}.{} = ${}", column.name, args.len()));
             }
         }
         condition
@@ -116,10 +120,15 @@ pub(crate) fn read(
     mut each: impl FnMut(Facts) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let table = || product.table(workspaces::TABLE);
-    let mut builds = "true";
+    let (mut builds, mut jobs) = ("true", "true");
     let (workspaces, condition, args) = match selection {
         Selection::One(id) => (table(), "w.id = $1".to_owned(), vec![Arg::Uuid(id)]),
         Selection::These(ids) => (table(), "w.id = ANY ($1)".to_owned(), vec![uuids(ids)]),
+        Selection::TheseAmong(ids, among) => {
+            let mut args = vec![uuids(ids)];
+            let among = among.condition("w", &mut args);
+            (table(), format!("w.id = ANY ($1){among}"), args)
+        }
         Selection::Without(own) => {
             builds = "l.id IS DISTINCT FROM w.own_build";
             (
@@ -138,23 +147,26 @@ pub(crate) fn read(
             // duration or time can be out of range.
             let seconds = Arg::Double(tick.unix_seconds() as f64);
             let mut args = vec![Arg::Time(Some(tick)), seconds, schedules, templates, bounds];
-            let among = among.condition(&mut args);
+            let among = among.condition("x", &mut args);
             (workspaces_found(product, &first, &among), whole, args)
         }
         Selection::Candidates(policy, among) => {
             let condition = candidates(product, &policy, None).whole;
             let mut args = vec![];
-            let among = among.condition(&mut args);
+            let among = among.condition("x", &mut args);
             (every_workspace(product, &among), condition, args)
         }
-        Selection::CandidatesAfter(policy, id, limit) => (
-            table(),
-            format!(
-                "w.id > $1 AND NOT w.deleted AND {} ORDER BY w.id LIMIT $2",
-                candidates(product, &policy, None).whole
-            ),
-            vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
-        ),
+        Selection::CandidatesAfter(policy, id, limit) => {
+            jobs = jobs_that_count(product, &policy);
+            (
+                table(),
+                format!(
+                    "w.id > $1 AND NOT w.deleted AND {} ORDER BY w.id LIMIT $2",
+                    candidates(product, &policy, None).whole
+                ),
+                vec![Arg::Uuid(id), Arg::BigInt(Some(limit))],
+            )
+        }
         Selection::Every => (every_workspace(product, ""), "true".to_owned(), vec![]),
         Selection::Scheduled(texts) => {
             builds = "false";
@@ -167,11 +179,17 @@ pub(crate) fn read(
     };
     let sql = format!(
         "{} WHERE {condition}",
-        statement(product, &workspaces, builds)
+        statement(product, &workspaces, builds, jobs)
     );
-    // Compiling the statement takes longer than running it, and remembering jobs by
-    // their ids costs memory for ids that never come twice.
-    let settings = [("jit", "off"), ("enable_memoize", "off"), NOT_PARALLEL];
+    // Compiling the statement takes longer than running it, remembering jobs by their ids
+    // costs memory for ids that never come twice, and a bitmap of the workspaces loses the
+    // order of their ids, in which builds are looked up.
+    let settings = [
+        ("jit", "off"),
+        ("enable_memoize", "off"),
+        ("enable_bitmapscan", "off"),
+        NOT_PARALLEL,
+    ];
     with_settings(&settings, || {
         for_each_row(&sql, Access::Read, args, |row| each(decode(row)?))
     })?;
@@ -232,12 +250,24 @@ fn has_task(product: &Product) -> String {
     }
 }
 
-/// The statement without its condition; `builds` is one on each build `l`.
+/// Which jobs a pass has to look at, a condition on the template `t`: whether it ended, and how,
+/// makes nothing due earlier unless failed builds are stopped.
+fn jobs_that_count(product: &Product, policy: &Policy) -> &'static str {
+    let failed = ActingRule::Failed;
+    if product.signs.bring(failed) && policy.allows(failed) {
+        "t.failure_ttl > 0"
+    } else {
+        "false"
+    }
+}
+
+/// The statement without its condition; `builds_that` is one on each build `l`, `jobs_that` one
+/// on the template `t`: without it the job is as if it had ended well when its build was made.
 ///
 /// Latest build and job are looked up in the product's indexes, workspace by workspace:
 /// most rows of those tables are old builds, which no tick should read. The job comes
 /// last, for the few workspaces that are left by then.
-fn statement(product: &Product, workspaces: &str, builds_that: &str) -> String {
+fn statement(product: &Product, workspaces: &str, builds_that: &str, jobs_that: &str) -> String {
     format!(
         "SELECT {columns}
            FROM {workspaces} w
@@ -252,15 +282,42 @@ fn statement(product: &Product, workspaces: &str, builds_that: &str) -> String {
            LEFT JOIN LATERAL (
                 SELECT {of_a_job}
                   FROM {jobs} p
-                 WHERE p.id = b.job_id
+                 WHERE p.id = b.job_id{or_as_if}
                  LIMIT 1) j ON true",
         columns = FactsRow::list(product),
         of_a_build = inner_columns(product, "l", OF_A_BUILD),
         of_a_job = inner_columns(product, "p", OF_A_JOB),
+        or_as_if = or_as_if(product, jobs_that),
         builds = product.table(workspace_builds::TABLE),
         jobs = product.table(provisioner_jobs::TABLE),
         users = product.table(users::TABLE),
         templates = product.table(templates::TABLE),
+    )
+}
+
+/// Where a job does not count: one that ended well when its build was made.
+fn or_as_if(product: &Product, jobs_that: &str) -> String {
+    if jobs_that == "true" {
+        return String::new();
+    }
+    let ended_well = OF_A_JOB
+        .iter()
+        .filter(|column| product.has(**column))
+        .map(|&column| {
+            let value = match column {
+                provisioner_jobs::ID => "b.job_id",
+                provisioner_jobs::COMPLETED_AT => "b.created_at",
+                provisioner_jobs::ERROR => "''",
+                _ => "NULL",
+            };
+            format!("{value}::{}", product.type_of(column))
+        });
+    format!(
+        " AND {jobs_that}
+                 UNION ALL
+                SELECT {}
+                 WHERE b.job_id IS NOT NULL AND NOT ({jobs_that})",
+        ended_well.collect::<Vec<_>>().join(", ")
     )
 }
 

@@ -106,6 +106,12 @@ pub(crate) fn lock_timeout() -> i32 {
     unsafe { pg_sys::LockTimeout }
 }
 
+/// The session's `statement_timeout` as it stands, in milliseconds; 0 for none.
+pub(crate) fn statement_timeout() -> i32 {
+    // SAFETY: reads the variable of a setting.
+    unsafe { pg_sys::StatementTimeout }
+}
+
 /// For the rest of the transaction, which is about to lock the product's tables, gives way to
 /// the sessions that wait for these locks: checks for a deadlock long before other sessions
 /// do (`others` is their `deadlock_timeout`), and stops waiting before they would check,

@@ -9,6 +9,8 @@
 mod trigger;
 mod watch;
 
+pub(crate) use trigger::without_marks;
+
 use crate::columns::{
     COLUMNS, Column, provisioner_jobs, templates, users, workspace_builds, workspaces,
 };

@@ -1,6 +1,7 @@
 //! The trigger function, and the mark that it leaves.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 
 use pgrx::{pg_guard, pg_sys};
 use uuid::Uuid;
@@ -130,9 +131,13 @@ unsafe fn noticed(trigger: &pg_sys::TriggerData) -> Option<Noticed> {
             }
             pg_sys::TRIGGER_EVENT_INSERT => {
                 new.read(trigger.tg_trigtuple, descriptor);
-                (!watch.is_of_no_consequence(new)).then(|| Noticed {
+                let id = watch.id(new);
+                if watch.is_of_no_consequence(new) || is_settled(watch.kind, id) {
+                    return None;
+                }
+                Some(Noticed {
                     kind: watch.kind,
-                    ids: [watch.id(new), None],
+                    ids: [id, None],
                 })
             }
             _ => {
@@ -144,6 +149,30 @@ unsafe fn noticed(trigger: &pg_sys::TriggerData) -> Option<Noticed> {
             }
         }
     })
+}
+
+thread_local! {
+    /// The workspaces of which this process is writing builds and knows the entries.
+    static SETTLED: RefCell<HashSet<Uuid>> = RefCell::default();
+}
+
+/// Runs something that inserts builds of these workspaces, which leave no mark: whoever calls
+/// sets their entries in the same transaction.
+pub(crate) fn without_marks<R>(workspaces: HashSet<Uuid>, work: impl FnOnce() -> R) -> R {
+    /// Marks are left again, also after an ERROR that unwinds.
+    struct Restore;
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            SETTLED.take();
+        }
+    }
+    SETTLED.set(workspaces);
+    let _restore = Restore;
+    work()
+}
+
+fn is_settled(kind: Kind, id: Option<Uuid>) -> bool {
+    kind == Kind::Workspace && id.is_some_and(|id| SETTLED.with_borrow(|ids| ids.contains(&id)))
 }
 
 /// Where marks go.
