@@ -71,7 +71,8 @@ fn block(
     if let Some(block) = planned.into_iter().find_map(|planned| planned.work.err()) {
         return Ok(Some((block.code.code().to_owned(), block.message)));
     }
-    let on = brakes::on(&Extension::get()?)?;
+    let extension = Extension::to_read()?;
+    let on = brakes::on(&extension)?;
     let against = on.iter().find(|brake| brake.transition == next.transition);
     Ok(against.map(|brake| (BlockCode::Braked.code().to_owned(), brake.sentence())))
 }

@@ -34,10 +34,78 @@ impl Due {
     }
 }
 
+/// Where a workspace that is due stands in the order of a tick: stops, starts, deletes, marks,
+/// reminders; in each by due time, then by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    kind: u8,
+    at: Instant,
+    /// The workspace.
+    pub workspace_id: Uuid,
+}
+
+const REMINDERS: u8 = 4;
+
+impl Place {
+    fn of(due: &Due) -> Place {
+        let kind = match due.next.transition {
+            Transition::Stop => 0,
+            Transition::Start => 1,
+            Transition::Delete => 2,
+            Transition::Dormant => 3,
+            Transition::Remind => REMINDERS,
+        };
+        Place {
+            kind,
+            at: due.next.at,
+            workspace_id: due.facts.workspace_id,
+        }
+    }
+}
+
+/// What a reading keeps of each workspace that is due.
+pub trait Kept {
+    /// Of this one, a build of which takes this version of its template.
+    fn of(due: Due, version: Option<Uuid>) -> Self;
+
+    /// Where it stands.
+    fn place(&self) -> Place;
+}
+
+impl Kept for Due {
+    fn of(due: Due, _: Option<Uuid>) -> Due {
+        due
+    }
+
+    fn place(&self) -> Place {
+        Place::of(self)
+    }
+}
+
+/// A workspace that is due, without its facts, which the worker reads again batch by batch: of
+/// a hundred thousand it holds no more than this.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed {
+    place: Place,
+    /// The template version that a build of it takes, if it gets one.
+    pub version: Option<Uuid>,
+}
+
+impl Kept for Listed {
+    fn of(due: Due, version: Option<Uuid>) -> Listed {
+        let place = Place::of(&due);
+        Listed { place, version }
+    }
+
+    fn place(&self) -> Place {
+        self.place
+    }
+}
+
 /// How many of what is due, in the order of a tick, come before the reminders: what keeps those
 /// from being made, however long, is waited for when all else is built.
-pub fn before_reminders(due: &[Due]) -> usize {
-    let is_reminder = |due: &Due| due.next.transition == Transition::Remind;
+pub fn before_reminders<D: Kept>(due: &[D]) -> usize {
+    let is_reminder = |due: &D| due.place().kind == REMINDERS;
     due.iter().position(is_reminder).unwrap_or(due.len())
 }
 
@@ -46,10 +114,10 @@ pub fn before_reminders(due: &[Due]) -> usize {
 pub type Fill = (Uuid, String, Instant);
 
 /// What a reading of facts came to.
-#[derive(Debug, Default)]
-pub struct Decided {
+#[derive(Debug)]
+pub struct Decided<D = Due> {
     /// What is due, in the order of a tick.
-    pub due: Vec<Due>,
+    pub due: Vec<D>,
     /// `next_start_at` of workspaces for which nothing is due.
     pub fills: Vec<Fill>,
     /// When those for which nothing is due are to be looked at again; see [`next_look`].
@@ -58,21 +126,42 @@ pub struct Decided {
     pub by_agenda: bool,
 }
 
-impl Decided {
+impl<D> Default for Decided<D> {
+    fn default() -> Decided<D> {
+        Decided {
+            due: Vec::new(),
+            fills: Vec::new(),
+            later: Vec::new(),
+            by_agenda: false,
+        }
+    }
+}
+
+impl<D: Kept> Decided<D> {
     /// `scan` or `agenda`, as history shows it.
     pub fn mode(&self) -> &'static str {
         if self.by_agenda { "agenda" } else { "scan" }
     }
 
-    /// Adds the verdict on a workspace.
-    pub fn add(&mut self, facts: Facts, verdict: Verdict, tick: Instant) {
+    /// Adds the verdict on a workspace; `version` is asked which one a build of it takes.
+    pub fn add(
+        &mut self,
+        facts: Facts,
+        verdict: Verdict,
+        tick: Instant,
+        version: impl FnOnce(&Due) -> Option<Uuid>,
+    ) {
         let look = next_look(&verdict, tick);
         match verdict.due() {
-            Some(next) => self.due.push(Due {
-                next,
-                fill_next_start_at: verdict.fill_next_start_at,
-                facts,
-            }),
+            Some(next) => {
+                let due = Due {
+                    next,
+                    fill_next_start_at: verdict.fill_next_start_at,
+                    facts,
+                };
+                let version = version(&due);
+                self.due.push(D::of(due, version));
+            }
             None => {
                 self.later.extend(look.map(|at| (facts.workspace_id, at)));
                 if let (Some(at), Some(text)) = (verdict.fill_next_start_at, facts.schedule) {
@@ -82,19 +171,9 @@ impl Decided {
         }
     }
 
-    /// Puts what is due into the order of a tick: stops, starts, deletes, marks, reminders; in
-    /// each by due time, then by id.
+    /// Puts what is due into the order of a tick.
     pub fn sort(&mut self) {
-        self.due.sort_by_key(|due| {
-            let kind = match due.next.transition {
-                Transition::Stop => 0,
-                Transition::Start => 1,
-                Transition::Delete => 2,
-                Transition::Dormant => 3,
-                Transition::Remind => 4,
-            };
-            (kind, due.next.at, due.facts.workspace_id)
-        });
+        self.due.sort_by_key(Kept::place);
     }
 }
 

@@ -11,8 +11,9 @@ use crate::product::schema::Product;
 use crate::product::starts::{Starts, Wanted};
 use crate::server::error::Error;
 
-use super::due::Decided;
+use super::due::{Decided, Kept};
 use super::holds::{self, KeptHolds};
+use super::plan::version_of;
 
 /// The verdict on one workspace's facts.
 pub(crate) fn judge(
@@ -27,12 +28,12 @@ pub(crate) fn judge(
 
 /// Looks at all workspaces, each schedule worked out once, and decides: what is due at the
 /// tick. A workspace that no rule acts on then is read only if its schedule can't tell.
-pub(crate) fn scan(
+pub(crate) fn scan<D: Kept>(
     product: &Product,
     policy: &Policy,
     wanted: Wanted,
     tick: Instant,
-) -> Result<Decided, Error> {
+) -> Result<Decided<D>, Error> {
     let holds = holds::read(tick)?;
     let starts = starts(product, policy, &holds, wanted, tick)?;
     let selection = Selection::DueAt(*policy, tick, wanted, starts, Among::default());
@@ -93,26 +94,26 @@ pub(crate) fn coming(
 }
 
 /// Reads and decides: what is due at the tick.
-pub(crate) fn read_due(
+pub(crate) fn read_due<D: Kept>(
     product: &Product,
     policy: &Policy,
     selection: Selection,
     tick: Instant,
-) -> Result<Decided, Error> {
+) -> Result<Decided<D>, Error> {
     decide(product, policy, &holds::read(tick)?, selection, tick)
 }
 
-fn decide(
+fn decide<D: Kept>(
     product: &Product,
     policy: &Policy,
     holds: &KeptHolds,
     selection: Selection,
     tick: Instant,
-) -> Result<Decided, Error> {
+) -> Result<Decided<D>, Error> {
     let mut decided = Decided::default();
     facts::read(product, selection, |facts| {
         let verdict = judge(product, policy, holds, &facts, tick);
-        decided.add(facts, verdict, tick);
+        decided.add(facts, verdict, tick, |due| version_of(product, policy, due));
         Ok(())
     })?;
     decided.sort();

@@ -88,12 +88,12 @@ fn request<'a>(product: &'a Product, policy: &'a Policy, due: &'a Due) -> Reques
     }
 }
 
-/// The versions that builds of these take.
-pub(crate) fn versions_of(product: &Product, policy: &Policy, due: &[Due]) -> HashSet<Uuid> {
-    due.iter()
-        .filter(|due| due.next.transition.is_a_build())
-        .filter_map(|due| chosen_version(&request(product, policy, due)))
-        .collect()
+/// The version that a build of this workspace takes, if it gets one.
+pub(crate) fn version_of(product: &Product, policy: &Policy, due: &Due) -> Option<Uuid> {
+    let builds = due.next.transition.is_a_build();
+    builds
+        .then(|| chosen_version(&request(product, policy, due)))
+        .flatten()
 }
 
 impl Inputs {
@@ -105,7 +105,10 @@ impl Inputs {
         proofs: Proofs,
     ) -> Result<Inputs, Error> {
         let policy = &settings.policy;
-        let mut ids = versions_of(product, policy, due);
+        let versions = due
+            .iter()
+            .filter_map(|due| version_of(product, policy, due));
+        let mut ids: HashSet<Uuid> = versions.collect();
         if product.signs.provisioner {
             // The check for a provisioner looks at the active version, whatever is built.
             ids.extend(

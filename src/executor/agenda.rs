@@ -16,7 +16,7 @@ use crate::agenda::state::{self, Agenda, State};
 use crate::agenda::triggers::keep_new_builds;
 use crate::agenda::{attach, due_by, entries};
 use crate::decision::attempt::{Attempt, Outcome};
-use crate::decision::due::Decided;
+use crate::decision::due::{Decided, Kept, Listed};
 use crate::decision::holds;
 use crate::decision::planned::Planned;
 use crate::instant::Instant;
@@ -62,7 +62,7 @@ pub(crate) fn locked<R>(
 pub(super) fn worker_due(
     executor: &Executor<'_>,
     go_on: impl Fn() -> bool,
-) -> Result<Option<Decided>, Error> {
+) -> Result<Option<Decided<Listed>>, Error> {
     let (settings, extension) = (executor.settings, &executor.extension);
     let alone = |work: &dyn Fn(&Executor<'_>) -> Result<Taken, Error>| {
         locked(settings, extension, |product| {
@@ -165,7 +165,7 @@ pub(crate) fn relieve() -> Result<bool, Error> {
 impl Executor<'_> {
     /// What is due at a tick by hand, in the one transaction that it has: those that the agenda
     /// has as due, which is built first where it isn't; or by a look at every workspace.
-    pub(super) fn decide_due(&self) -> Result<Decided, Error> {
+    pub(super) fn decide_due<D: Kept>(&self) -> Result<Decided<D>, Error> {
         match self.agenda {
             Agenda::Ready(_) => {
                 for piece in 0.. {
@@ -200,7 +200,7 @@ impl Executor<'_> {
 
     /// What is due at a tick by hand that must not write to the agenda, since it is for a time
     /// to come: read as a preview does, which takes no mark and moves no entry.
-    fn decide_as_others(&self) -> Result<Option<Decided>, Error> {
+    fn decide_as_others<D: Kept>(&self) -> Result<Option<Decided<D>>, Error> {
         let (product, tick) = (&self.product, self.tick);
         let ids = self.reading(|| due_by(product, self.settings, tick, tick))?;
         let Some(ids) = ids else {
@@ -243,12 +243,12 @@ impl Executor<'_> {
 
     /// What is due, once the marks are taken. Entries of those that are not due after all
     /// are moved.
-    fn decide_now(&self) -> Result<Decided, Error> {
+    fn decide_now<D: Kept>(&self) -> Result<Decided<D>, Error> {
         if !self.agenda_serves()? {
             return self.scan();
         }
         let ids = entries::due(&self.extension, self.tick, Access::ReadOwn)?;
-        let mut decided = Decided::default();
+        let mut decided: Decided<D> = Decided::default();
         if !ids.is_empty() {
             let mut wanted: HashMap<Uuid, Option<Instant>> =
                 ids.iter().map(|id| (*id, None)).collect();
@@ -257,7 +257,7 @@ impl Executor<'_> {
                 wanted.insert(*id, Some(*at));
             }
             for due in &decided.due {
-                wanted.remove(&due.facts.workspace_id);
+                wanted.remove(&due.place().workspace_id);
             }
             let ids: Vec<Uuid> = wanted.keys().copied().collect();
             let there = entries::of_workspaces(&self.extension, &ids)?;
@@ -278,8 +278,7 @@ impl Executor<'_> {
         planned: &[&Planned],
         now: Instant,
     ) -> Result<HashMap<Uuid, Option<Instant>>, Error> {
-        let known =
-            !planned.is_empty() && self.agenda_serves()? && keep_new_builds(&self.product)?;
+        let known = !planned.is_empty() && self.agenda_serves()? && keep_new_builds(&self.product)?;
         if !known {
             return Ok(HashMap::new());
         }

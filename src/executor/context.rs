@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::agenda::serves_by_hand;
 use crate::agenda::state::Agenda;
-use crate::decision::due::Decided;
+use crate::decision::due::{Decided, Kept};
 use crate::decision::holds::released_after;
 use crate::decision::judge::{read_due, scan};
 use crate::decision::report::TickReport;
@@ -123,21 +123,18 @@ impl<'a> Executor<'a> {
 
     /// Reads and decides as the executor's role. A right that it lacks is named. Asked in
     /// each transaction: a subscription may begin during a tick.
-    pub(super) fn decide(&self, selection: Selection) -> Result<Decided, Error> {
+    pub(super) fn decide<D: Kept>(&self, selection: Selection) -> Result<Decided<D>, Error> {
         self.reading(|| read_due(&self.product, &self.settings.policy, selection, self.tick))
     }
 
     /// The same for all workspaces.
-    pub(super) fn scan(&self) -> Result<Decided, Error> {
+    pub(super) fn scan<D: Kept>(&self) -> Result<Decided<D>, Error> {
         let wanted = Wanted::DueAndEmpty;
         self.reading(|| scan(&self.product, &self.settings.policy, wanted, self.tick))
     }
 
     /// Reads as the executor's role.
-    pub(super) fn reading<R>(
-        &self,
-        read: impl FnOnce() -> Result<R, Error>,
-    ) -> Result<R, Error> {
+    pub(super) fn reading<R>(&self, read: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
         not_subscribed(&self.product)?;
         let read = in_subtransaction(|| acting_as(self.role, read));
         read.map_err(|error| self.name_missing_right(error))

@@ -1,12 +1,11 @@
 //! Proofs in ticks: of the versions that what is due is built of, and ahead of the versions
 //! that templates make active.
 
+use std::collections::HashSet;
 use std::time::Instant as Clock;
 
 use uuid::Uuid;
 
-use crate::decision::due::Due;
-use crate::decision::plan::versions_of;
 use crate::instant::Instant;
 use crate::ledger::ticks::Source;
 use crate::product::locks::{hold_if_free, hold_sources};
@@ -25,13 +24,13 @@ impl Executor<'_> {
         self.settings.prove_templates && self.product.signs.dynamic
     }
 
-    /// The versions that builds of these would take, each once.
-    pub(super) fn versions_of(&self, due: &[Due]) -> Vec<Uuid> {
+    /// Those of these versions that are to be proved, each once.
+    pub(super) fn versions(&self, due: impl Iterator<Item = Option<Uuid>>) -> Vec<Uuid> {
         if !self.proves() {
             return Vec::new();
         }
-        let versions = versions_of(&self.product, &self.settings.policy, due);
-        versions.into_iter().collect()
+        let each: HashSet<Uuid> = due.flatten().collect();
+        each.into_iter().collect()
     }
 
     /// Proves what is not proved of these, each in a transaction of the worker's own, as long

@@ -121,6 +121,7 @@ pub(crate) fn read(
 ) -> Result<(), Error> {
     let table = || product.table(workspaces::TABLE);
     let (mut builds, mut jobs) = ("true", "true");
+    let one = matches!(selection, Selection::One(_));
     let (workspaces, condition, args) = match selection {
         Selection::One(id) => (table(), "w.id = $1".to_owned(), vec![Arg::Uuid(id)]),
         Selection::These(ids) => (table(), "w.id = ANY ($1)".to_owned(), vec![uuids(ids)]),
@@ -177,10 +178,22 @@ pub(crate) fn read(
             )
         }
     };
-    let sql = format!(
-        "{} WHERE {condition}",
-        statement(product, &workspaces, builds, jobs)
-    );
+    let sql = if (builds, jobs) == ("true", "true") && workspaces == table() {
+        let common = product
+            .facts
+            .get_or_init(|| statement(product, &table(), builds, jobs));
+        format!("{common} WHERE {condition}")
+    } else {
+        format!(
+            "{} WHERE {condition}",
+            statement(product, &workspaces, builds, jobs)
+        )
+    };
+    let mut each_row = |args| for_each_row(&sql, Access::Read, args, |row| each(decode(row)?));
+    if one {
+        each_row(args)?;
+        return Ok(());
+    }
     // Compiling the statement takes longer than running it, remembering jobs by their ids
     // costs memory for ids that never come twice, and a bitmap of the workspaces loses the
     // order of their ids, in which builds are looked up.
@@ -190,9 +203,7 @@ pub(crate) fn read(
         ("enable_bitmapscan", "off"),
         NOT_PARALLEL,
     ];
-    with_settings(&settings, || {
-        for_each_row(&sql, Access::Read, args, |row| each(decode(row)?))
-    })?;
+    with_settings(&settings, || each_row(args))?;
     Ok(())
 }
 

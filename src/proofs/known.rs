@@ -52,7 +52,8 @@ pub(crate) fn known(
         Proofs::KeptNow => Access::ReadOwn,
         Proofs::Kept | Proofs::Made => Access::Read,
     };
-    let kept = kept::find(&Extension::get()?, access, versions)?;
+    let extension = Extension::to_read()?;
+    let kept = kept::find(&extension, access, versions)?;
     let mut known: HashMap<Uuid, Proof> = kept
         .into_iter()
         .map(|(id, proved)| (id, in_words(id, proved)))

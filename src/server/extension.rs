@@ -1,13 +1,16 @@
 //! The extension as this database has it: its schema, its owner, its tables.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ffi::CStr;
+use std::rc::Rc;
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use super::catalog;
 use super::error::Error;
 use super::identity::acting_as;
 use super::query::{Access, Row, for_each_row};
+use super::transaction::with_latest_catalog;
 
 /// The extension's name.
 pub(crate) const NAME: &str = "workspace-autobuild";
@@ -61,6 +64,28 @@ impl Extension {
         Ok(found)
     }
 
+    /// Looks it up once until the catalog changes, for what reads its tables; `None` as well
+    /// where its catalog is of another version than the library. (Its version may change and
+    /// nothing else, so that nothing is heard of it: another version is not remembered.)
+    pub(crate) fn known() -> Result<Option<Rc<Extension>>, Error> {
+        thread_local! {
+            static KNOWN: RefCell<Option<(u64, Rc<Extension>)>> = const { RefCell::new(None) };
+        }
+        let generation = catalog::generation();
+        let known = KNOWN.with_borrow(|known| {
+            let (at, extension) = known.as_ref()?;
+            (*at == generation).then(|| Rc::clone(extension))
+        });
+        if known.is_some() {
+            return Ok(known);
+        }
+        let found = with_latest_catalog(Extension::find)?
+            .filter(Extension::is_current)
+            .map(Rc::new);
+        KNOWN.set(found.clone().map(|extension| (generation, extension)));
+        Ok(found)
+    }
+
     /// Looks it up; an error where this database does not have it.
     pub(crate) fn get() -> Result<Extension, Error> {
         Extension::find()?.ok_or_else(|| {
@@ -70,6 +95,14 @@ impl Extension {
             )
             .hint(format!("CREATE EXTENSION \"{NAME}\";"))
         })
+    }
+
+    /// As [`Extension::known`], of any version; an error where this database does not have it.
+    pub(crate) fn to_read() -> Result<Rc<Extension>, Error> {
+        match Extension::known()? {
+            Some(known) => Ok(known),
+            None => Extension::get().map(Rc::new),
+        }
     }
 
     /// Looks it up where it is to be written to; an error, too, where its tables are of

@@ -22,9 +22,11 @@ pub(crate) use super::row::Row;
 /// so only a schema that changes often makes more.
 const MAX_PLANS: usize = 200;
 
+/// Plans by the text of their statement, then by the types of its arguments.
+type Plans = foldhash::HashMap<String, HashMap<Vec<pg_sys::Oid>, pg_sys::SPIPlanPtr>>;
+
 thread_local! {
-    static PLANS: RefCell<HashMap<(String, Vec<pg_sys::Oid>), pg_sys::SPIPlanPtr>> =
-        RefCell::new(HashMap::new());
+    static PLANS: RefCell<Plans> = RefCell::default();
 }
 
 /// Does a statement write?
@@ -223,12 +225,12 @@ fn parameters(values: &[Option<pg_sys::Datum>], types: &[pg_sys::Oid]) -> pg_sys
 
 /// The plan of a statement, prepared when it is first asked for and kept.
 fn kept_plan(sql: &str, types: &[pg_sys::Oid]) -> Result<pg_sys::SPIPlanPtr, Error> {
-    let key = (sql.to_owned(), types.to_vec());
-    if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).copied()) {
+    let known = PLANS.with_borrow(|plans| plans.get(sql)?.get(types).copied());
+    if let Some(plan) = known {
         return Ok(plan);
     }
     let text = CString::new(sql).map_err(|_| Error::internal("a statement holds a NUL byte"))?;
-    let mut types = types.to_vec();
+    let mut given = types.to_vec();
     let mut options = pg_sys::CURSOR_OPT_PARALLEL_OK;
     if types.iter().any(|of| ARRAYS.contains(of)) {
         // Rows are looked up by their keys, however many: left to itself the server
@@ -239,8 +241,8 @@ fn kept_plan(sql: &str, types: &[pg_sys::Oid]) -> Result<pg_sys::SPIPlanPtr, Err
     let plan = unsafe {
         let plan = pg_sys::SPI_prepare_cursor(
             text.as_ptr(),
-            types.len() as i32,
-            types.as_mut_ptr(),
+            given.len() as i32,
+            given.as_mut_ptr(),
             options as i32,
         );
         if plan.is_null() {
@@ -254,7 +256,8 @@ fn kept_plan(sql: &str, types: &[pg_sys::Oid]) -> Result<pg_sys::SPIPlanPtr, Err
         if plans.len() < MAX_PLANS {
             // SAFETY: moves the plan to memory that lives as long as the process.
             unsafe { pg_sys::SPI_keepplan(plan) };
-            plans.insert(key, plan);
+            let of_this_text = plans.entry(sql.to_owned()).or_default();
+            of_this_text.insert(types.to_vec(), plan);
         }
     });
     Ok(plan)

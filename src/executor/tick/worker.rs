@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::agenda::state::Agenda;
 use crate::decision::attempt::Attempt;
-use crate::decision::due::{Decided, before_reminders};
+use crate::decision::due::{Decided, Kept, before_reminders};
 use crate::decision::pieces::{AfterFailure, Pieces};
 use crate::decision::plan::plan_all;
 use crate::decision::report::TickReport;
@@ -82,11 +82,11 @@ pub(crate) fn worker(
     let due: Vec<Uuid> = decided
         .due
         .iter()
-        .map(|due| due.facts.workspace_id)
+        .map(|due| due.place().workspace_id)
         .collect();
     state.record.mode = decided.mode();
     state.report.due = i32::try_from(due.len()).unwrap_or(i32::MAX);
-    let versions = executor.versions_of(&decided.due);
+    let versions = executor.versions(decided.due.iter().map(|due| due.version));
     let (transitions, reminders) = due.split_at(before_reminders(&decided.due));
     drop(decided.due);
     // What isn't proved keeps nothing else from being built.

@@ -1,6 +1,6 @@
 //! The look-up of the product's schema in the catalog.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -207,6 +207,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
             (relation.oid, relation.owner)
         });
     Ok(Product {
+        facts: OnceCell::new(),
         schema: quoted(schema),
         name: schema.to_owned(),
         signs: Signs::found(|part| has_part(&columns, &reasons, part)),

@@ -1,5 +1,6 @@
 //! What is asked of the product's schema once it was found.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use pgrx::pg_sys;
@@ -34,6 +35,9 @@ pub(crate) struct Product {
     /// Differs once a column that is read here was made anew or altered, which may
     /// rewrite its values without a trigger's knowing.
     pub shape: String,
+    /// The statement that reads facts, without its condition, once it was asked for: previews
+    /// of single workspaces ask often.
+    pub(in crate::product) facts: OnceCell<String>,
     pub(super) columns: Columns,
     /// The values of the enum `build_reason`.
     pub(super) reasons: Vec<String>,
