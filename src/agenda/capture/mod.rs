@@ -6,10 +6,8 @@
 //! product's own transaction (`trigger`). Here is what is captured, and what of it
 //! matters.
 
-mod trigger;
+pub(crate) mod trigger;
 mod watch;
-
-pub(crate) use trigger::without_marks;
 
 use crate::columns::{
     COLUMNS, Column, provisioner_jobs, templates, users, workspace_builds, workspaces,
