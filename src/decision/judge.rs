@@ -74,8 +74,7 @@ pub(crate) fn coming(
     // Some rules act only after their time.
     let then = until.saturating_add_micros(1);
     // The few workspaces of an owner cost less than the schedules of all.
-    let few = among.workspace.is_some() || among.owner.is_some();
-    let selection = if !few && then <= tick.saturating_add_micros(AHEAD) {
+    let selection = if !among.are_few() && then <= tick.saturating_add_micros(AHEAD) {
         // A run that is too late by then may not be so before.
         let whenever = Policy {
             max_start_delay: Micros(0),

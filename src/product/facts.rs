@@ -66,6 +66,11 @@ impl Among {
             && self.template.is_none_or(|id| Some(id) == template)
     }
 
+    /// Does the product have an index that finds them?
+    pub(crate) fn are_few(&self) -> bool {
+        self.workspace.is_some() || self.owner.is_some()
+    }
+
     /// What is asked of a workspace for it, under this alias; its values come after these.
     fn condition(&self, alias: &str, args: &mut Vec<Arg<'_>>) -> String {
         let mut condition = String::new();
