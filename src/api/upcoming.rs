@@ -38,8 +38,8 @@ const LARGEST_PAGE: i64 = 10_000;
 const LOOKED_AT: usize = 10_000;
 
 /// Where so many are wanted at the most, a look at all workspaces first asks for what comes within
-/// this part of the horizon: of a day five minutes.
-const SOON: i64 = 256;
+/// this part of the horizon: of a day an hour and a half.
+const SOON: i64 = 16;
 
 /// A horizon in microseconds. Errors: 22023 it is negative.
 fn horizon_micros(horizon: &Interval) -> Result<i64, Error> {

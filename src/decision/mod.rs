@@ -6,9 +6,9 @@
 //! of it ([`attempt`], [`report`]), whose turn it is ([`turn`]), what is too much at once
 //! ([`brakes`]), how a batch is narrowed down ([`pieces`]), and where the product's executor does
 //! the same ([`agreement`]). The other half reads the product's tables: `judge` with the `holds`
-//! of this database, `plan`, the second look before a commit (`recheck`), what owners are told
-//! (`telling`), schedules that can't be read (`unreadable`) and at which the product's executor
-//! hangs (`hanging`).
+//! of this database, `plan` with the template `versions` that it takes, the second look before a
+//! commit (`recheck`), what owners are told (`telling`), schedules that can't be read
+//! (`unreadable`) and at which the product's executor hangs (`hanging`).
 //! Nothing here writes.
 
 pub mod agreement;
@@ -36,3 +36,5 @@ pub(crate) mod schedules;
 pub(crate) mod telling;
 #[cfg(feature = "pgrx")]
 pub(crate) mod unreadable;
+#[cfg(feature = "pgrx")]
+mod versions;

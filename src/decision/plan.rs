@@ -1,6 +1,7 @@
 //! From what is due to what is written: inputs read in sets, each workspace planned.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use uuid::Uuid;
 
@@ -8,19 +9,20 @@ use crate::instant::Instant;
 use crate::lifecycle::policy::Policy;
 use crate::lifecycle::transition::Transition;
 use crate::new_build::codes::BlockCode;
-use crate::new_build::inputs::{Block, PreviousValue, Version};
-use crate::new_build::plan::{Plan, PreparedVersion, is_rendered, plan};
+use crate::new_build::inputs::{Block, PreviousValue};
+use crate::new_build::plan::{Plan, plan};
 use crate::new_build::request::Request;
 use crate::new_build::version::chosen_version;
 use crate::product::inputs;
 use crate::product::provisioners::{self, Demand};
 use crate::product::schema::Product;
-use crate::proofs::{Proofs, known};
+use crate::proofs::Proofs;
 use crate::server::error::Error;
 use crate::settings::Settings;
 
 use super::due::Due;
 use super::planned::Planned;
+use super::versions::{self, Ready};
 
 /// Plans what is due, in the order given. `at` is the clock of the tick, not cut down; `proofs`:
 /// which proofs about templates' sources count.
@@ -47,36 +49,10 @@ pub(crate) fn plan_all(
 
 /// All that was read for a set of workspaces.
 struct Inputs {
-    versions: HashMap<Uuid, PreparedVersion>,
-    /// The stored tags of each version's import job; absent for a version without one.
-    import_tags: HashMap<Uuid, Option<String>>,
+    versions: HashMap<Uuid, Rc<Ready>>,
     previous: HashMap<Uuid, Vec<PreviousValue>>,
     latest_job_tags: HashMap<Uuid, Option<String>>,
     provisioners: HashMap<Demand, bool>,
-}
-
-/// Makes versions ready, with what is known of the sources that the product renders.
-fn prepared(
-    product: &Product,
-    settings: &Settings,
-    versions: HashMap<Uuid, Version>,
-    proofs: Proofs,
-) -> Result<HashMap<Uuid, PreparedVersion>, Error> {
-    let rendered: Vec<Uuid> = versions
-        .values()
-        .filter(|version| is_rendered(version, &product.signs))
-        .map(|version| version.id)
-        .collect();
-    let mut known = known(product, settings, proofs, &rendered)?;
-    Ok(versions
-        .into_iter()
-        .map(|(id, mut version)| {
-            if let Some(proof) = known.remove(&id) {
-                version.proof = proof;
-            }
-            (id, PreparedVersion::new(version, &product.signs))
-        })
-        .collect())
 }
 
 fn request<'a>(product: &'a Product, policy: &'a Policy, due: &'a Due) -> Request<'a> {
@@ -118,12 +94,7 @@ impl Inputs {
                     .map(|template| template.active_version_id),
             );
         }
-        let versions = inputs::versions(product, &ids)?;
-        let import_tags: HashMap<Uuid, Option<String>> = versions
-            .iter()
-            .filter_map(|(id, version)| Some((*id, version.import.as_ref()?.tags.clone())))
-            .collect();
-        let versions = prepared(product, settings, versions, proofs)?;
+        let versions = versions::read(product, settings, &ids, proofs)?;
 
         let builds = due.iter().filter(|due| due.next.transition.is_a_build());
         let mut latest_builds = Vec::new();
@@ -136,7 +107,7 @@ impl Inputs {
             latest_builds.push((due.facts.workspace_id, latest.id));
             let version = chosen_version(&request(product, policy, due))
                 .and_then(|version| versions.get(&version));
-            if let Some(version) = version {
+            if let Some(Ready { version, .. }) = version.map(Rc::as_ref) {
                 needed.extend(version.needed_values().iter().cloned());
                 if version.needs_latest_job_tags() {
                     with_latest_tags.push(latest.id);
@@ -147,7 +118,6 @@ impl Inputs {
             previous: inputs::previous_values(product, &latest_builds, &needed)?,
             latest_job_tags: inputs::job_tags(product, &with_latest_tags)?,
             versions,
-            import_tags,
             provisioners: HashMap::new(),
         };
         if product.signs.provisioner {
@@ -163,7 +133,7 @@ impl Inputs {
     /// active version, or the job that imported it, does not exist.
     fn demand(&self, due: &Due) -> Option<Demand> {
         let active = due.facts.template.as_ref()?.active_version_id;
-        let tags = self.import_tags.get(&active)?.clone();
+        let tags = self.versions.get(&active)?.import_tags.clone()?;
         Some((due.facts.organization_id, tags))
     }
 
@@ -190,6 +160,7 @@ impl Inputs {
             .as_ref()
             .and_then(|latest| self.latest_job_tags.get(&latest.id))
             .and_then(Option::as_deref);
+        let version = version.map(|ready| &ready.version);
         plan(&request, version, previous, latest_job_tags).map(Some)
     }
 

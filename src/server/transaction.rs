@@ -105,6 +105,35 @@ pub(crate) fn others_ended_since_snapshot() -> bool {
     }
 }
 
+/// What a snapshot sees: two that are equal see the same rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    upto: pg_sys::TransactionId,
+    running: Vec<pg_sys::TransactionId>,
+    running_parts: Vec<pg_sys::TransactionId>,
+    /// This transaction, if it wrote anything, and its command.
+    own: (pg_sys::TransactionId, pg_sys::CommandId),
+}
+
+/// What the active snapshot sees.
+pub(crate) fn seen() -> Seen {
+    // SAFETY: inside a transaction with an active snapshot, as every function has one; both
+    // lists hold as many as they say.
+    unsafe {
+        let snapshot = &*pg_sys::GetActiveSnapshot();
+        let list = |first: *mut pg_sys::TransactionId, count: usize| match count {
+            0 => Vec::new(),
+            count => std::slice::from_raw_parts(first, count).to_vec(),
+        };
+        Seen {
+            upto: snapshot.xmax,
+            running: list(snapshot.xip, snapshot.xcnt as usize),
+            running_parts: list(snapshot.subxip, snapshot.subxcnt.max(0) as usize),
+            own: (pg_sys::GetTopTransactionIdIfAny(), snapshot.curcid),
+        }
+    }
+}
+
 /// Runs something that reads under the transaction's own snapshot, with all that this
 /// transaction itself wrote up to now. For REPEATABLE READ.
 pub(crate) fn with_own_writes<R>(work: impl FnOnce() -> R) -> R {

@@ -56,7 +56,8 @@ const ATTRIBUTES: &str = "
            tn.nspname::pg_catalog.text,
            t.typname::pg_catalog.text,
            pg_catalog.concat_ws('.', c.oid, a.attnum, a.xmin),
-           c.oid
+           c.oid,
+           c.relrowsecurity
       FROM pg_catalog.pg_namespace n
       JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
       JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -98,6 +99,7 @@ const BUILD_NUMBER_KEYS: &str = "
 fn look_up(schema: &str) -> Result<Product, Error> {
     let mut relations: HashMap<String, Relation> = HashMap::new();
     let mut attributes: HashMap<(String, String), Attribute> = HashMap::new();
+    let mut row_security = false;
     let tables = all_tables()
         .into_iter()
         .map(|table| Some(table.to_owned()))
@@ -113,6 +115,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
                 owner: Row::required(row.oid(6)?, "a relation's owner")?,
                 kind: row.text(1)?.unwrap_or_default(),
             };
+            row_security |= row.bool(11)?;
             let column = Row::required(row.text(2)?, "a column's name")?;
             let base = row.text(4)?.unwrap_or_default();
             let base_schema = row.text(5)?.unwrap_or_default();
@@ -216,6 +219,7 @@ fn look_up(schema: &str) -> Result<Product, Error> {
         tables,
         referenced,
         licenses,
+        row_security,
         build_number_keys,
         shape: format!("{shape:?}"),
         columns,

@@ -29,6 +29,8 @@ pub(crate) struct Product {
     pub referenced: Vec<(pg_sys::Oid, pg_sys::Oid)>,
     /// The table `licenses`, if it is there.
     pub licenses: pg_sys::Oid,
+    /// Has any of the tables row security, which may show each session other rows?
+    pub row_security: bool,
     /// The unique constraints or indexes on (workspace_id, build_number): whoever
     /// violates one built second.
     pub build_number_keys: Vec<String>,
