@@ -43,10 +43,12 @@ struct Basis {
     prove_templates: bool,
 }
 
+/// Versions that were read; `None` for one that is not there.
+type Kept = HashMap<Uuid, Option<Rc<Ready>>>;
+
 thread_local! {
-    /// What previews read last; no version is there as `None`.
-    static KEPT: RefCell<Option<(Basis, HashMap<Uuid, Option<Rc<Ready>>>)>> =
-        const { RefCell::new(None) };
+    /// What previews read last.
+    static KEPT: RefCell<Option<(Basis, Kept)>> = const { RefCell::new(None) };
 }
 
 /// Reads versions with what is known of the sources that the product renders; those that are
