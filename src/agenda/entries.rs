@@ -41,7 +41,8 @@ pub(crate) fn is_late(entry: Option<&Instant>, wanted: Instant, tick: Instant) -
 /// Has the server go along the index of times, whatever it takes the table for: few entries are
 /// due, and what a tick removed is passed over from then on, which a bitmap reads again until
 /// the next vacuum.
-const IN_ORDER_OF_TIME: [(&str, &str); 2] = [("enable_bitmapscan", "off"), ("enable_seqscan", "off")];
+const IN_ORDER_OF_TIME: [(&str, &str); 2] =
+    [("enable_bitmapscan", "off"), ("enable_seqscan", "off")];
 
 /// The workspaces whose entry is due by a time.
 pub(crate) fn due(extension: &Extension, by: Instant, access: Access) -> Result<Vec<Uuid>, Error> {

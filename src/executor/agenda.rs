@@ -278,8 +278,7 @@ impl Executor<'_> {
         planned: &[&Planned],
         now: Instant,
     ) -> Result<HashMap<Uuid, Option<Instant>>, Error> {
-        let known =
-            !planned.is_empty() && self.agenda_serves()? && keep_new_builds(&self.product)?;
+        let known = !planned.is_empty() && self.agenda_serves()? && keep_new_builds(&self.product)?;
         if !known {
             return Ok(HashMap::new());
         }

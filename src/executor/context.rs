@@ -134,10 +134,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Reads as the executor's role.
-    pub(super) fn reading<R>(
-        &self,
-        read: impl FnOnce() -> Result<R, Error>,
-    ) -> Result<R, Error> {
+    pub(super) fn reading<R>(&self, read: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
         not_subscribed(&self.product)?;
         let read = in_subtransaction(|| acting_as(self.role, read));
         read.map_err(|error| self.name_missing_right(error))
