@@ -3,12 +3,15 @@
 
 #![allow(clippy::indexing_slicing, unreachable_pub)]
 
+mod at_once;
 mod attaching;
 mod auditing;
 mod dumps;
 mod histories;
+mod jobs;
 mod marks;
 mod operations;
+mod own_builds;
 mod piling;
 mod support;
 mod ticks;
