@@ -13,6 +13,7 @@ mod marks;
 mod operations;
 mod own_builds;
 mod piling;
+mod reading;
 mod support;
 mod ticks;
 mod worker;
