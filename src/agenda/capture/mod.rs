@@ -6,10 +6,9 @@
 //! product's own transaction (`trigger`). Here is what is captured, and what of it
 //! matters.
 
+pub(crate) mod settled;
 mod trigger;
 mod watch;
-
-pub(crate) use trigger::without_marks;
 
 use crate::columns::{
     COLUMNS, Column, provisioner_jobs, templates, users, workspace_builds, workspaces,
