@@ -1,7 +1,7 @@
 //! A tick's own builds leave no mark: the entries that their workspaces get are set with them.
 
 use postgres::Client;
-use workspace_autobuild_tests::autobuild::{NINE, with_outcome};
+use workspace_autobuild_tests::autobuild::{NINE, refusal, with_outcome};
 use workspace_autobuild_tests::product::{Fields, HOUR, Value, texts};
 use workspace_autobuild_tests::provisioner::Provisioner;
 use workspace_autobuild_tests::server::ticking;
@@ -293,22 +293,27 @@ fn a_build_of_the_products_in_a_session_that_ticked_leaves_its_mark() {
 fn a_tick_from_a_snapshot_before_anothers_builds_is_refused_and_leaves_their_entries() {
     let product = due(Server::shared());
     let mut root = attached(&product);
+    // Looked at, and due still: no mark is left that two ticks would take.
+    product.remove_daemons();
+    assert_eq!(with_outcome(&tick(&mut root), "blocked").len(), 3);
+    product.daemon("any").create();
+    no_marks(&mut root);
     let mut late = product.superuser();
     execute(
         &mut late,
         "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM workspaces",
     );
-    assert_eq!(tick(&mut root).len(), 3);
+    assert_eq!(with_outcome(&tick(&mut root), "built").len(), 3);
     let set = entries(&mut root);
-    let second = sqlstate(&mut late, "SELECT * FROM autobuild_tick()");
-    assert_eq!(second, "40001");
+    let refused = refusal(&mut late, "SELECT * FROM autobuild_tick()");
+    assert_eq!(refused.sqlstate, "40001", "{refused:?}");
     execute(&mut late, "ROLLBACK");
     assert_eq!(entries(&mut root), set);
     assert_eq!(tick(&mut late), []);
 }
 
 #[test]
-fn what_is_written_with_a_mark_or_a_next_start_leaves_its_marks() {
+fn what_is_written_with_a_dormancy_mark_leaves_its_marks() {
     let product = install(Version::NEWEST);
     let template = product
         .template("docker")
