@@ -8,8 +8,11 @@ use workspace_autobuild_tests::{Product, Transition, Version};
 
 use super::support::*;
 
+/// A name, and what it makes of a build's job.
+type State = (&'static str, fn(NewBuild<'_>) -> NewBuild<'_>);
+
 /// What may have become of a job.
-const JOBS: [(&str, fn(NewBuild<'_>) -> NewBuild<'_>); 6] = [
+const JOBS: [State; 6] = [
     ("done", |build| build),
     ("pending", |build| build.job_pending()),
     ("running", |build| build.job_running()),
