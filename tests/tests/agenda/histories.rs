@@ -261,6 +261,11 @@ fn history(version: Version, rng: &mut Rng, steps: u64) {
                 .iter_mut()
                 .for_each(|session| session.end(rng.bool()));
             tick_as_a_scan_would(&mut root, product.version());
+            if rng.u8(0..3) == 0 {
+                let later = rng.choice(["2 minutes", "90 minutes", "3 days"]);
+                let later = later.expect("a time");
+                later_tick_as_a_scan_would(&mut root, product.version(), later);
+            }
         }
         if rng.u8(0..10) == 0 || step + 1 == steps {
             sessions.iter_mut().for_each(|session| session.end(true));
