@@ -46,8 +46,8 @@ pub(crate) fn remembers(policy: &Policy, tick: Instant) -> bool {
     policy.max_start_delay <= Micros(0) || tick >= clock::now().truncate_to_minute()
 }
 
-/// May a tick by hand at this time use the agenda? Not for a time to come, as of which
-/// it must not write entries.
+/// Does a tick by hand at this time keep the agenda as it goes? Not for a time to come, as of
+/// which it must not write entries: it only reads it.
 pub(crate) fn serves_by_hand(policy: &Policy, at: Instant) -> bool {
     at <= clock::now() && remembers(policy, at.truncate_to_minute())
 }

@@ -122,10 +122,22 @@ impl Pass<'_> {
             last.unwrap_or(after)
         };
         let there = entries::between(self.extension, after, upto)?;
-        let late = wanted
-            .iter()
-            .filter(|(id, at)| at.is_some_and(|at| entries::is_late(there.get(*id), at, self.tick)))
-            .count();
+        let late = |wanted: &HashMap<Uuid, Option<Instant>>| -> Vec<Uuid> {
+            wanted
+                .iter()
+                .filter_map(|(id, at)| Some((*id, (*at)?)))
+                .filter(|(id, at)| entries::is_late(there.get(id), *at, self.tick))
+                .map(|(id, _)| id)
+                .collect()
+        };
+        if state.ready {
+            // Whose job is under way or failed may only seem late: jobs were not looked at.
+            let seem = late(&wanted);
+            if !seem.is_empty() {
+                self.read(Selection::These(seem), &mut wanted)?;
+            }
+        }
+        let late = late(&wanted).len();
         for id in there.keys() {
             wanted.entry(*id).or_insert(None);
         }

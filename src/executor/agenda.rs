@@ -22,7 +22,7 @@ use crate::decision::planned::Planned;
 use crate::instant::Instant;
 use crate::ledger::ticks::Source;
 use crate::product::facts::Selection;
-use crate::product::locks::{Purpose, hold};
+use crate::product::locks::{Purpose, hold, is_waited_for};
 use crate::product::schema::Product;
 use crate::server::error::Error;
 use crate::server::extension::Extension;
@@ -186,15 +186,20 @@ impl Executor<'_> {
         self.decide_now()
     }
 
-    /// Goes on with the pass that builds the agenda, up to its end if that is near enough: else
-    /// the next tick by hand goes on.
+    /// Goes on with the pass that builds the agenda, up to its end if that is near enough and
+    /// nobody waits for what this tick has locked: else the next tick by hand goes on.
     fn build_at_once(&self) -> Result<(), Error> {
         let longest = match statement_timeout() {
             0 => BUILDING,
             limit => BUILDING.min(Duration::from_millis(u64::from(limit.unsigned_abs() / 4))),
         };
         let begun = std::time::Instant::now();
-        while self.pass_on()? == NextPiece::GoOn && begun.elapsed() < longest {}
+        while self.pass_on()? == NextPiece::GoOn && begun.elapsed() < longest {
+            // Whoever comes first is not to wait for all of it.
+            if is_waited_for(&self.product, self.extension.executor_lock)? {
+                break;
+            }
+        }
         Ok(())
     }
 

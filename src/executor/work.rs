@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
-use crate::agenda::capture::trigger::without_marks;
+use crate::agenda::capture::settled::without_marks;
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::brakes::{Brake, Brakes};
 use crate::decision::due::{Due, Fill};

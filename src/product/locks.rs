@@ -18,6 +18,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use crate::columns::audit_logs;
 use crate::server::error::Error;
 use crate::server::guc::{deadlock_timeout, give_way, lock_timeout, with_settings};
+use crate::server::query::{Arg, exists};
 use crate::server::relation::{self, Mode};
 use crate::server::subtransaction::in_subtransaction;
 use crate::settings::Settings;
@@ -243,6 +244,24 @@ fn modes(product: &Product, used: &[&Table], purpose: Purpose) -> Vec<(pg_sys::O
         }
     }
     wanted
+}
+
+/// Does anybody wait for a lock of one of the product's tables, or of this table?
+pub(crate) fn is_waited_for(product: &Product, besides: pg_sys::Oid) -> Result<bool, Error> {
+    let tables = product.tables.iter().map(|table| table.oid);
+    exists(
+        "SELECT FROM pg_catalog.pg_locks l
+          WHERE NOT l.granted AND l.locktype = 'relation'
+            AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
+                               WHERE d.datname = pg_catalog.current_database())
+            AND l.relation = ANY ($1::pg_catalog.oid[])",
+        vec![Arg::Texts(
+            tables
+                .chain([besides])
+                .map(|oid| Some(oid.to_u32().to_string()))
+                .collect(),
+        )],
+    )
 }
 
 fn check_snapshot(locked: &[pg_sys::Oid]) -> Result<(), Error> {

@@ -6,7 +6,8 @@
 //! product's own transaction (`trigger`). Here is what is captured, and what of it
 //! matters.
 
-pub(crate) mod trigger;
+pub(crate) mod settled;
+mod trigger;
 mod watch;
 
 use crate::columns::{

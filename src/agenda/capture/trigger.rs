@@ -1,7 +1,6 @@
 //! The trigger function, and the mark that it leaves.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
 
 use pgrx::{pg_guard, pg_sys};
 use uuid::Uuid;
@@ -15,6 +14,7 @@ use crate::server::table::{Value, hold, insert};
 use crate::server::transaction::with_latest_catalog;
 
 use super::Kind;
+use super::settled::is_settled;
 use super::watch::{Values, Watch};
 use crate::agenda::marks::MOST_PAGES;
 
@@ -132,7 +132,9 @@ unsafe fn noticed(trigger: &pg_sys::TriggerData) -> Option<Noticed> {
             pg_sys::TRIGGER_EVENT_INSERT => {
                 new.read(trigger.tg_trigtuple, descriptor);
                 let id = watch.id(new);
-                if watch.is_of_no_consequence(new) || is_settled(watch.kind, id) {
+                if watch.is_of_no_consequence(new)
+                    || watch.kind == Kind::Workspace && is_settled(id)
+                {
                     return None;
                 }
                 Some(Noticed {
@@ -149,30 +151,6 @@ unsafe fn noticed(trigger: &pg_sys::TriggerData) -> Option<Noticed> {
             }
         }
     })
-}
-
-thread_local! {
-    /// The workspaces of which this process is writing builds and knows the entries.
-    static SETTLED: RefCell<HashSet<Uuid>> = RefCell::default();
-}
-
-/// Runs something that inserts builds of these workspaces, which leave no mark: whoever calls
-/// sets their entries in the same transaction.
-pub(crate) fn without_marks<R>(workspaces: HashSet<Uuid>, work: impl FnOnce() -> R) -> R {
-    /// Marks are left again, also after an ERROR that unwinds.
-    struct Restore;
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            SETTLED.take();
-        }
-    }
-    SETTLED.set(workspaces);
-    let _restore = Restore;
-    work()
-}
-
-fn is_settled(kind: Kind, id: Option<Uuid>) -> bool {
-    kind == Kind::Workspace && id.is_some_and(|id| SETTLED.with_borrow(|ids| ids.contains(&id)))
 }
 
 /// Where marks go.

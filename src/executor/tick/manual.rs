@@ -6,6 +6,7 @@ use pgrx::PgSqlErrorCode;
 use uuid::Uuid;
 
 use crate::agenda::pass::NextPiece;
+use crate::agenda::state::Agenda;
 use crate::decision::attempt::{Attempt, Outcome};
 use crate::decision::due::{Decided, before_reminders};
 use crate::decision::plan::version_of;
@@ -23,13 +24,13 @@ use crate::server::extension::Extension;
 use crate::server::guc::with_settings;
 use crate::server::relation::{self, Mode};
 use crate::server::subtransaction::in_subtransaction;
-use crate::server::transaction::{self, LockLife};
+use crate::server::transaction::{self, LockLife, with_own_writes};
 use crate::settings::{Action, Settings};
 
 use super::worker::purpose;
 
-/// Pieces of a pass over all workspaces that a tick by hand goes on with: a server
-/// without the worker builds and audits its agenda so.
+/// Pieces of a pass over all workspaces that a tick by hand goes on with after its work: a server
+/// without the worker audits its agenda so.
 const PIECES_BY_HAND: usize = 5;
 
 /// One tick in the caller's transaction; the rows are in the order of work.
@@ -179,10 +180,13 @@ fn called(at: Instant, settings: &Settings, source: Source) -> Result<Vec<Attemp
             }
         }
         executor.prune()?;
-        // Not where this tick gave the agenda up: it is built under a later snapshot.
-        let pieces = if lost { 0 } else { PIECES_BY_HAND };
+        // Not where this tick gave the agenda up: it is built under a later snapshot. Nor where it
+        // was building it for as long as it may.
+        let built_on = matches!(executor.agenda, Agenda::Building(_));
+        let pieces = if lost || built_on { 0 } else { PIECES_BY_HAND };
         for _ in 0..pieces {
-            if executor.pass_on()? != NextPiece::GoOn {
+            // The entries of what this tick built are of its own rows.
+            if with_own_writes(|| executor.pass_on())? != NextPiece::GoOn {
                 break;
             }
         }

@@ -9,6 +9,7 @@ mod explained;
 mod held;
 mod holding;
 mod listed;
+mod looks;
 mod random;
 mod random_held;
 mod reference;

@@ -68,6 +68,26 @@ fn what_marks_are_about_is_no_drift() {
 }
 
 #[test]
+fn neither_what_a_tick_built_itself_nor_a_job_under_way_is_drift() {
+    let product = attached(Server::shared());
+    let mut root = product.superuser();
+    product.execute("UPDATE workspace_builds SET deadline = now() - interval '1 hour'");
+    // Built and audited in one transaction.
+    audit(&mut root);
+    let builds = "SELECT count(*) FROM workspace_builds WHERE transition = 'stop'";
+    assert_eq!(value(&mut root, builds).as_deref(), Some("10"));
+    assert_eq!(progress(&mut root, "drift").as_deref(), Some("0"));
+    // Were their jobs done, they would be started.
+    product.execute(
+        "UPDATE workspaces SET autostart_schedule = 'CRON_TZ=UTC 0 * * * *',
+                next_start_at = now() + interval '1 hour'",
+    );
+    audit(&mut root);
+    assert_eq!(progress(&mut root, "drift").as_deref(), Some("0"));
+    assert_eq!(progress(&mut root, "entries").as_deref(), Some("0"));
+}
+
+#[test]
 fn a_pass_that_finds_nothing_where_there_was_something_is_not_at_its_end() {
     let product = attached(Server::shared());
     let mut root = product.superuser();

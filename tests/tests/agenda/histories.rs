@@ -144,58 +144,6 @@ fn agree(root: &mut Client) -> usize {
     compared
 }
 
-/// A tick by hand at a time: its rows, and what it left in `next_start_at`.
-#[track_caller]
-fn outcome_of_tick(root: &mut Client, version: Version, at: &str) -> Vec<Texts> {
-    let mut seen = texts(
-        root,
-        &format!(
-            "SELECT workspace_id, transition, reason, due_at, outcome, code, message
-               FROM autobuild_tick('{at}')"
-        ),
-    );
-    if version >= Version::V2_20_0 {
-        let starts = "SELECT id, next_start_at FROM workspaces ORDER BY id";
-        seen.extend(texts(root, starts));
-    }
-    seen
-}
-
-/// A tick with the agenda does what a scan would.
-#[track_caller]
-fn tick_as_a_scan_would(root: &mut Client, version: Version) {
-    let at = value(root, "SELECT now()").expect("a time");
-    execute(root, "BEGIN ISOLATION LEVEL REPEATABLE READ");
-    execute(root, &set("role = 'product'"));
-    assert_eq!(mode(root), "scan");
-    let wanted = outcome_of_tick(root, version, &at);
-    execute(root, "ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ");
-    assert_eq!(mode(root), "agenda");
-    let done = outcome_of_tick(root, version, &at);
-    execute(root, "COMMIT");
-    assert_eq!(done, wanted);
-}
-
-/// An audit finds nothing to mend.
-#[track_caller]
-fn no_drift(root: &mut Client) {
-    let last = progress(root, "audited_at");
-    execute(root, "SET workspace_autobuild.audit_interval = '1s'");
-    let begun = Instant::now();
-    while progress(root, "audited_at") == last {
-        assert!(begun.elapsed() < Duration::from_secs(30), "no audit");
-        tick(root);
-    }
-    execute(root, "RESET workspace_autobuild.audit_interval");
-    let report = "SELECT drift, repaired, ready FROM autobuild_agenda_progress";
-    let report: Vec<String> = texts(root, report)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .collect();
-    assert_eq!(report, ["0", "0", "t"]);
-}
-
 /// What changes for all: a table is truncated, a setting, the triggers, a column.
 fn upheaval(product: &Product, root: &mut Client, rng: &mut Rng) {
     match rng.u32(0..18) {
@@ -313,6 +261,11 @@ fn history(version: Version, rng: &mut Rng, steps: u64) {
                 .iter_mut()
                 .for_each(|session| session.end(rng.bool()));
             tick_as_a_scan_would(&mut root, product.version());
+            if rng.u8(0..3) == 0 {
+                let later = rng.choice(["2 minutes", "90 minutes", "3 days"]);
+                let later = later.expect("a time");
+                later_tick_as_a_scan_would(&mut root, product.version(), later);
+            }
         }
         if rng.u8(0..10) == 0 || step + 1 == steps {
             sessions.iter_mut().for_each(|session| session.end(true));
@@ -380,6 +333,15 @@ fn write(
     done
 }
 
+/// Has the writers stop, also where a test fails.
+struct StopsThem<'a>(&'a AtomicBool);
+
+impl Drop for StopsThem<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Ticks by hand for a while, beside writers. Who meets a writer rolls back.
 fn tick_beside_writers(product: &Product, time: Duration) -> u64 {
     let mut root = product.superuser();
@@ -434,10 +396,11 @@ fn no_mark_is_lost_beside_concurrent_writers_and_a_crash() {
                 scope.spawn(move || write(&address, database, world, rng, stop))
             })
             .collect();
+        let stops = StopsThem(&stop);
         let before = tick_beside_writers(&product, time);
         server.restart(StopMode::Immediate);
         let after = tick_beside_writers(&product, time);
-        stop.store(true, Ordering::Relaxed);
+        drop(stops);
         let written: u64 = writers
             .into_iter()
             .map(|w| w.join().expect("a writer"))

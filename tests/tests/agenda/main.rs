@@ -3,13 +3,17 @@
 
 #![allow(clippy::indexing_slicing, unreachable_pub)]
 
+mod at_once;
 mod attaching;
 mod auditing;
 mod dumps;
 mod histories;
+mod jobs;
 mod marks;
 mod operations;
+mod own_builds;
 mod piling;
+mod reading;
 mod support;
 mod ticks;
 mod worker;

@@ -1,12 +1,14 @@
 //! What the agenda's tests share: a product with the extension attached, ticks by hand,
 //! and looks at marks and entries.
 
+use std::time::{Duration, Instant};
+
 use postgres::Client;
-use workspace_autobuild_tests::Product;
 pub use workspace_autobuild_tests::autobuild::install;
 use workspace_autobuild_tests::autobuild::{self, Attempt};
 use workspace_autobuild_tests::product::texts;
 pub use workspace_autobuild_tests::product::{execute, value};
+use workspace_autobuild_tests::{Product, Version};
 
 /// A row of texts.
 pub type Texts = Vec<Option<String>>;
@@ -102,4 +104,96 @@ pub fn by_scan(client: &mut Client, sql: &str) -> Vec<Texts> {
     let rows = texts(client, sql);
     execute(client, "ROLLBACK");
     rows
+}
+
+/// A tick by hand at a time: its rows, and what it left in `next_start_at`.
+#[track_caller]
+fn outcome_of_tick(root: &mut Client, version: Version, at: &str) -> Vec<Texts> {
+    let mut seen = texts(
+        root,
+        &format!(
+            "SELECT workspace_id, transition, reason, due_at, outcome, code, message
+               FROM autobuild_tick('{at}')"
+        ),
+    );
+    if version >= Version::V2_20_0 {
+        let starts = "SELECT id, next_start_at FROM workspaces ORDER BY id";
+        seen.extend(texts(root, starts));
+    }
+    seen
+}
+
+/// A tick with the agenda does what a scan would.
+#[track_caller]
+pub fn tick_as_a_scan_would(root: &mut Client, version: Version) {
+    let at = value(root, "SELECT now()").expect("a time");
+    as_a_scan_would(root, version, &at);
+}
+
+/// So does one for a time to come, which moves no entry.
+#[track_caller]
+pub fn later_tick_as_a_scan_would(root: &mut Client, version: Version, later: &str) {
+    let at = value(root, &format!("SELECT now() + interval '{later}'")).expect("a time");
+    let set_then = entries(root);
+    as_a_scan_would(root, version, &at);
+    assert_eq!(entries(root), set_then);
+}
+
+#[track_caller]
+fn as_a_scan_would(root: &mut Client, version: Version, at: &str) {
+    execute(root, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    execute(root, &set("role = 'product'"));
+    assert_eq!(mode(root), "scan");
+    let wanted = outcome_of_tick(root, version, at);
+    execute(root, "ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ");
+    assert_eq!(mode(root), "agenda");
+    let done = outcome_of_tick(root, version, at);
+    execute(root, "COMMIT");
+    assert_eq!(done, wanted, "at {at}");
+}
+
+/// An audit finds nothing to mend.
+#[track_caller]
+pub fn no_drift(root: &mut Client) {
+    let last = progress(root, "audited_at");
+    execute(root, "SET workspace_autobuild.audit_interval = '1s'");
+    let begun = Instant::now();
+    while progress(root, "audited_at") == last {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no audit");
+        tick(root);
+    }
+    execute(root, "RESET workspace_autobuild.audit_interval");
+    let report = "SELECT drift, repaired, ready FROM autobuild_agenda_progress";
+    let report: Vec<String> = texts(root, report)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    assert_eq!(report, ["0", "0", "t"]);
+}
+
+/// The entries, in the order of ids.
+#[track_caller]
+pub fn entries(client: &mut Client) -> Vec<Texts> {
+    let sql = "SELECT workspace_id, due_at FROM autobuild_agenda ORDER BY workspace_id";
+    texts(client, sql)
+}
+
+/// The marks, in the order of their names.
+#[track_caller]
+pub fn marks(client: &mut Client) -> Vec<Texts> {
+    texts(
+        client,
+        "SELECT kind, id FROM autobuild_marks ORDER BY kind, id",
+    )
+}
+
+/// The entries are those that a look at each workspace comes to; nothing is due now.
+#[track_caller]
+pub fn entries_are_true(client: &mut Client) {
+    let found = entries(client);
+    let all = "INSERT INTO autobuild_marks (kind, id) SELECT 'w', id FROM workspaces";
+    execute(client, all);
+    assert_eq!(tick(client), []);
+    assert_eq!(entries(client), found);
 }

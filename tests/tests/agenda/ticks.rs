@@ -292,44 +292,6 @@ fn an_idle_tick_takes_no_transaction_id() {
 }
 
 #[test]
-fn previews_read_only_what_is_within_the_horizon() {
-    let product = install(Version::NEWEST);
-    running(&product, 10_000, "now() + i * interval '1 hour'");
-    let mut root = product.superuser();
-    attach(&mut root);
-    execute(&mut root, "ANALYZE");
-    let reading = |sql: &str| {
-        // A session of its own, which has read nothing else.
-        let mut session = product.superuser();
-        execute(&mut session, "BEGIN");
-        let rows = texts(&mut session, sql);
-        let read = value(
-            &mut session,
-            "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))
-               FROM pg_stat_xact_user_tables
-              WHERE relname IN ('workspaces', 'workspace_builds', 'provisioner_jobs')",
-        );
-        let read: i64 = read.and_then(|n| n.parse().ok()).expect("a number");
-        (rows, read)
-    };
-    let day = "SELECT * FROM autobuild_upcoming('24 hours')";
-    let (rows, read) = reading(day);
-    assert_eq!(rows.len(), 24);
-    assert!(read < 200, "{read} rows were read for 24");
-    assert_eq!(rows, by_scan(&mut root, day));
-    let (rows, read) = reading("SELECT * FROM autobuild_preview(now() + interval '10 h 5 min')");
-    assert_eq!(rows.len(), 10);
-    assert!(read < 200, "{read} rows were read for 10");
-    // A mark that no tick has taken yet counts as well.
-    product.execute(
-        "UPDATE workspace_builds SET deadline = now() + interval '1 h'
-          WHERE deadline > now() + interval '9999 h'",
-    );
-    let (rows, _) = reading(day);
-    assert_eq!(rows.len(), 25);
-}
-
-#[test]
 fn a_pass_looks_up_nothing_of_deleted_workspaces() {
     let product = install(Version::NEWEST);
     let template = product.template("docker").create();

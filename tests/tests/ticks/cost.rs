@@ -2,7 +2,7 @@
 //! statements that does not grow with the workspaces.
 
 use workspace_autobuild_tests::autobuild::{
-    NINE, TODAY_AT_EIGHT, TODAY_AT_NINE, YESTERDAY, planning, preview, tick,
+    NINE, TODAY_AT_EIGHT, TODAY_AT_NINE, YESTERDAY, due, install, planning, preview, tick,
 };
 use workspace_autobuild_tests::product::{Fields, HOUR, Value, execute, parameter, texts};
 use workspace_autobuild_tests::{Product, Server, Transition, Version};
@@ -153,4 +153,27 @@ fn the_planner_is_told_how_many_rows_a_function_gives_and_what_it_costs() {
           JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'workspace-autobuild'
          WHERE p.proretset AND (p.prorows = 1000 OR p.procost <= 1)";
     assert_eq!(texts(&mut client, untold), [] as [Vec<Option<String>>; 0]);
+}
+
+#[test]
+fn ids_of_new_builds_and_jobs_are_in_the_order_of_time() {
+    let product = install(Version::NEWEST);
+    due(&product.template("docker").create(), 50);
+    assert_eq!(product.tick(TODAY_AT_NINE).len(), 50);
+    due(&product.template("later").create(), 50);
+    assert_eq!(product.tick(TODAY_AT_NINE).len(), 50);
+    // What is inserted next comes last in the index of ids.
+    for id in ["b.id", "b.job_id"] {
+        let sql = format!(
+            "SELECT count(*), count(*) FILTER (WHERE substr({id}::text, 15, 1) = '7'),
+                    max({id}::text) FILTER (WHERE t.name = 'docker')
+                        < min({id}::text) FILTER (WHERE t.name = 'later')
+               FROM workspace_builds b
+               JOIN workspaces w ON w.id = b.workspace_id
+               JOIN templates t ON t.id = w.template_id
+              WHERE b.build_number = 2"
+        );
+        let seen: Vec<String> = product.rows(&sql).into_iter().flatten().flatten().collect();
+        assert_eq!(seen, ["100", "100", "t"], "{id}");
+    }
 }
