@@ -32,7 +32,7 @@ pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
     for how in ["scan", "agenda"] {
         let mut rates = Vec::new();
         for due in [large, config.flood] {
-            let (seconds, megabytes) = storm(bench, due, how == "agenda");
+            let (seconds, megabytes) = storm(bench, due, how);
             let what = format!("storm of {due} by the worker");
             let (mut took, mut memory) = (Samples::default(), Samples::default());
             took.push(seconds * 1e3);
@@ -49,11 +49,11 @@ pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
 }
 
 /// One storm on a copy: seconds by the worker's own record, and megabytes of its private memory.
-fn storm(bench: &Bench, due: u32, agenda: bool) -> (f64, f64) {
+fn storm(bench: &Bench, due: u32, how: &str) -> (f64, f64) {
     let copy = bench.copy();
     let mut client = copy.connect();
     renew(&mut client, due);
-    if agenda {
+    if how == "agenda" {
         attach(&mut client);
     }
     bench.settle();
@@ -79,13 +79,15 @@ fn storm(bench: &Bench, due: u32, agenda: bool) -> (f64, f64) {
     });
     let row = client
         .query_one(
-            "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8, sum(built)
+            "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8, sum(built),
+                    string_agg(DISTINCT mode, ' and ')
                FROM autobuild_ticks WHERE source = 'worker' AND built > 0",
             &[],
         )
         .unwrap_or_else(|e| panic!("the worker's ticks: {e:?}"));
     let built: i64 = row.get(1);
-    assert_eq!(built, i64::from(due), "built by the worker");
+    let mode: &str = row.get(2);
+    assert_eq!((built, mode), (i64::from(due), how), "by the worker");
     (row.get(0), kilobytes as f64 / 1024.0)
 }
 

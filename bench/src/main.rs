@@ -9,11 +9,13 @@
 //! installed library is the same once more: it only shows that the program works. `bench --load`
 //! only loads the first size and leaves the server running, to be profiled by hand.
 
+mod ahead;
 mod attach;
 mod candidates;
 mod capture;
 mod data;
 mod executor;
+mod flood;
 mod floor;
 mod forecast;
 mod idle;
@@ -24,6 +26,7 @@ mod messages;
 mod next;
 mod preview;
 mod process;
+mod renewed;
 mod report;
 mod server;
 mod sides;
@@ -59,6 +62,10 @@ pub struct Config {
     pub only: Option<String>,
     /// Calls of a function of nanoseconds that are timed together.
     pub calls: u32,
+    /// Pairs at most of the product's writes with and without triggers.
+    pub pairs: u32,
+    /// How many are due in the storm that the worker makes, among twice as many at least.
+    pub flood: u32,
     /// Seconds during which the product's own queries are timed.
     pub seconds: u64,
     /// The library of a build before.
@@ -83,8 +90,10 @@ impl Config {
             few: 10,
             large: 10,
             repeat: 1,
-            only: None,
+            only: variable("BENCH_ONLY"),
             calls: 1_000,
+            pairs: 3,
+            flood: 200,
             seconds: 1,
             before: Some(server::installed_library()),
         };
@@ -105,6 +114,8 @@ impl Config {
             repeat: number(&repeat)?.max(1),
             only: variable("BENCH_ONLY"),
             calls: 100_000,
+            pairs: 101,
+            flood: 100_000,
             seconds: 10,
             before: variable("BENCH_BEFORE").map(PathBuf::from),
         })
@@ -157,6 +168,9 @@ fn main() -> ExitCode {
         if config.wants("idle") {
             idle::run(&config, &sides, &mut report);
         }
+        if config.wants("ahead") {
+            ahead::run(&config, &sides, &mut report);
+        }
         if config.wants("preview") {
             preview::run(&config, &sides, &mut report);
         }
@@ -165,6 +179,9 @@ fn main() -> ExitCode {
         }
         if config.wants("storm") {
             storm::run(&config, &sides, &mut report);
+        }
+        if config.wants("flood") {
+            flood::run(&config, bench, &mut report);
         }
         if config.wants("versions") {
             versions::run(&config, bench, &mut report);
