@@ -8,35 +8,24 @@ use crate::latency;
 use crate::measure::{Samples, timed};
 use crate::process::Session;
 use crate::report::Report;
-use crate::server::{Bench, Copy};
+use crate::server::Bench;
 use crate::sides::{Sides, tell};
 use crate::tick::{attach, has_row};
 
-/// A copy with the agenda, and a session in it.
-pub(crate) struct Attached<'b> {
-    /// The session.
-    pub session: Session,
-    _copy: Copy<'b>,
-}
-
-/// Attaches on each side, by hand: how long the ticks take until the agenda is there.
-pub(crate) fn by_hand<'b>(sides: &'b Sides, report: &mut Report) -> Vec<Attached<'b>> {
+/// Attaches on each side, by hand: how long the ticks take until the agenda is there. The loaded
+/// database itself is attached, since of a million there is hardly room for copies: its sessions
+/// must detach it again.
+pub(crate) fn by_hand(sides: &Sides, report: &mut Report) -> Vec<Session> {
     let mut ticks = Vec::new();
-    let mut all: Vec<Attached<'b>> = sides
-        .all()
-        .map(|bench| {
-            let copy = bench.copy();
-            let mut session = Session::new(copy.connect());
-            let mut of = Samples::default();
-            of.push(f64::from(session.time(attach)));
-            ticks.push(of);
-            bench.settle();
-            Attached {
-                session,
-                _copy: copy,
-            }
-        })
-        .collect();
+    let mut sessions = Vec::new();
+    for bench in sides.all() {
+        let mut session = Session::new(bench.read());
+        let mut of = Samples::default();
+        of.push(f64::from(session.time(attach)));
+        ticks.push(of);
+        sessions.push(session);
+        bench.settle();
+    }
     let (size, what) = (sides.now().size, "attach by hand");
     report.sides(
         size,
@@ -46,9 +35,9 @@ pub(crate) fn by_hand<'b>(sides: &'b Sides, report: &mut Report) -> Vec<Attached
         0.5,
         ticks,
     );
-    let sessions = all.iter_mut().map(|attached| &mut attached.session);
-    tell(report, size, what, "building the agenda", "ms", sessions);
-    all
+    let how = "building the agenda";
+    tell(report, size, what, how, "ms", sessions.iter_mut());
+    sessions
 }
 
 /// Attaches with the worker; how long that takes, and how long the product's writes take beside.

@@ -3,7 +3,7 @@
 use postgres::Client;
 
 use crate::Config;
-use crate::attach::{self, Attached};
+use crate::attach;
 use crate::candidates::Shape;
 use crate::data::{IDLE, statement};
 use crate::executor::{self, Distance};
@@ -19,9 +19,15 @@ use crate::tick::idle_tick;
 pub(crate) fn run(config: &Config, sides: &Sides, report: &mut Report) {
     let outside = scanning(config, sides, report);
     previews(config, sides, report);
-    attach::by_worker(sides.now(), report);
-    let mut attached = attach::by_hand(sides, report);
-    with_agenda(config, sides.now().size, &mut attached, &outside, report);
+    // Of two sides with a million there is no room for a copy.
+    if sides.all().count() == 1 || sides.now().size <= 100_000 {
+        attach::by_worker(sides.now(), report);
+    }
+    let mut sessions = attach::by_hand(sides, report);
+    with_agenda(config, sides.now().size, &mut sessions, &outside, report);
+    for session in &mut sessions {
+        statement(&mut session.client, "SELECT autobuild_detach()");
+    }
 }
 
 /// By scan, beside programs outside; what those take.
@@ -114,53 +120,45 @@ fn preview(client: &mut Client) {
 fn with_agenda(
     config: &Config,
     size: u32,
-    attached: &mut [Attached<'_>],
+    sessions: &mut [Session],
     outside: &[(Shape, f64)],
     report: &mut Report,
 ) {
-    for each in attached.iter_mut() {
-        idle_tick(&mut each.session.client);
+    for session in sessions.iter_mut() {
+        idle_tick(&mut session.client);
     }
-    preview::upcoming(
-        config,
-        size,
-        &mut attached
-            .iter_mut()
-            .map(|each| &mut each.session)
-            .collect::<Vec<_>>(),
-        "agenda",
-        report,
-    );
-    let before = attached
-        .first_mut()
-        .map(|now| written(&mut now.session.client));
+    preview::upcoming(config, size, sessions, "agenda", report);
+    let written = |sessions: &mut [Session]| -> i64 {
+        let client = sessions.first_mut().map(|now| &mut now.client);
+        client.map_or(0, end_of_wal)
+    };
+    let before = written(sessions);
     for turn in 0..3 * config.repeat as usize {
-        in_turn(turn, attached, |each| {
-            each.session.time(idle_tick);
+        in_turn(turn, sessions, |session| {
+            session.time(idle_tick);
         });
     }
-    let after = attached
-        .first_mut()
-        .map(|now| written(&mut now.session.client));
-    let agenda = attached
-        .first()
-        .map_or(f64::NAN, |now| now.session.wall.median());
-    let sessions = attached.iter_mut().map(|each| &mut each.session);
-    tell(report, size, "idle tick", "agenda", "ms", sessions);
+    let written = written(sessions) - before;
+    let agenda = sessions.first().map_or(f64::NAN, |now| now.wall.median());
+    tell(
+        report,
+        size,
+        "idle tick",
+        "agenda",
+        "ms",
+        sessions.iter_mut(),
+    );
     for (shape, took) in outside {
         report.ratio(took / agenda, &format!("{} x agenda", shape.name()));
     }
-    if let (Some(before), Some(after)) = (before, after) {
-        report.note(format!(
-            "{} idle ticks with the agenda at {size} workspaces wrote {} bytes of WAL.",
-            3 * config.repeat,
-            after - before
-        ));
-    }
+    report.note(format!(
+        "{} idle ticks with the agenda at {size} workspaces wrote {written} bytes of WAL.",
+        3 * config.repeat
+    ));
 }
 
 /// Where the server's WAL ends.
-fn written(client: &mut Client) -> i64 {
+fn end_of_wal(client: &mut Client) -> i64 {
     client
         .query_one("SELECT (pg_current_wal_insert_lsn() - '0/0')::int8", &[])
         .unwrap_or_else(|e| panic!("the WAL's end: {e:?}"))

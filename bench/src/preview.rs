@@ -56,7 +56,6 @@ pub(crate) fn run(config: &Config, sides: &Sides, report: &mut Report) {
         "µs",
         samples.scaled(1e6),
     );
-    let mut all: Vec<&mut Session> = all.iter_mut().collect();
     upcoming(config, bench.size, &mut all, "scan", report);
 }
 
@@ -96,7 +95,7 @@ fn single(config: &Config, sessions: &mut [Session], ids: &[Uuid], sql: &str) {
 pub(crate) fn upcoming(
     config: &Config,
     size: u32,
-    sessions: &mut [&mut Session],
+    sessions: &mut [Session],
     how: &str,
     report: &mut Report,
 ) {
@@ -123,7 +122,6 @@ pub(crate) fn upcoming(
                 });
             });
         }
-        let sessions = sessions.iter_mut().map(|session| &mut **session);
-        tell(report, size, what, how, "ms", sessions);
+        tell(report, size, what, how, "ms", sessions.iter_mut());
     }
 }

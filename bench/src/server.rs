@@ -51,8 +51,13 @@ impl Bench {
     /// another server with it and the same data.
     pub(crate) fn start(config: &Config, size: u32, report: &mut Report) -> (Bench, Option<Bench>) {
         eprintln!("{size} workspaces:");
-        // Loading is not measured.
-        let mut server = options().set("fsync", "off").start();
+        // Loading is not measured. Of a million, segments of WAL that wait to be used again would
+        // take the room of another copy.
+        let recycle = if size > 100_000 { "off" } else { "on" };
+        let mut server = options()
+            .set("fsync", "off")
+            .set("wal_recycle", recycle)
+            .start();
         let other = config
             .before
             .as_deref()
@@ -64,6 +69,13 @@ impl Bench {
             took.as_secs()
         ));
         server.set("fsync", "on");
+        if size > 100_000 {
+            server
+                .client(SUPERUSER)
+                .batch_execute("CHECKPOINT")
+                .unwrap_or_else(|e| panic!("CHECKPOINT: {e:?}"));
+            server.set("wal_recycle", "on");
+        }
         let bench = |server| Bench {
             server,
             size,
