@@ -68,7 +68,7 @@ fn workspaces(client: &mut Client, condition: &str) -> Vec<Uuid> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// Calls a statement for each of these workspaces, again and again.
+/// Calls a statement for each of these workspaces, again and again, a hundred on each side in turn.
 fn single(config: &Config, sessions: &mut [Session], ids: &[Uuid], sql: &str) {
     let mut prepared: Vec<_> = sessions
         .iter_mut()
@@ -77,17 +77,21 @@ fn single(config: &Config, sessions: &mut [Session], ids: &[Uuid], sql: &str) {
             (session, call.unwrap_or_else(|e| panic!("{sql}: {e:?}")))
         })
         .collect();
-    for round in 0..=config.repeat as usize {
-        in_turn(round, &mut prepared, |(session, call)| {
-            session.time_each(ids, |client, id| {
-                let row = client.query_one(&*call, &[id]);
-                row.unwrap_or_else(|e| panic!("{sql}, {id}: {e:?}"));
+    // Of few workspaces more rounds, so that the least of many is known.
+    let rounds = (CALLS as usize / ids.len().max(1)).clamp(1, 10) * config.repeat as usize;
+    for round in 0..=rounds {
+        for (turn, ids) in ids.chunks(100).enumerate() {
+            in_turn(round + turn, &mut prepared, |(session, call)| {
+                session.time_each(ids, |client, id| {
+                    let row = client.query_one(&*call, &[id]);
+                    row.unwrap_or_else(|e| panic!("{sql}, {id}: {e:?}"));
+                });
             });
-            // The first round warms up.
-            if round == 0 {
-                session.anew();
-            }
-        });
+        }
+        // The first round warms up.
+        if round == 0 {
+            prepared.iter_mut().for_each(|(session, _)| session.anew());
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use postgres::Client;
 use crate::measure::{Samples, timed};
 
 /// Processor time that a process has used so far, to the nanosecond while it waits.
-fn processor(pid: i32) -> Duration {
+pub(crate) fn processor(pid: i32) -> Duration {
     let path = format!("/proc/{pid}/schedstat");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
     let nanoseconds = text.split_whitespace().next().and_then(|n| n.parse().ok());
@@ -20,6 +20,14 @@ pub(crate) fn own_memory(pid: i32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|line| line.starts_with("RssAnon:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The process that serves a session.
+pub(crate) fn process_of(client: &mut Client) -> i32 {
+    client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .unwrap_or_else(|e| panic!("pg_backend_pid: {e:?}"))
+        .get(0)
 }
 
 /// A session, and what was measured in it.
@@ -37,10 +45,7 @@ pub(crate) struct Session {
 impl Session {
     /// Nothing is measured yet.
     pub(crate) fn new(mut client: Client) -> Session {
-        let pid = client
-            .query_one("SELECT pg_backend_pid()", &[])
-            .unwrap_or_else(|e| panic!("pg_backend_pid: {e:?}"))
-            .get(0);
+        let pid = process_of(&mut client);
         Session {
             client,
             pid,

@@ -1,6 +1,8 @@
 //! Ticks with few due among many, and storms: by scan and with the agenda, beside the floor and
 //! programs outside.
 
+use std::time::Duration;
+
 use postgres::Client;
 
 use crate::Config;
@@ -9,6 +11,7 @@ use crate::data::tick_of;
 use crate::executor::{self, Distance};
 use crate::floor;
 use crate::measure::Samples;
+use crate::process::{process_of, processor};
 use crate::report::Report;
 use crate::server::{Bench, Copy};
 use crate::sides::{Sides, in_turn};
@@ -30,9 +33,12 @@ struct Side<'b> {
     floor: Client,
     took: Samples,
     took_floor: Samples,
-    /// The tick after, and one after that.
+    /// The tick after; and by the processor it and one after that.
     after: Samples,
-    idle: Samples,
+    after_used: Samples,
+    idle_used: Samples,
+    /// The process that serves ours.
+    pid: i32,
     bench: &'b Bench,
     _copies: Vec<Copy<'b>>,
 }
@@ -40,13 +46,16 @@ struct Side<'b> {
 impl<'b> Side<'b> {
     /// The floor's rows are written into the last of the copies, ours into the first.
     fn new(bench: &'b Bench, copies: Vec<Copy<'b>>) -> Option<Side<'b>> {
+        let mut ours = copies.first()?.connect();
         Some(Side {
-            ours: copies.first()?.connect(),
+            pid: process_of(&mut ours),
+            ours,
             floor: copies.last()?.product(),
             took: Samples::default(),
             took_floor: Samples::default(),
             after: Samples::default(),
-            idle: Samples::default(),
+            after_used: Samples::default(),
+            idle_used: Samples::default(),
             bench,
             _copies: copies,
         })
@@ -56,6 +65,14 @@ impl<'b> Side<'b> {
         let (took, built) = tick(&mut self.ours, &tick_of(slot));
         assert_eq!(built, due, "built in slot {slot}");
         self.took.add(took);
+    }
+
+    /// One more tick after ours, and the processor time that it took.
+    fn run_again(&mut self, slot: usize) -> (Duration, Duration) {
+        let before = processor(self.pid);
+        let (took, built) = tick(&mut self.ours, &tick_of(slot));
+        assert_eq!(built, 0, "built again in slot {slot}");
+        (took, processor(self.pid).saturating_sub(before))
     }
 
     fn run_floor(&mut self, slot: usize) {
@@ -180,11 +197,11 @@ fn with_agenda(config: &Config, sides: &Sides, report: &mut Report) -> Medians {
                 }
                 side.bench.settle();
                 side.run_ours(slot, due);
-                for again in [&mut side.after, &mut side.idle] {
-                    let (took, built) = tick(&mut side.ours, &tick_of(slot));
-                    assert_eq!(built, 0, "built again in slot {slot}");
-                    again.add(took);
-                }
+                let (took, used) = side.run_again(slot);
+                side.after.add(took);
+                side.after_used.add(used);
+                let (_, used) = side.run_again(slot);
+                side.idle_used.add(used);
                 if turn % 2 == 1 {
                     side.bench.settle();
                     side.run_floor(slot);
@@ -196,15 +213,17 @@ fn with_agenda(config: &Config, sides: &Sides, report: &mut Report) -> Medians {
         let median = tell(report, of, ("floor beside agenda", "agenda"), &mut all);
         medians.push((due, median));
         let after = taken(&mut all, |side| &mut side.after);
-        let idle = taken(&mut all, |side| &mut side.idle);
         let what = format!("the tick after a {what}");
-        let milliseconds: Vec<Samples> = after.iter().map(|of| of.scaled(1e3)).collect();
-        report.sides(bench.size, &what, "agenda", "ms", 0.5, milliseconds);
-        let each = after.iter().zip(&idle).map(|(after, idle)| {
+        let after = after.iter().map(|of| of.scaled(1e3));
+        report.sides(bench.size, &what, "agenda", "ms", 0.5, after);
+        let used = taken(&mut all, |side| &mut side.after_used);
+        let idle = taken(&mut all, |side| &mut side.idle_used);
+        let each = used.iter().zip(&idle).map(|(used, idle)| {
             let mut of = Samples::default();
-            of.push((after.median() - idle.median()) * 1e6 / f64::from(due));
+            of.push((used.median() - idle.median()).max(0.0) * 1e6 / f64::from(due));
             of
         });
+        let what = format!("{what}, processor");
         let how = "agenda, for each build, without an idle tick";
         report.sides(bench.size, &what, how, "µs", 0.5, each);
     }
