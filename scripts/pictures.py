@@ -107,7 +107,7 @@ def cost():
     )
     sizes = [10_000, 100_000, 1_000_000]
     labels = {
-        "original's shape": "an executor outside",
+        "2023's shape": "an executor outside",
         "scan": "by scan",
         "agenda": "with the agenda",
     }
@@ -129,8 +129,8 @@ def cost():
         ("the bare rows", of(what, "floor"), PALE),
         ("with the agenda", of(what, "agenda"), STOP),
         ("by scan", of(what, "scan"), START),
-        ("outside, on the socket", of(what, "original's shape"), GREY),
-        ("outside, 0.5 ms away", of(what, "original's shape, 0.5 ms away"), GREY),
+        ("outside, on the socket", of(what, "2023's shape"), GREY),
+        ("outside, 0.5 ms away", of(what, "2023's shape, 0.5 ms away"), GREY),
     ]
     horizontal(storm, [(name, ms / 1000, colour) for name, ms, colour in bars], "{:.1f} s")
     storm.set_title("10,000 builds due at once, of 100,000")

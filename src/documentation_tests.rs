@@ -89,14 +89,12 @@ fn the_table_of_costs_is_what_was_measured() {
     let lines = lines.iter().map(|line| {
         let text = |name: &str| line[name].as_str().unwrap_or_default();
         let workspaces = line["workspaces"].as_u64().filter(|&n| n > 0);
-        let ratio = &line["ratio"];
-        let ratio = if ratio.is_null() {
-            String::new()
-        } else {
-            format!("{} {}", number(ratio), text("ratio_to"))
-        };
+        let ratios = line["ratios"].as_array().expect("ratios").iter();
+        let ratios =
+            ratios.map(|of| format!("{} {}", number(&of["ratio"]), of["to"].as_str().unwrap()));
+        let ratios = ratios.collect::<Vec<_>>().join(", ");
         format!(
-            "| {} | {} | {} | {} {} | {} | {} | {} | {ratio} |\n",
+            "| {} | {} | {} | {} {} | {} | {} | {} | {ratios} |\n",
             workspaces.map_or_else(String::new, |n| n.to_string()),
             text("what"),
             text("how"),

@@ -1,7 +1,7 @@
 //! What the agenda's capture triggers cost the product: its hottest writes as pgbench
-//! scripts, on a copy with and on one without them, in turn. One client, on the server's
-//! own socket, its statements prepared; commits don't wait for the disk, which would
-//! hide the difference.
+//! scripts, on a copy with and on one without them, and on one from which they were taken off
+//! again, in turn. One client, on the server's own socket, its statements prepared; commits don't
+//! wait for the disk, which would hide the difference.
 
 use std::path::Path;
 
@@ -57,8 +57,10 @@ const WRITES: [(&str, &str); 4] = [
 
 /// Workspaces that are written to.
 const WRITTEN: u32 = 500;
-/// Rounds of each kind for each repetition asked for.
+/// Rounds of each kind for each repetition asked for, at least.
 const ROUNDS: u32 = 7;
+/// Two copies without triggers may differ by so much; else there are more rounds.
+const EQUAL: f64 = 0.005;
 
 /// One round of a kind of write on a copy; the seconds that one write takes.
 fn write(copy: &Copy<'_>, script: &Path, transactions: u32) -> f64 {
@@ -110,54 +112,80 @@ fn prepared<'b>(bench: &'b Bench) -> Copy<'b> {
     copy
 }
 
-/// Measures each kind of write on both copies in turn; then the same with the triggers
-/// taken off again, which tells how much two copies differ by themselves.
+/// Measures each kind of write on the three copies.
 pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
-    let plain = prepared(bench);
-    let other = prepared(bench);
-    attach(&mut other.connect());
-    for how in ["with", "taken off again"] {
-        for (what, sql) in WRITES {
-            let [first, second, ratios] = in_turn(config, bench, sql, &plain, &other);
-            let what = format!("capture: {what}");
-            if how == "with" {
-                report.add(bench.size, &what, "without", "µs", first);
+    let copies = [prepared(bench), prepared(bench), prepared(bench)];
+    let [_, with, taken_off] = &copies;
+    attach(&mut with.connect());
+    attach(&mut taken_off.connect());
+    statement(&mut taken_off.connect(), "SELECT autobuild_detach()");
+    for (what, sql) in WRITES {
+        let script = bench.server().folder().join("capture.pgbench");
+        let text = format!("\\set n random(1, {WRITTEN})\n{sql};\n");
+        std::fs::write(&script, text).unwrap_or_else(|e| panic!("{}: {e}", script.display()));
+        let Measured { times, ratios } = in_turn(config, &copies, &script);
+        let what = format!("capture: {what}");
+        for (how, (times, ratios)) in ["without", "with", "taken off again"]
+            .into_iter()
+            .zip(times.into_iter().zip(&ratios))
+        {
+            report.add(bench.size, &what, how, "µs", times);
+            if how != "without" {
+                report.ratio(ratios.median(), "x without");
             }
-            report.add(bench.size, &what, how, "µs", second);
-            report.ratio(ratios.median(), "x without");
         }
-        statement(&mut other.connect(), "SELECT autobuild_detach()");
+        let [_, _, control] = &ratios;
+        report.note(format!(
+            "{what}, {} workspaces: {} pairs, by which two copies without triggers differ by {:.2} %.",
+            bench.size,
+            control.count(),
+            apart(control) * 100.0
+        ));
     }
 }
 
-/// The microseconds that a kind of write takes on one copy and on another, and the ratios.
-fn in_turn(
-    config: &Config,
-    bench: &Bench,
-    sql: &str,
-    plain: &Copy<'_>,
-    other: &Copy<'_>,
-) -> [Samples; 3] {
-    let script = bench.server().folder().join("capture.pgbench");
-    let text = format!("\\set n random(1, {WRITTEN})\n{sql};\n");
-    std::fs::write(&script, text).unwrap_or_else(|e| panic!("{}: {e}", script.display()));
-    let write = |copy| write(copy, &script, config.calls / 20);
-    let [mut first, mut second, mut ratios] = std::array::from_fn(|_| Samples::default());
+/// How far ratios are from 1.
+fn apart(ratios: &Samples) -> f64 {
+    (ratios.median() - 1.0).abs()
+}
+
+/// Of each copy the microseconds that a write takes, and their ratios to those on the first in
+/// the same round.
+#[derive(Default)]
+struct Measured {
+    times: [Samples; 3],
+    ratios: [Samples; 3],
+}
+
+/// Rounds of a kind of write, until the two copies without triggers are equal, or for so long as
+/// is allowed.
+fn in_turn(config: &Config, copies: &[Copy<'_>; 3], script: &Path) -> Measured {
+    let mut measured = Measured::default();
+    let least = (ROUNDS * config.repeat).min(config.pairs) as usize;
     // The first round warms up.
-    for round in 0..=ROUNDS * config.repeat {
+    for round in 0..=config.pairs as usize {
+        let mut seconds = [f64::NAN; 3];
         // Who goes first changes: the machine is not the same from second to second.
-        let (one, two) = if round % 2 == 0 {
-            let one = write(plain);
-            (one, write(other))
-        } else {
-            let two = write(other);
-            (write(plain), two)
-        };
-        if round > 0 {
-            first.push(one * 1e6);
-            second.push(two * 1e6);
-            ratios.push(two / one);
+        for place in 0..copies.len() {
+            let which = (round + place) % copies.len();
+            if let (Some(copy), Some(seconds)) = (copies.get(which), seconds.get_mut(which)) {
+                *seconds = write(copy, script, config.calls / 20);
+            }
+        }
+        if round == 0 {
+            continue;
+        }
+        let [first, _, _] = seconds;
+        for (of, seconds) in measured.times.iter_mut().zip(seconds) {
+            of.push(seconds * 1e6);
+        }
+        for (of, seconds) in measured.ratios.iter_mut().zip(seconds) {
+            of.push(seconds / first);
+        }
+        let [_, _, control] = &measured.ratios;
+        if round >= least && apart(control) < EQUAL {
+            break;
         }
     }
-    [first, second, ratios]
+    measured
 }

@@ -4,29 +4,42 @@
 //! `bench [RESULTS.json] [--check | --load]` makes private servers, fills them, and prints a
 //! table. `BENCH_SIZES` (default `10000 100000`) names the numbers of workspaces,
 //! `BENCH_REPEAT` (3) how often each is measured, `BENCH_ONLY` a part alone, `BENCH_VERSION` the
-//! product whose tables are filled (v2.34.3). With
-//! `--check` everything is tiny: it only shows that the program works. `bench --load`
+//! product whose tables are filled (v2.34.3), `BENCH_BEFORE` the library of a build before that
+//! is measured beside the installed one. With `--check` everything is tiny, and beside the
+//! installed library is the same once more: it only shows that the program works. `bench --load`
 //! only loads the first size and leaves the server running, to be profiled by hand.
 
+mod ahead;
+mod attach;
+mod candidates;
 mod capture;
 mod data;
+mod executor;
+mod flood;
 mod floor;
 mod forecast;
+mod idle;
+mod large;
 mod latency;
 mod measure;
 mod messages;
 mod next;
-mod original;
 mod preview;
+mod process;
+mod renewed;
 mod report;
 mod server;
+mod sides;
+mod storm;
 mod tick;
 mod versions;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use report::Report;
 use server::Bench;
+use sides::Sides;
 use workspace_autobuild_tests::Version;
 use workspace_autobuild_tests::product::UnknownVersion;
 
@@ -49,8 +62,14 @@ pub struct Config {
     pub only: Option<String>,
     /// Calls of a function of nanoseconds that are timed together.
     pub calls: u32,
+    /// Pairs at most of the product's writes with and without triggers.
+    pub pairs: u32,
+    /// How many are due in the storm that the worker makes, among twice as many at least.
+    pub flood: u32,
     /// Seconds during which the product's own queries are timed.
     pub seconds: u64,
+    /// The library of a build before.
+    pub before: Option<PathBuf>,
 }
 
 impl Config {
@@ -64,19 +83,22 @@ impl Config {
             None => Version::V2_34_3,
             Some(name) => name.parse().map_err(|e: UnknownVersion| e.to_string())?,
         };
-        let tiny = Config {
+        let tiny = || Config {
             version,
             sizes: vec![600],
             storms: vec![60],
             few: 10,
             large: 10,
             repeat: 1,
-            only: None,
+            only: variable("BENCH_ONLY"),
             calls: 1_000,
+            pairs: 3,
+            flood: 200,
             seconds: 1,
+            before: Some(server::installed_library()),
         };
         if check {
-            return Ok(tiny);
+            return Ok(tiny());
         }
         let sizes = variable("BENCH_SIZES").unwrap_or_else(|| "10000 100000".to_owned());
         let repeat = variable("BENCH_REPEAT").unwrap_or_else(|| "3".to_owned());
@@ -92,7 +114,10 @@ impl Config {
             repeat: number(&repeat)?.max(1),
             only: variable("BENCH_ONLY"),
             calls: 100_000,
+            pairs: 101,
+            flood: 100_000,
             seconds: 10,
+            before: variable("BENCH_BEFORE").map(PathBuf::from),
         })
     }
 
@@ -127,46 +152,51 @@ fn main() -> ExitCode {
     let mut report = Report::new();
     if load {
         let size = config.sizes.first().copied().unwrap_or(10_000);
-        println!(
-            "{}",
-            Bench::start(&config, size, &mut report).leave_running()
-        );
+        let (bench, _) = Bench::start(&config, size, &mut report);
+        println!("{}", bench.leave_running());
         return ExitCode::SUCCESS;
     }
     if config.wants("next") {
         next::crates(&config, &mut report);
     }
     for &size in &config.sizes {
-        let bench = Bench::start(&config, size, &mut report);
+        let sides = Sides::start(&config, size, &mut report);
+        let bench = sides.now();
         if config.wants("next") && Some(&size) == config.sizes.first() {
-            next::in_server(&config, &bench, &mut report);
+            next::in_server(&config, bench, &mut report);
         }
         if config.wants("idle") {
-            tick::idle(&config, &bench, &mut report);
+            idle::run(&config, &sides, &mut report);
+        }
+        if config.wants("ahead") {
+            ahead::run(&config, &sides, &mut report);
         }
         if config.wants("preview") {
-            preview::run(&config, &bench, &mut report);
+            preview::run(&config, &sides, &mut report);
         }
         if config.wants("forecast") {
-            forecast::run(&config, &bench, &mut report);
+            forecast::run(&config, bench, &mut report);
         }
         if config.wants("storm") {
-            tick::due(&config, &bench, &mut report);
+            storm::run(&config, &sides, &mut report);
+        }
+        if config.wants("flood") {
+            flood::run(&config, bench, &mut report);
         }
         if config.wants("versions") {
-            versions::run(&config, &bench, &mut report);
+            versions::run(&config, bench, &mut report);
         }
         if config.wants("messages") {
-            messages::run(&config, &bench, &mut report);
+            messages::run(&config, bench, &mut report);
         }
         if config.wants("large") {
-            tick::large_state(&config, &bench, &mut report);
+            large::run(&config, bench, &mut report);
         }
         if config.wants("capture") {
-            capture::run(&config, &bench, &mut report);
+            capture::run(&config, bench, &mut report);
         }
         if config.wants("latency") {
-            latency::run(&config, &bench, &mut report);
+            latency::run(&config, bench, &mut report);
         }
     }
     println!("\n{}", report.table());

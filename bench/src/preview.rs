@@ -1,66 +1,46 @@
 //! Previews: single workspaces by a prepared statement, and the list of what is coming.
 
-use std::time::Instant;
-
 use postgres::Client;
 use uuid::Uuid;
 
 use crate::Config;
 use crate::data::{IDLE, tick_of};
 use crate::measure::{Samples, timed};
+use crate::process::Session;
 use crate::report::Report;
-use crate::server::Bench;
+use crate::sides::{Sides, in_turn, tell};
 
 /// Calls for different workspaces.
 const CALLS: i64 = 2_000;
 
 /// Measures them.
-pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
-    let mut client = bench.read();
+pub(crate) fn run(config: &Config, sides: &Sides, report: &mut Report) {
+    let bench = sides.now();
+    let mut all: Vec<Session> = sides.all().map(|side| Session::new(side.read())).collect();
     let first_slot = bench.slots_of(config.few).first().copied().unwrap_or(1);
-    for (what, at, condition) in [
-        (
-            "one preview, not due",
-            format!("timestamptz '{IDLE}'"),
-            "true".to_owned(),
-        ),
-        (
-            "one preview, due",
-            tick_of(first_slot),
-            format!("slot = {first_slot}"),
-        ),
+    let idle = format!("timestamptz '{IDLE}'");
+    let slot = format!("slot = {first_slot}");
+    for (of, at, condition) in [
+        ("not due", idle.as_str(), "true"),
+        ("due", &tick_of(first_slot), &slot),
     ] {
-        let ids: Vec<Uuid> = client
-            .query(
-                &format!(
-                    "SELECT workspace_id FROM bench.plan WHERE {condition}
-                      ORDER BY workspace_id LIMIT {CALLS}"
-                ),
-                &[],
-            )
-            .unwrap_or_else(|e| panic!("workspaces: {e:?}"))
-            .iter()
-            .map(|row| row.get(0))
-            .collect();
-        let call = client
-            .prepare(&format!(
-                "SELECT due FROM autobuild_next_transition($1, {at})"
-            ))
-            .unwrap_or_else(|e| panic!("autobuild_next_transition: {e:?}"));
-        let mut samples = Samples::default();
-        for round in 0..=config.repeat {
-            for id in &ids {
-                let start = Instant::now();
-                client
-                    .query_one(&call, &[id])
-                    .unwrap_or_else(|e| panic!("autobuild_next_transition({id}): {e:?}"));
-                if round > 0 {
-                    samples.add(start.elapsed());
-                }
-            }
+        let ids = workspaces(&mut bench.read(), condition);
+        for (what, sql) in [
+            (
+                "one preview",
+                format!("SELECT due FROM autobuild_next_transition($1, {at})"),
+            ),
+            (
+                "one explanation",
+                format!("SELECT count(*) FROM autobuild_explain($1, {at})"),
+            ),
+        ] {
+            single(config, &mut all, &ids, &sql);
+            let what = format!("{what}, {of}");
+            tell(report, bench.size, &what, "scan", "µs", all.iter_mut());
         }
-        report.add(bench.size, what, "scan", "µs", samples.scaled(1e6));
     }
+    let mut client = bench.read();
     let trivial = client
         .prepare("SELECT $1::uuid IS NULL")
         .unwrap_or_else(|e| panic!("a trivial query: {e:?}"));
@@ -76,14 +56,50 @@ pub(crate) fn run(config: &Config, bench: &Bench, report: &mut Report) {
         "µs",
         samples.scaled(1e6),
     );
-    upcoming(config, bench, &mut client, "scan", report);
+    upcoming(config, bench.size, &mut all, "scan", report);
+}
+
+fn workspaces(client: &mut Client, condition: &str) -> Vec<Uuid> {
+    let sql = format!(
+        "SELECT workspace_id FROM bench.plan WHERE {condition} ORDER BY workspace_id LIMIT {CALLS}"
+    );
+    let rows = client.query(&sql, &[]);
+    let rows = rows.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// Calls a statement for each of these workspaces, again and again, a hundred on each side in turn.
+fn single(config: &Config, sessions: &mut [Session], ids: &[Uuid], sql: &str) {
+    let mut prepared: Vec<_> = sessions
+        .iter_mut()
+        .map(|session| {
+            let call = session.client.prepare(sql);
+            (session, call.unwrap_or_else(|e| panic!("{sql}: {e:?}")))
+        })
+        .collect();
+    // Of few workspaces more rounds, so that the least of many is known.
+    let rounds = (CALLS as usize / ids.len().max(1)).clamp(1, 10) * config.repeat as usize;
+    for round in 0..=rounds {
+        for (turn, ids) in ids.chunks(100).enumerate() {
+            in_turn(round + turn, &mut prepared, |(session, call)| {
+                session.time_each(ids, |client, id| {
+                    let row = client.query_one(&*call, &[id]);
+                    row.unwrap_or_else(|e| panic!("{sql}, {id}: {e:?}"));
+                });
+            });
+        }
+        // The first round warms up.
+        if round == 0 {
+            prepared.iter_mut().for_each(|(session, _)| session.anew());
+        }
+    }
 }
 
 /// What is coming within the hour: of all workspaces, and the first fifty of all and of some.
 pub(crate) fn upcoming(
     config: &Config,
-    bench: &Bench,
-    client: &mut Client,
+    size: u32,
+    sessions: &mut [Session],
     how: &str,
     report: &mut Report,
 ) {
@@ -102,12 +118,14 @@ pub(crate) fn upcoming(
              SELECT count(*)
                FROM autobuild_upcoming('1 hour', timestamptz '{IDLE}'{arguments})"
         );
-        let mut samples = Samples::default();
-        for _ in 0..=config.repeat {
-            let (took, result) = timed(|| client.query_one(&sql, &[]));
-            result.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
-            samples.add(took);
+        for round in 0..=config.repeat as usize {
+            in_turn(round, sessions, |session| {
+                session.time(|client| {
+                    let row = client.query_one(&sql, &[]);
+                    row.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+                });
+            });
         }
-        report.add(bench.size, what, how, "ms", samples.scaled(1e3));
+        tell(report, size, what, how, "ms", sessions.iter_mut());
     }
 }

@@ -14,7 +14,7 @@ struct Line {
     how: String,
     unit: &'static str,
     samples: Samples,
-    ratio: Option<(f64, String)>,
+    ratios: Vec<(f64, String)>,
 }
 
 /// What was measured so far.
@@ -48,15 +48,39 @@ impl Report {
             how: how.to_owned(),
             unit,
             samples: of,
-            ratio: None,
+            ratios: Vec::new(),
         });
+    }
+
+    /// Adds what was measured on one side or two, the build before last: it has a line of its own
+    /// above, and the other its ratio to it, of the values below which this part of them lies.
+    pub(crate) fn sides(
+        &mut self,
+        workspaces: u32,
+        what: &str,
+        how: &str,
+        unit: &'static str,
+        part: f64,
+        of: impl IntoIterator<Item = Samples>,
+    ) {
+        let mut of = of.into_iter();
+        let Some(now) = of.next() else { return };
+        let ratio = of.next().map(|before| {
+            let ratio = now.quantile(part) / before.quantile(part);
+            self.add(workspaces, what, &format!("{how}, before"), unit, before);
+            ratio
+        });
+        self.add(workspaces, what, how, unit, now);
+        if let Some(ratio) = ratio {
+            self.ratio(ratio, "x before");
+        }
     }
 
     /// Adds to the last line its ratio to another measurement of the same run.
     pub(crate) fn ratio(&mut self, ratio: f64, to: &str) {
         eprintln!("    {} {to}", number(ratio));
         if let Some(line) = self.lines.last_mut() {
-            line.ratio = Some((ratio, to.to_owned()));
+            line.ratios.push((ratio, to.to_owned()));
         }
     }
 
@@ -79,13 +103,16 @@ impl Report {
                 0 => String::new(),
                 n => n.to_string(),
             };
-            let ratio = line.ratio.as_ref().map_or(String::new(), |(ratio, to)| {
-                format!("{} {to}", number(*ratio))
-            });
+            let ratios: Vec<String> = line
+                .ratios
+                .iter()
+                .map(|(ratio, to)| format!("{} {to}", number(*ratio)))
+                .collect();
+            let ratios = ratios.join(", ");
             // Writing to a String can't fail.
             let _ = writeln!(
                 out,
-                "| {workspaces} | {} | {} | {} {} | {} | {} | {} | {ratio} |",
+                "| {workspaces} | {} | {} | {} {} | {} | {} | {} | {ratios} |",
                 line.what,
                 line.how,
                 number(line.samples.median()),
@@ -116,8 +143,9 @@ impl Report {
                     "least": line.samples.quantile(0.0),
                     "most": line.samples.quantile(1.0),
                     "n": line.samples.count(),
-                    "ratio": line.ratio.as_ref().map(|(ratio, _)| ratio),
-                    "ratio_to": line.ratio.as_ref().map(|(_, to)| to),
+                    "ratios": line.ratios.iter()
+                        .map(|(ratio, to)| json!({"ratio": ratio, "to": to}))
+                        .collect::<Vec<_>>(),
                 })
             })
             .collect();

@@ -1,11 +1,12 @@
 //! A tick by hand builds the agenda at once, and one for a time to come reads it.
 
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use postgres::Client;
 use workspace_autobuild_tests::autobuild::{self, NINE};
 use workspace_autobuild_tests::product::{Fields, Value, texts};
-use workspace_autobuild_tests::{Product, Transition, Version};
+use workspace_autobuild_tests::{Product, Transition, Version, await_until};
 
 use super::support::*;
 
@@ -69,6 +70,35 @@ fn a_statement_timeout_leaves_time_for_the_scan_and_the_next_ticks_go_on() {
     let timeout = begun.elapsed().as_millis() * 3;
     execute(&mut root, &format!("SET statement_timeout = {timeout}"));
     build(&mut root);
+}
+
+#[test]
+fn a_tick_by_hand_builds_no_further_where_somebody_waits_for_a_lock() {
+    let product = install(Version::NEWEST);
+    // Two pieces.
+    running(&product, 10_500);
+    let mut root = product.superuser();
+    execute(&mut root, "SELECT autobuild_attach()");
+    tick(&mut root);
+    // Two that wait for each other, and for nobody else.
+    let lock = "BEGIN; LOCK TABLE users IN SHARE UPDATE EXCLUSIVE MODE";
+    let (mut first, mut second) = (product.superuser(), product.superuser());
+    execute(&mut first, lock);
+    thread::scope(|scope| {
+        scope.spawn(|| execute(&mut second, lock));
+        let waits = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                      WHERE NOT l.granted AND d.datname = current_database()";
+        await_until("one waits", Duration::from_secs(30), || {
+            value(&mut root, waits).as_deref() == Some("1")
+        });
+        tick(&mut root);
+        assert_eq!(modes(&mut root), ["scan", "scan"]);
+        assert_eq!(progress(&mut root, "passed").as_deref(), Some("10000"));
+        execute(&mut first, "COMMIT");
+    });
+    execute(&mut second, "COMMIT");
+    tick(&mut root);
+    assert_eq!(mode(&mut root), "agenda");
 }
 
 #[test]
