@@ -69,7 +69,12 @@ fn a_statement_timeout_leaves_time_for_the_scan_and_the_next_ticks_go_on() {
     // A quarter of it, the piece that is under way then, and the scan: but no more pieces.
     let timeout = begun.elapsed().as_millis() * 3;
     execute(&mut root, &format!("SET statement_timeout = {timeout}"));
-    build(&mut root);
+    // Where the machine has other work, one may come to its end too late; not all.
+    let built = (0..20).any(|_| {
+        let ticked = autobuild::try_tick(&mut root, "now");
+        ticked.is_ok() && mode(&mut root) == "agenda"
+    });
+    assert!(built, "{:?}", progress(&mut root, "passed"));
 }
 
 #[test]
@@ -91,11 +96,12 @@ fn a_tick_by_hand_builds_no_further_where_somebody_waits_for_a_lock() {
         await_until("one waits", Duration::from_secs(30), || {
             value(&mut root, waits).as_deref() == Some("1")
         });
-        tick(&mut root);
-        assert_eq!(modes(&mut root), ["scan", "scan"]);
-        assert_eq!(progress(&mut root, "passed").as_deref(), Some("10000"));
+        let ticked = autobuild::try_tick(&mut root, "now");
         execute(&mut first, "COMMIT");
+        assert!(ticked.is_ok(), "{ticked:?}");
     });
+    assert_eq!(mode(&mut root), "scan");
+    assert_eq!(progress(&mut root, "passed").as_deref(), Some("10000"));
     execute(&mut second, "COMMIT");
     tick(&mut root);
     assert_eq!(mode(&mut root), "agenda");
