@@ -332,7 +332,7 @@ fn or_as_if(product: &Product, jobs_that: &str) -> String {
         " AND {jobs_that}
                  UNION ALL
                 SELECT {}
-                 WHERE b.job_id IS NOT NULL AND NOT ({jobs_that})",
+                 WHERE b.job_id IS NOT NULL AND ({jobs_that}) IS NOT TRUE",
         ended_well.collect::<Vec<_>>().join(", ")
     )
 }

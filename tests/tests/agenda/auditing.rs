@@ -87,6 +87,22 @@ fn neither_what_a_tick_built_itself_nor_a_job_under_way_is_drift() {
     assert_eq!(progress(&mut root, "entries").as_deref(), Some("0"));
 }
 
+/// No version of the product's allows NULL there; whoever does gets what 0 means.
+#[test]
+fn a_pass_finds_workspaces_of_a_template_whose_failure_ttl_is_null() {
+    let product = Product::with_extension(Server::shared(), Version::NEWEST);
+    let template = product.template("docker").create();
+    let running = template.workspaces(1, Transition::Start);
+    running
+        .deadline(Value::sql("now() + interval '1 hour'"))
+        .create();
+    product.execute("ALTER TABLE templates ALTER COLUMN failure_ttl DROP NOT NULL");
+    template.update("failure_ttl", Value::NULL);
+    let mut root = product.superuser();
+    attach(&mut root);
+    assert_eq!(progress(&mut root, "entries").as_deref(), Some("1"));
+}
+
 #[test]
 fn a_pass_that_finds_nothing_where_there_was_something_is_not_at_its_end() {
     let product = attached(Server::shared());
