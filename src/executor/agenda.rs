@@ -224,7 +224,7 @@ impl Executor<'_> {
             return Ok(Taken::Lost);
         }
         let taken = if piece < marks::TOO_MANY / marks::PIECE {
-            self.pass().take_marks()?
+            self.naming(|| self.pass().take_marks())?
         } else {
             Taken::Lost
         };
@@ -342,8 +342,10 @@ impl Executor<'_> {
             // What is not marked any more (a table of ours was emptied) is in the past of
             // whoever sees the row that is written here.
             Agenda::Unbuilt(fingerprint) => self.pass().begin_anew(fingerprint),
-            Agenda::Building(state) => self.pass().piece(state),
-            Agenda::Ready(state) if self.audit_is_due(&state) => self.pass().piece(state),
+            Agenda::Building(state) => self.naming(|| self.pass().piece(state)),
+            Agenda::Ready(state) if self.audit_is_due(&state) => {
+                self.naming(|| self.pass().piece(state))
+            }
             _ => Ok(NextPiece::Nothing),
         }
     }

@@ -136,8 +136,12 @@ impl<'a> Executor<'a> {
     /// Reads as the executor's role.
     pub(super) fn reading<R>(&self, read: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
         not_subscribed(&self.product)?;
-        let read = in_subtransaction(|| acting_as(self.role, read));
-        read.map_err(|error| self.name_missing_right(error))
+        self.naming(|| acting_as(self.role, read))
+    }
+
+    /// Runs something, whole or not at all. A right that the role lacks is named.
+    pub(super) fn naming<R>(&self, work: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+        in_subtransaction(work).map_err(|error| self.name_missing_right(error))
     }
 
     /// Names the right that is missing, where one is.

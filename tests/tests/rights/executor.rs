@@ -6,7 +6,9 @@ use workspace_autobuild_tests::autobuild::{
     Attempt, NINE, Refusal, TODAY_AT_EIGHT, TODAY_AT_NINE, YESTERDAY, install, preview, records,
     refusal, tick, try_records, try_tick,
 };
-use workspace_autobuild_tests::product::{Fields, HOUR, Template, parameter, quote_ident, texts};
+use workspace_autobuild_tests::product::{
+    Fields, HOUR, Template, execute, parameter, quote_ident, texts,
+};
 use workspace_autobuild_tests::{Product, Transition, Version};
 
 fn stopped(template: &Template<'_>, name: &str) {
@@ -302,6 +304,41 @@ fn a_tick_is_not_for_public_and_acts_as_its_role_whoever_calls() {
     ] {
         assert_eq!(refusal(&mut session, sql).sqlstate, "42501", "{sql}");
     }
+}
+
+/// A tick that scans, builds the agenda, or takes a mark. The rights are a group's, which is left
+/// without a change of the product's tables.
+#[test]
+fn the_right_that_a_tick_lacks_is_named_whatever_it_reads_first() {
+    let product = install(Version::V2_34_3);
+    product.template("docker").create();
+    let name = fresh_role(&product);
+    let (role, group) = (quote_ident(&name), quote_ident(&format!("group of {name}")));
+    let mut superuser = product.superuser();
+    execute(
+        &mut superuser,
+        &format!(
+            "CREATE ROLE {group}; SELECT autobuild_grant('group of {name}');
+             SET workspace_autobuild.role = '{name}'"
+        ),
+    );
+    let mut named = |state: &str| {
+        execute(&mut superuser, &format!("REVOKE {group} FROM {role}"));
+        let refused = Refusal::of(&try_tick(&mut superuser, "now").expect_err(state));
+        let told = (
+            &*refused.sqlstate,
+            refused.hint.contains("autobuild_grant("),
+        );
+        assert_eq!(told, ("42501", true), "{state}: {refused:?}");
+        execute(&mut superuser, &format!("GRANT {group} TO {role}"));
+        tick(&mut superuser, "now");
+    };
+    named("scanning");
+    execute(&mut product.superuser(), "SELECT autobuild_attach()");
+    named("attached");
+    named("building");
+    product.execute("UPDATE users SET status = 'suspended'");
+    named("with a mark");
 }
 
 #[test]
