@@ -290,7 +290,7 @@ fn a_build_of_the_products_in_a_session_that_ticked_leaves_its_mark() {
 }
 
 #[test]
-fn a_tick_from_a_snapshot_before_anothers_builds_is_refused_and_leaves_their_entries() {
+fn a_tick_from_a_snapshot_before_the_builds_of_another_is_refused_and_leaves_their_entries() {
     let product = due(Server::shared());
     let mut root = attached(&product);
     // Looked at, and due still: no mark is left that two ticks would take.
