@@ -147,10 +147,10 @@ fn read(
     let holds = holds::read(tick)?;
     if !by_agenda(product, settings, &holds, tick, until, found)? {
         let (policy, among) = (&settings.policy, found.among);
-        // Of many workspaces those that come soonest are mostly all that is wanted.
+        // Of all workspaces those that come soonest are mostly all that is wanted.
         let ahead = until.micros().saturating_sub(tick.micros());
         let soon = Some(tick.saturating_add_micros(ahead / SOON));
-        let soon = soon.filter(|&soon| soon < until && found.most.is_some() && !among.are_few());
+        let soon = soon.filter(|&soon| soon < until && found.most.is_some() && among.are_all());
         for until in soon.into_iter().chain([until]) {
             found.rows.clear();
             found.until = until;

@@ -66,6 +66,11 @@ impl Among {
             && self.template.is_none_or(|id| Some(id) == template)
     }
 
+    /// Is nothing asked for?
+    pub(crate) fn are_all(&self) -> bool {
+        !self.are_few() && self.template.is_none()
+    }
+
     /// Does the product have an index that finds them?
     pub(crate) fn are_few(&self) -> bool {
         self.workspace.is_some() || self.owner.is_some()
