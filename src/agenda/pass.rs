@@ -130,14 +130,13 @@ impl Pass<'_> {
                 .map(|(id, _)| id)
                 .collect()
         };
-        if state.ready {
+        let mut found = late(&wanted);
+        if state.ready && !found.is_empty() {
             // Whose job is under way or failed may only seem late: jobs were not looked at.
-            let seem = late(&wanted);
-            if !seem.is_empty() {
-                self.read(Selection::These(seem), &mut wanted)?;
-            }
+            self.read(Selection::These(found), &mut wanted)?;
+            found = late(&wanted);
         }
-        let late = late(&wanted).len();
+        let late = found.len();
         for id in there.keys() {
             wanted.entry(*id).or_insert(None);
         }

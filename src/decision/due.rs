@@ -65,15 +65,15 @@ impl Place {
 
 /// What a reading keeps of each workspace that is due.
 pub trait Kept {
-    /// Of this one, a build of which takes this version of its template.
-    fn of(due: Due, version: Option<Uuid>) -> Self;
+    /// Of this one; `version` says which version of its template a build of it takes.
+    fn of(due: Due, version: impl FnOnce(&Due) -> Option<Uuid>) -> Self;
 
     /// Where it stands.
     fn place(&self) -> Place;
 }
 
 impl Kept for Due {
-    fn of(due: Due, _: Option<Uuid>) -> Due {
+    fn of(due: Due, _: impl FnOnce(&Due) -> Option<Uuid>) -> Due {
         due
     }
 
@@ -92,9 +92,11 @@ pub struct Listed {
 }
 
 impl Kept for Listed {
-    fn of(due: Due, version: Option<Uuid>) -> Listed {
-        let place = Place::of(&due);
-        Listed { place, version }
+    fn of(due: Due, version: impl FnOnce(&Due) -> Option<Uuid>) -> Listed {
+        Listed {
+            place: Place::of(&due),
+            version: version(&due),
+        }
     }
 
     fn place(&self) -> Place {
@@ -159,7 +161,6 @@ impl<D: Kept> Decided<D> {
                     fill_next_start_at: verdict.fill_next_start_at,
                     facts,
                 };
-                let version = version(&due);
                 self.due.push(D::of(due, version));
             }
             None => {

@@ -105,8 +105,7 @@ impl Inputs {
                 continue;
             };
             latest_builds.push((due.facts.workspace_id, latest.id));
-            let version = chosen_version(&request(product, policy, due))
-                .and_then(|version| versions.get(&version));
+            let version = version_of(product, policy, due).and_then(|id| versions.get(&id));
             if let Some(Ready { version, .. }) = version.map(Rc::as_ref) {
                 needed.extend(version.needed_values().iter().cloned());
                 if version.needs_latest_job_tags() {

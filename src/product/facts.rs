@@ -4,6 +4,8 @@
 //! for. What SQL can decide narrows the set down beforehand, never more than the rules
 //! would: the verdict is [`crate::lifecycle`]'s alone.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use crate::columns::{
@@ -188,17 +190,13 @@ pub(crate) fn read(
             )
         }
     };
-    let sql = if (builds, jobs) == ("true", "true") && workspaces == table() {
-        let common = product
-            .facts
-            .get_or_init(|| statement(product, &table(), builds, jobs));
-        format!("{common} WHERE {condition}")
-    } else {
-        format!(
-            "{} WHERE {condition}",
-            statement(product, &workspaces, builds, jobs)
-        )
+    let common = (builds, jobs) == ("true", "true") && workspaces == table();
+    let select = || statement(product, &workspaces, builds, jobs);
+    let select = match common {
+        true => Cow::Borrowed(product.facts.get_or_init(select)),
+        false => Cow::Owned(select()),
     };
+    let sql = format!("{select} WHERE {condition}");
     let mut each_row = |args| for_each_row(&sql, Access::Read, args, |row| each(decode(row)?));
     if one {
         each_row(args)?;

@@ -93,15 +93,30 @@ pub(crate) fn with_latest_snapshot<R>(work: impl FnOnce() -> R) -> R {
 /// has, what is committed now is what that snapshot sees. A quick look.
 pub(crate) fn others_ended_since_snapshot() -> bool {
     // SAFETY: inside a REPEATABLE READ transaction, which keeps its snapshot; the latest one
-    // is the server's own until the next is asked for. Both lists hold as many as they say.
+    // is the server's own until the next is asked for.
     unsafe {
         let ours = &*pg_sys::GetTransactionSnapshot();
         let latest = &*pg_sys::GetLatestSnapshot();
-        let running = |snapshot: &pg_sys::SnapshotData| match snapshot.xcnt {
-            0 => Vec::new(),
-            count => std::slice::from_raw_parts(snapshot.xip, count as usize).to_vec(),
-        };
         ours.xmax != latest.xmax || running(ours) != running(latest)
+    }
+}
+
+/// The transactions that run as a snapshot has it.
+///
+/// # Safety
+/// It is a snapshot of the server's.
+unsafe fn running(snapshot: &pg_sys::SnapshotData) -> Vec<pg_sys::TransactionId> {
+    // SAFETY: the list holds as many as it says.
+    unsafe { list(snapshot.xip, snapshot.xcnt as usize) }
+}
+
+/// # Safety
+/// There are so many from the first on; of none it may point nowhere.
+unsafe fn list(first: *mut pg_sys::TransactionId, count: usize) -> Vec<pg_sys::TransactionId> {
+    match count {
+        0 => Vec::new(),
+        // SAFETY: see above.
+        count => unsafe { std::slice::from_raw_parts(first, count).to_vec() },
     }
 }
 
@@ -117,17 +132,13 @@ pub(crate) struct Seen {
 
 /// What the active snapshot sees.
 pub(crate) fn seen() -> Seen {
-    // SAFETY: inside a transaction with an active snapshot, as every function has one; both
-    // lists hold as many as they say.
+    // SAFETY: inside a transaction with an active snapshot, as every function has one; the
+    // list of subtransactions holds as many as it says.
     unsafe {
         let snapshot = &*pg_sys::GetActiveSnapshot();
-        let list = |first: *mut pg_sys::TransactionId, count: usize| match count {
-            0 => Vec::new(),
-            count => std::slice::from_raw_parts(first, count).to_vec(),
-        };
         Seen {
             upto: snapshot.xmax,
-            running: list(snapshot.xip, snapshot.xcnt as usize),
+            running: running(snapshot),
             running_parts: list(snapshot.subxip, snapshot.subxcnt.max(0) as usize),
             own: (pg_sys::GetTopTransactionIdIfAny(), snapshot.curcid),
         }
