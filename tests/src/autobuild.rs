@@ -83,6 +83,17 @@ pub fn due(template: &Template<'_>, count: u32) -> Vec<Uuid> {
         .create()
 }
 
+/// A workspace that is due to start at [`RUN`], whose latest build has `us` for `region`.
+pub fn due_with_region<'p>(template: &Template<'p>) -> Workspace<'p> {
+    let workspace = template.workspace("dev").schedule(HOURLY).create();
+    workspace
+        .build(Transition::Stop)
+        .created_at(STOPPED)
+        .parameter("region", "us")
+        .create();
+    workspace
+}
+
 /// So many workspaces for which nothing is due within a day, and whose `next_start_at` is
 /// to be filled in.
 pub fn to_fill_in(product: &Product, count: u32) -> Vec<Uuid> {

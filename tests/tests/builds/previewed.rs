@@ -1,9 +1,9 @@
 //! What a preview says of a build, asked again and again in one session: it keeps what it read
 //! of template versions for as long as nobody can have changed it, and no longer.
 
-use workspace_autobuild_tests::autobuild::{HOURLY, RUN, STOPPED, install, refusal};
+use workspace_autobuild_tests::autobuild::{RUN, due_with_region, install, refusal};
 use workspace_autobuild_tests::product::{Workspace, parameter};
-use workspace_autobuild_tests::{Product, Transition, Version};
+use workspace_autobuild_tests::{Product, Version};
 
 /// A workspace that is due with `us` for `region`.
 fn due(product: &Product) -> Workspace<'_> {
@@ -11,13 +11,7 @@ fn due(product: &Product) -> Workspace<'_> {
         .template("docker")
         .parameter(parameter("region"))
         .create();
-    let workspace = template.workspace("dev").schedule(HOURLY).create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(STOPPED)
-        .parameter("region", "us")
-        .create();
-    workspace
+    due_with_region(&template)
 }
 
 /// The statement that allows only such values of parameters.

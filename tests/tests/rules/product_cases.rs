@@ -4,7 +4,7 @@
 
 use serde_json::json;
 use workspace_autobuild_tests::autobuild::{
-    HOURLY, RUN, START, STOP, STOPPED, on_each_version, on_versions, since,
+    HOURLY, RUN, START, STOP, STOPPED, due_with_region, on_each_version, on_versions, since,
 };
 use workspace_autobuild_tests::product::{
     Fields, HOUR, MINUTE, NewTemplate, Template, Value, Workspace, parameter,
@@ -42,12 +42,7 @@ fn updated<'p>(
     let template = template
         .parameter(parameter("region").default("eu"))
         .create();
-    let workspace = template.workspace("dev").schedule(HOURLY).create();
-    workspace
-        .build(Transition::Stop)
-        .created_at(STOPPED)
-        .parameter("region", "us")
-        .create();
+    let workspace = due_with_region(&template);
     let extra = parameter("size");
     let second = template
         .new_version("second")
@@ -239,12 +234,7 @@ fn a_start_carries_the_parameters_on() {
             .template("docker")
             .parameter(parameter("region"))
             .create();
-        let workspace = template.workspace("dev").schedule(HOURLY).create();
-        workspace
-            .build(Transition::Stop)
-            .created_at(STOPPED)
-            .parameter("region", "us")
-            .create();
+        let workspace = due_with_region(&template);
         assert_eq!(operator.outcome(&workspace, RUN), START);
         operator.tick(RUN);
         assert_eq!(workspace.latest_build().read_parameters()["region"], "us");
